@@ -1,0 +1,3 @@
+//! Integration tests on the command line.
+
+fn main() {}

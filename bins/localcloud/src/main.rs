@@ -1,0 +1,3 @@
+//! The local stand-in for the clouds on the command line.
+
+fn main() {}

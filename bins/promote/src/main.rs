@@ -1,0 +1,3 @@
+//! The promotion engine on the command line.
+
+fn main() {}

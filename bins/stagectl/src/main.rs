@@ -1,0 +1,3 @@
+//! Environments on the command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Runs an OCI image as a tree of local processes: runtimes, image building and unpacking.
+
+pub mod runtime;

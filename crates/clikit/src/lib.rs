@@ -1,0 +1,1 @@
+//! What all binaries share: context, output, exit codes, progress.

@@ -1,0 +1,1 @@
+//! The environment model: project file, fly.toml, overlays.

@@ -1,0 +1,1 @@
+//! API clients for Fly.io and its registry.

@@ -1,0 +1,1 @@
+//! A local stand-in for the clouds: real processes, real registry, real proxy.

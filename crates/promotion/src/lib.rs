@@ -1,0 +1,1 @@
+//! The promotion engine: pure phases and rollouts, ports, journal, runner.

@@ -1,0 +1,1 @@
+//! The example service: a code runner with a web page.
