@@ -48,7 +48,11 @@ pub enum ImageRefError {
 impl ImageRef {
     /// A reference by digest alone, the only form a promotion deploys.
     pub fn by_digest(registry: &str, repository: &str, digest: Digest) -> Result<Self, ImageRefError> {
-        format!("{registry}/{repository}@{digest}").parse()
+        let named: Self = format!("{registry}/{repository}").parse()?;
+        if named.tag.is_some() || named.digest.is_some() {
+            return Err(ImageRefError::Shape { text: format!("{registry}/{repository}@{digest}") });
+        }
+        Ok(named.pinned(digest))
     }
 
     /// The registry's host, with its port if it has one.

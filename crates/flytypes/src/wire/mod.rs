@@ -1,0 +1,1 @@
+//! What the Machines API answers.
