@@ -1,0 +1,120 @@
+//! Data for people and programs on stdout.
+
+use crate::Failure;
+use serde::Serialize;
+use std::fmt;
+use std::io::{ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Where a run's data goes: stdout, as text or as exactly one JSON object.
+///
+/// Clones share the stream. A reader that has closed the pipe is no failure: what is written afterwards is
+/// dropped, since nobody waits for it.
+#[derive(Clone)]
+pub struct Output {
+    json: bool,
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    sink: Box<dyn Write + Send>,
+    has_written: bool,
+    is_closed: bool,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("json", &self.json).finish_non_exhaustive()
+    }
+}
+
+impl Output {
+    /// Stdout; colours go away where it is no terminal or `NO_COLOR` is set.
+    #[must_use]
+    pub fn stdout(json: bool) -> Self {
+        Self::to(json, anstream::AutoStream::auto(std::io::stdout()))
+    }
+
+    /// Any other writer, for tests.
+    #[must_use]
+    pub fn to(json: bool, sink: impl Write + Send + 'static) -> Self {
+        let shared = Shared { sink: Box::new(sink), has_written: false, is_closed: false };
+        Self { json, shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Whether the run was asked for JSON.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether anything was written.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.lock().has_written
+    }
+
+    /// The result of the run: `value` as one line of JSON under `--json`, else the text that `human` makes.
+    ///
+    /// # Errors
+    /// Exit 8 if stdout cannot be written (a full disk behind a redirect); exit 1 if `value` has no JSON form, or
+    /// if a second object is written under `--json`.
+    pub fn emit<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        if !self.json {
+            return self.text(&human(value));
+        }
+        if self.has_written() {
+            return Err(Failure::bug("a second JSON object was written to stdout in one run"));
+        }
+        let mut line = serde_json::to_vec(value)
+            .map_err(|error| Failure::bug("the result has no JSON form").with_source(error))?;
+        line.push(b'\n');
+        self.write(&line)
+    }
+
+    /// Text for people. Under `--json` it is dropped, so that stdout stays one object.
+    ///
+    /// # Errors
+    /// Exit 8 if stdout cannot be written.
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { self.write(text.as_bytes()) }
+    }
+
+    /// Raw bytes, whatever the mode: one line of a stream that is documented as such (logs, audit lines).
+    ///
+    /// # Errors
+    /// Exit 8 if stdout cannot be written.
+    pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut shared = self.lock();
+        shared.has_written = true;
+        if shared.is_closed {
+            return Ok(());
+        }
+        match shared.sink.write_all(bytes).and_then(|()| shared.sink.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                shared.is_closed = true;
+                Ok(())
+            }
+            Err(error) => Err(Failure::unavailable("cannot write to stdout").with_source(error)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The text without the control characters that could drive a terminal; newlines and tabs stay.
+#[must_use]
+pub fn plain_text(text: &str) -> String {
+    let is_harmless = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    anstream::adapter::strip_str(text).to_string().chars().filter(is_harmless).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What `main` does: parse, call, render, leave with a code.
+
+use crate::{Context, Exit, Failure, Output, panic};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::future::Future;
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+/// The whole `main` of a binary: takes the snapshot of the process, parses `A`, calls `exec`, renders a failure
+/// and returns the exit code. A panic inside `exec` ends with [`Exit::Bug`].
+pub fn main<A: Parser>(exec: impl FnOnce(&Context, &Output, A) -> Result<Exit, Failure>) -> ExitCode {
+    panic::install();
+    let context = Context::of_this_process();
+    let out = Output::stdout(context.wants_json());
+    let args = match parse::<A>(&context, &out) {
+        Ok(args) => args,
+        Err(exit) => return exit.into(),
+    };
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| exec(&context, &out, args)));
+    match result {
+        Ok(result) => run(&out, result),
+        Err(_) => {
+            if out.is_json() && !out.has_written() {
+                let _ = out.emit(&Failure::bug("a panic; stderr says where").to_json(), |_| String::new());
+            }
+            Exit::Bug.into()
+        }
+    }
+}
+
+/// Parses the arguments of `context`.
+///
+/// # Errors
+/// The code to leave with, after everything was printed: 0 for `--help` and `--version` (stdout), 2 for bad usage
+/// (stderr, and one JSON object on stdout where `--json` was given).
+pub fn parse<A: Parser>(context: &Context, out: &Output) -> Result<A, Exit> {
+    let error = match A::try_parse_from(&context.args) {
+        Ok(args) => return Ok(args),
+        Err(error) => error,
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let text = error.render();
+        let shown = if context.terminals.stdout { text.ansi().to_string() } else { text.to_string() };
+        return Err(out.raw(shown.as_bytes()).map_or_else(|failure| failure.exit, |()| Exit::Done));
+    }
+    let text = error.render();
+    let mut stderr = anstream::AutoStream::auto(std::io::stderr());
+    let _ = write!(stderr, "{}", text.ansi());
+    if out.is_json() {
+        let plain = text.to_string();
+        let what = plain.lines().next().unwrap_or_default();
+        let failure = Failure::usage(what.strip_prefix("error: ").unwrap_or(what))
+            .with_hint(format!("{} --help", context.program()));
+        let _ = out.emit(&failure.to_json(), |_| String::new());
+    }
+    Err(Exit::Usage)
+}
+
+/// Renders the end of a run and turns it into the process's exit code.
+#[must_use]
+pub fn run(out: &Output, result: Result<Exit, Failure>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            report(out, &failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Prints a failure: for people on stderr; under `--json` also as the one object on stdout, unless the run has
+/// already written its result there.
+pub fn report(out: &Output, failure: &Failure) {
+    let mut stderr = anstream::AutoStream::auto(std::io::stderr());
+    let _ = stderr.write_all(failure.render().as_bytes());
+    if out.is_json() && !out.has_written() {
+        let _ = out.emit(&failure.to_json(), |_| String::new());
+    }
+}
+
+/// Runs a future on a new multi-threaded runtime with all drivers, to its end. Tasks still alive afterwards are
+/// dropped without waiting for blocking calls.
+///
+/// # Errors
+/// Exit 8 if the system gives no threads or no epoll handle; else what the future returns.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unavailable("cannot start the runtime").with_source(error))?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
