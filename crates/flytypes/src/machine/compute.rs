@@ -1,13 +1,11 @@
 //! The virtual machine itself: size, first process, restart and stop.
 
-use std::convert::Infallible;
-
 use serde::{Deserialize, Serialize};
 
 use super::Other;
 use crate::{
     GoDuration,
-    tolerant::{is_default, nullable},
+    tolerant::{is_default, nullable, words},
 };
 
 /// Size of a machine. Memory in MB as Fly counts it (256 per shared CPU and up).
@@ -88,54 +86,15 @@ pub struct Restart {
     pub other: Other,
 }
 
-/// A restart policy; fly.toml's `never` is read as `no`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum RestartPolicy {
-    /// Never.
-    No,
-    /// When it ended with an error.
-    OnFailure,
-    /// Always.
-    Always,
-    /// A policy that this version does not know.
-    Unknown(String),
-}
-
-impl RestartPolicy {
-    /// As the API writes it.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::No => "no",
-            Self::OnFailure => "on-failure",
-            Self::Always => "always",
-            Self::Unknown(text) => text,
-        }
-    }
-}
-
-impl From<String> for RestartPolicy {
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "no" | "never" => Self::No,
-            "on-failure" => Self::OnFailure,
-            "always" => Self::Always,
-            _ => Self::Unknown(text),
-        }
-    }
-}
-
-impl From<RestartPolicy> for String {
-    fn from(policy: RestartPolicy) -> Self {
-        policy.as_str().to_owned()
-    }
-}
-
-impl std::str::FromStr for RestartPolicy {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self::from(text.to_owned()))
+words! {
+    /// A restart policy; fly.toml's `never` is read as `no`.
+    RestartPolicy {
+        /// Never.
+        No = "no" | "never",
+        /// When it ended with an error.
+        OnFailure = "on-failure",
+        /// Always.
+        Always = "always",
     }
 }
 

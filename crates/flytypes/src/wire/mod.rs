@@ -1,1 +1,16 @@
-//! What the Machines API answers.
+//! What the Machines API answers. Unknown fields are ignored, unknown words are kept.
+
+mod app;
+mod event;
+mod lease;
+mod machine;
+
+pub use app::{App, AppCreated, AppPage, AppStatus, Organization, Secret, SecretsReply};
+pub use event::{EventRequest, ExitEvent, MachineEvent};
+pub use lease::{Lease, LeaseEnvelope};
+pub use machine::{
+    CheckState, CheckStatus, HostStatus, ImageRefWire, Machine, MachineState, StartReply, WaitOutcome,
+};
+
+#[cfg(test)]
+mod tests;
