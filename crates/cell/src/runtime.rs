@@ -1,6 +1,11 @@
 //! The runtime port: how a machine becomes a tree of processes.
 
-use std::{collections::BTreeMap, fmt, net::{Ipv4Addr, SocketAddr}, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
