@@ -1,1 +1,35 @@
-//! The environment model: project file, fly.toml, overlays.
+//! The environment model: the project file, fly.toml, overlays. Text in, values out.
+//!
+//! * [`project::Project`]: the one file a team writes, `understudy.toml`;
+//! * [`fly_toml::FlyToml`]: Fly's own file, and what it means for each process group;
+//! * [`cross`]: the one against the other;
+//! * [`Problems`]: everything that is wrong with a file, at once, with line and column.
+//!
+//! Nothing here opens a file, reads a variable, asks a clock or talks to anybody.
+
+mod code;
+pub mod cross;
+pub mod fly_toml;
+mod malformed;
+mod names;
+mod period;
+mod person;
+mod problem;
+pub mod project;
+mod reading;
+mod resolved;
+mod secret;
+mod text_value;
+
+pub use code::Code;
+pub use flytypes::{AppName, Region};
+pub use malformed::Malformed;
+pub use names::{
+    BranchName, ComponentName, EnvironmentName, FieldPath, GroupName, OrgSlug, ProcessGroup, ProjectName,
+    ProjectPath, ProjectRef, RegistryHost, SiteName, SuiteName, TagName, VariableName,
+};
+pub use period::Period;
+pub use person::{Fingerprint, Person};
+pub use problem::{Parsed, Problem, Problems, Severity};
+pub use resolved::{Resolved, Source};
+pub use secret::{SecretPath, SecretRef, SecretRefError};

@@ -1,0 +1,84 @@
+//! The stable codes of problems. Each has a page in `docs/errors/`.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal;)+) => {
+        /// A stable code. `E01…` reading any file, `E02…` the project file, `E03…` fly.toml, `E04…` files against each other.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = concat!("`", $code, "`: ", $title, ".")] $name,)+
+        }
+
+        impl Code {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The code as it is printed.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What it means, in a few words.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    Syntax = "E0101", "the file is no TOML";
+    UnknownKey = "E0102", "a key that is not known here";
+    WrongType = "E0103", "a value of the wrong type";
+    Missing = "E0104", "a required key is missing";
+    Malformed = "E0105", "a value that cannot be read";
+    UnknownWord = "E0106", "a word that is not one of the possible ones";
+    SecretLiteral = "E0107", "a secret is written in the file";
+    Unreadable = "E0108", "a file cannot be read";
+    KindUnclear = "E0201", "the kind of a component is unclear";
+    ReservedName = "E0202", "a component has a reserved name";
+    NoEnvironment = "E0203", "no environment has this name";
+    NoComponent = "E0204", "no component has this name";
+    NoGroup = "E0205", "no group of people has this name";
+    NoSuite = "E0206", "no suite has this name";
+    SharedSecret = "E0207", "two environments use the same secret";
+    BoundTwice = "E0208", "two bindings name the same app, site or project";
+    ClassConflict = "E0209", "the class contradicts the name, the lifecycle or the direction";
+    Circle = "E0210", "environments refer to each other in a circle";
+    WrongBinding = "E0211", "a binding does not fit the component's kind";
+    TooFewApprovers = "E0212", "fewer people than approvals";
+    Unproven = "E0213", "a component is promoted from where it does not run";
+    Clamped = "E0301", "a duration outside of what Fly accepts";
+    NoProcesses = "E0302", "a service does not say which processes it serves";
+    NoProcessGroup = "E0303", "no process group has this name";
+    MountTwice = "E0304", "more than one mount for a process group";
+    PortTwice = "E0305", "two services take the same public port";
+    Guest = "E0306", "a machine size that Fly does not have";
+    StrategyVolumes = "E0307", "a strategy that cannot be used with volumes";
+    CheckWithoutPort = "E0308", "a check without a port";
+    OtherApp = "E0401", "fly.toml names another app than the project file";
+    NoChecks = "E0402", "a process group has no health check and no other proof";
+    PolicyVolumes = "E0403", "the promotion's strategy cannot be used with the component's volumes";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

@@ -1,0 +1,102 @@
+//! The project file and its fly.toml files against each other.
+
+use crate::{
+    Code, ComponentName, Problem, Severity,
+    fly_toml::FlyToml,
+    project::{Class, Component, Project, Strategy},
+};
+
+/// What a component's fly.toml and the project file say that does not fit. `file` is the fly.toml's name for messages,
+/// `project_file` the project file's.
+pub fn findings(
+    project: &Project,
+    project_file: &str,
+    component: &ComponentName,
+    file: &str,
+    fly: &FlyToml,
+) -> Vec<Problem> {
+    let mut list = Vec::new();
+    list.extend(other_app(project, component, file, fly));
+    list.extend(no_checks(project, component, file, fly));
+    list.extend(volumes(project, project_file, component, file, fly));
+    list
+}
+
+/// `fly deploy` by hand would go to another app than ours.
+fn other_app(project: &Project, component: &ComponentName, file: &str, fly: &FlyToml) -> Option<Problem> {
+    let app = fly.app.as_ref()?;
+    let mut bound = project
+        .environments()
+        .values()
+        .filter_map(|e| Some((e, e.bindings.get(component)?.as_fly()?)))
+        .peekable();
+    bound.peek()?;
+    let production = bound.find(|(e, _)| e.class.value == Class::Production);
+    let (environment, binding) = production?;
+    if binding.app.value == *app {
+        return None;
+    }
+    let what = format!(
+        "`{file}` is for the app `{app}`, and `{}` binds `{component}` to `{}`",
+        environment.name, binding.app.value
+    );
+    let problem = Problem::about_file(Severity::Warning, Code::OtherApp, file, what);
+    Some(
+        problem
+            .because("the file is production's, and `fly deploy` by hand would change the wrong app")
+            .with_hint(format!("set `app = \"{}\"` in `{file}`", binding.app.value)),
+    )
+}
+
+/// A machine that started is not a machine that works.
+fn no_checks(project: &Project, component: &ComponentName, file: &str, fly: &FlyToml) -> Vec<Problem> {
+    let Some(Component::Fly { healthy: None, .. }) = project.components().get(component) else {
+        return Vec::new();
+    };
+    let groups = fly.flatten();
+    let unchecked = groups.iter().filter(|(_, config)| {
+        config.checks.is_empty() && config.services.iter().all(|s| s.checks.is_empty())
+    });
+    unchecked
+        .map(|(group, _)| {
+            let what = format!("the process group `{group}` of `{component}` has no health check");
+            Problem::about_file(Severity::Error, Code::NoChecks, file, what)
+                .because("a machine that started is not a machine that works, so nothing proves that it is healthy")
+                .with_hint(format!(
+                    "add a check to `{file}`, or name another proof: `[components.{component}]` \
+                     `healthy = {{ started-for = \"30s\" }}`"
+                ))
+        })
+        .collect()
+}
+
+fn volumes(
+    project: &Project,
+    project_file: &str,
+    component: &ComponentName,
+    file: &str,
+    fly: &FlyToml,
+) -> Vec<Problem> {
+    if fly.mounts.is_empty() {
+        return Vec::new();
+    }
+    let mut list = Vec::new();
+    for ((from, to), policy) in project.paths() {
+        let Some(strategy) = &policy.strategy else { continue };
+        if !matches!(strategy.value, Strategy::BlueGreen | Strategy::Canary) {
+            continue;
+        }
+        let what = format!("the strategy `{}` cannot be used for `{component}`", strategy.value);
+        let mut problem = Problem::about_file(Severity::Error, Code::PolicyVolumes, project_file, what)
+            .because(format!(
+                "`{file}` has volumes, and a volume belongs to one machine and cannot be in two fleets"
+            ))
+            .with_hint("use `strategy = \"rolling\"`, or leave it out");
+        if let crate::Source::File { line, column } = strategy.source {
+            (problem.line, problem.column) = (line, column);
+        }
+        problem.key = format!("promotion.{from}.{to}.strategy");
+        list.push(problem);
+    }
+    list
+}

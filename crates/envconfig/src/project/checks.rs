@@ -1,0 +1,183 @@
+//! What one environment or path alone cannot tell: references, circles, things used twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    component::ComponentKind,
+    environment::{Class, Environment, Lifecycle, Located},
+    policy_read::Path,
+};
+use crate::{
+    Code, EnvironmentName, SecretRef, Severity, Source,
+    reading::{Sink, Span, suggest},
+};
+
+/// Everything about environments.
+pub(super) fn environments(sink: &Sink<'_>, environments: &[Located], shared: &BTreeSet<SecretRef>) {
+    for located in environments {
+        class(sink, located);
+        mirrors(sink, located, environments);
+    }
+    mirror_circles(sink, environments);
+    tokens(sink, environments, shared);
+    targets(sink, environments);
+}
+
+fn class(sink: &Sink<'_>, located: &Located) {
+    let Environment { name, class, lifecycle, .. } = &located.value;
+    let key = |field: &str| format!("environments.{name}.{field}");
+    let named = match name.as_str() {
+        "production" => Some(Class::Production),
+        "staging" => Some(Class::Staging),
+        "local" => Some(Class::Local),
+        _ => None,
+    };
+    if let Some(named) = named.filter(|named| *named != class.value) {
+        let what = format!("an environment called `{name}` has the class `{}`", class.value);
+        let why = "whoever reads the name would believe the wrong thing";
+        let hint = format!("remove `class`, which is `{named}` by default, or choose another name");
+        let span = sink.span_of(&class.source);
+        sink.error(Code::ClassConflict, &span, &key("class"), what, why, Some(hint));
+    }
+    if class.value == Class::Production && lifecycle.value != Lifecycle::Persistent {
+        let what = format!("`{name}` is production and has the lifecycle `{}`", lifecycle.value);
+        let why = "production is never taken down by a sweep, so it can only be `persistent`";
+        let span = sink.span_of(&lifecycle.source);
+        sink.error(Code::ClassConflict, &span, &key("lifecycle"), what, why, None);
+    }
+}
+
+fn find<'e>(environments: &'e [Located], name: &EnvironmentName) -> Option<&'e Environment> {
+    environments.iter().map(|located| &located.value).find(|e| e.name == *name)
+}
+
+fn mirrors(sink: &Sink<'_>, located: &Located, environments: &[Located]) {
+    let environment = &located.value;
+    let Some(mirrors) = &environment.mirrors else { return };
+    let key = format!("environments.{}.mirrors", environment.name);
+    let span = sink.span_of(&mirrors.source);
+    match find(environments, &mirrors.value) {
+        None => {
+            let names: Vec<&str> = environments.iter().map(|e| e.value.name.as_str()).collect();
+            let hint = suggest(mirrors.value.as_str(), &names);
+            let what = format!("there is no environment `{}`", mirrors.value);
+            sink.error(Code::NoEnvironment, &span, &key, what, "`[environments]` does not list it", hint);
+        }
+        Some(original) if original.class.value < environment.class.value => {
+            let what = format!("`{}` is a mirror of `{}`", environment.name, original.name);
+            let why = format!(
+                "a mirror is of the same or a lower class, and `{}` is {} while `{}` is {}",
+                environment.name, environment.class.value, original.name, original.class.value
+            );
+            sink.error(Code::ClassConflict, &span, &key, what, why, None);
+        }
+        Some(_) => {}
+    }
+}
+
+fn mirror_circles(sink: &Sink<'_>, environments: &[Located]) {
+    let edges: Vec<(&EnvironmentName, &EnvironmentName, Span, String)> = environments
+        .iter()
+        .filter_map(|located| {
+            let mirrors = located.value.mirrors.as_ref()?;
+            let key = format!("environments.{}.mirrors", located.value.name);
+            Some((&located.value.name, &mirrors.value, sink.span_of(&mirrors.source), key))
+        })
+        .collect();
+    circles(sink, &edges, "is a mirror of");
+}
+
+/// Promotion paths that come back to where they start.
+pub(super) fn promotion_circles(sink: &Sink<'_>, paths: &[Path]) {
+    let edges: Vec<_> = paths
+        .iter()
+        .map(|p| (&p.from, &p.to, p.span.clone(), format!("promotion.{}.{}", p.from, p.to)))
+        .collect();
+    circles(sink, &edges, "is promoted to");
+}
+
+/// Reports every edge that lies on a circle.
+fn circles(sink: &Sink<'_>, edges: &[(&EnvironmentName, &EnvironmentName, Span, String)], verb: &str) {
+    for (from, to, span, key) in edges {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![*to];
+        while let Some(at) = open.pop() {
+            if seen.insert(at) {
+                open.extend(edges.iter().filter(|(f, ..)| *f == at).map(|(_, t, ..)| *t));
+            }
+        }
+        if seen.contains(from) {
+            let what = format!("`{from}` {verb} `{to}`, which leads back to `{from}`");
+            sink.error(Code::Circle, span, key, what, "the order of environments has no circle", None);
+        }
+    }
+}
+
+fn tokens(sink: &Sink<'_>, environments: &[Located], shared: &BTreeSet<SecretRef>) {
+    let mut users: BTreeMap<&SecretRef, &Environment> = BTreeMap::new();
+    for environment in environments.iter().map(|located| &located.value) {
+        let token = &environment.fly.token;
+        let Some(first) = users.insert(&token.value, environment) else { continue };
+        if shared.contains(&token.value) {
+            continue;
+        }
+        // One of the two was written by somebody: defaults differ.
+        let (here, other) = if token.is_default() { (first, environment) } else { (environment, first) };
+        let what = format!("`{}` and `{}` use the same token, `{}`", other.name, here.name, token.value);
+        let why = "whoever holds one environment's token can change the other";
+        let hint =
+            format!("use a token per environment, or say so: `[shared]` `secrets = [\"{}\"]`", token.value);
+        let span = sink.span_of(&here.fly.token.source);
+        let key = format!("environments.{}.fly.token", here.name);
+        sink.error(Code::SharedSecret, &span, &key, what, why, Some(hint));
+    }
+}
+
+fn targets(sink: &Sink<'_>, environments: &[Located]) {
+    let mut users: BTreeMap<(ComponentKind, String), String> = BTreeMap::new();
+    for environment in environments.iter().map(|located| &located.value) {
+        for (component, binding) in &environment.bindings {
+            let target = binding.target();
+            let key = format!("environments.{}.{component}", environment.name);
+            let Some(first) = users.insert((binding.kind(), target.value.clone()), key.clone()) else {
+                continue;
+            };
+            let called = match binding.kind() {
+                ComponentKind::Fly => "app",
+                ComponentKind::Static => "site",
+                ComponentKind::Supabase => "Supabase project",
+            };
+            let what = format!("the {called} `{}` is bound twice", target.value);
+            let why = format!("`{first}` is it too, and a change of one would be a change of the other");
+            sink.error(Code::BoundTwice, &sink.span_of(&target.source), &key, what, why, None);
+        }
+    }
+}
+
+/// Components that are promoted from an environment in which they do not run.
+pub(super) fn unproven(sink: &Sink<'_>, environments: &[Located], paths: &[Path]) {
+    for path in paths {
+        let (Some(from), Some(to)) = (find(environments, &path.from), find(environments, &path.to)) else {
+            continue;
+        };
+        for (component, binding) in &to.bindings {
+            if from.bindings.contains_key(component) {
+                continue;
+            }
+            // A database has no digest that could be tested elsewhere, so this is only worth knowing.
+            let severity = match binding.kind() {
+                ComponentKind::Fly | ComponentKind::Static => Severity::Warning,
+                ComponentKind::Supabase => Severity::Note,
+            };
+            let key = format!("environments.{}.{component}", to.name);
+            let what = format!("`{component}` is in `{}` and not in `{}`", to.name, from.name);
+            let why = format!("so nothing of it can be tested before a promotion to `{}`", to.name);
+            let hint = format!("add `{component}` to `[environments.{}]`", from.name);
+            let span = match &binding.target().source {
+                source @ Source::File { .. } => sink.span_of(source),
+                _ => path.span.clone(),
+            };
+            sink.report(severity, Code::Unproven, &span, &key, what, why, Some(hint));
+        }
+    }
+}

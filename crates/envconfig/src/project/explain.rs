@@ -1,0 +1,88 @@
+//! Every value in force, with its provenance.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use super::{Project, environment::Environment, policy::PromotionPolicy};
+use crate::{Resolved, Source};
+
+/// One value in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explained {
+    /// The key's path in the project file, whether it is written there or not.
+    pub key: String,
+    /// The value as it would be written.
+    pub value: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+pub(super) fn explain(project: &Project) -> Vec<Explained> {
+    let mut rows = Vec::new();
+    if let Some(name) = &project.name {
+        rows.push(row("project.name", name));
+    }
+    if let Some(store) = &project.store {
+        let (value, source) = (store.url.to_string(), store.source.clone());
+        rows.push(Explained { key: "store.url".to_owned(), value, source });
+    }
+    for (name, suite) in &project.suites {
+        rows.push(row(&format!("suites.{name}.file"), &suite.file));
+    }
+    for environment in project.environments.values() {
+        environment_rows(environment, &mut rows);
+    }
+    for ((from, to), policy) in &project.paths {
+        policy_rows(&format!("promotion.{from}.{to}"), policy, &mut rows);
+    }
+    rows
+}
+
+fn row<T: Display>(key: &str, value: &Resolved<T>) -> Explained {
+    Explained { key: key.to_owned(), value: value.value.to_string(), source: value.source.clone() }
+}
+
+fn list<T: Display>(items: &Resolved<Vec<T>>) -> Resolved<String> {
+    let texts: Vec<String> = items.value.iter().map(|item| format!("\"{item}\"")).collect();
+    Resolved { value: format!("[{}]", texts.join(", ")), source: items.source.clone() }
+}
+
+fn environment_rows(environment: &Environment, rows: &mut Vec<Explained>) {
+    let key = |field: &str| format!("environments.{}.{field}", environment.name);
+    rows.push(row(&key("class"), &environment.class));
+    rows.extend(environment.branch.iter().map(|branch| row(&key("branch"), branch)));
+    rows.extend(environment.mirrors.iter().map(|mirrors| row(&key("mirrors"), mirrors)));
+    rows.push(row(&key("lifecycle"), &environment.lifecycle));
+    rows.push(row(&key("access"), &environment.access));
+    rows.push(row(&key("fly.token"), &environment.fly.token));
+    rows.push(row(&key("limits.num-runners"), &environment.limits.num_runners));
+    rows.push(row(&key("limits.timeout"), &environment.limits.timeout));
+}
+
+fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) {
+    let key = |field: &str| format!("{path}.{field}");
+    rows.push(row(&key("suites"), &list(&policy.suites)));
+    rows.push(row(&key("attestation-max-age"), &policy.attestation_max_age));
+    rows.push(row(&key("approvals.count"), &policy.approvals.count));
+    rows.push(row(&key("approvals.from"), &list(&policy.approvals.from)));
+    rows.push(row(&key("approvals.expires"), &policy.approvals.expires));
+    match &policy.strategy {
+        Some(strategy) => rows.push(row(&key("strategy"), strategy)),
+        None => {
+            for (volumes, note) in [(false, ""), (true, " (components with volumes)")] {
+                let strategy = policy.strategy_for(volumes);
+                rows.push(row(&format!("{}{note}", key("strategy")), &strategy));
+            }
+        }
+    }
+    rows.push(row(&key("soak"), &policy.soak));
+    rows.push(row(&key("settle"), &policy.settle));
+    rows.push(row(&key("drain"), &policy.drain));
+    rows.push(row(&key("wait-timeout"), &policy.wait_timeout));
+    rows.push(row(&key("max-unavailable"), &policy.max_unavailable));
+    rows.push(row(&key("park-for"), &policy.park_for));
+    rows.push(row(&key("breaker.failures"), &policy.breaker.failures));
+    rows.push(row(&key("breaker.window"), &policy.breaker.window));
+}

@@ -1,0 +1,157 @@
+//! Where problems are collected while a file is read.
+
+use std::cell::RefCell;
+
+use super::{Kind, Node, Span, mask};
+use crate::{Code, Problem, Resolved, Severity, Source};
+
+/// Collects problems, and remembers which parts of the text must not be quoted.
+#[derive(Debug)]
+pub(crate) struct Sink<'t> {
+    file: &'t str,
+    text: &'t str,
+    lenient: bool,
+    problems: RefCell<Vec<(Problem, Span)>>,
+    hidden: RefCell<Vec<Span>>,
+}
+
+impl<'t> Sink<'t> {
+    /// For one file. In a lenient file an unknown key is a warning, else an error.
+    pub(super) fn new(file: &'t str, text: &'t str, lenient: bool) -> Self {
+        Self { file, text, lenient, problems: RefCell::default(), hidden: RefCell::default() }
+    }
+
+    /// How bad an unknown key is in this file.
+    pub(crate) fn unknown_severity(&self) -> Severity {
+        if self.lenient { Severity::Warning } else { Severity::Error }
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    pub(crate) fn position(&self, at: usize) -> (u32, u32) {
+        let before = &self.text[..at];
+        let start = before.rfind('\n').map_or(0, |n| n + 1);
+        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+        let column = before[start..].chars().count() + 1;
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+    }
+
+    /// The provenance of something that stands at `span`.
+    pub(crate) fn source(&self, span: &Span) -> Source {
+        let (line, column) = self.position(span.start);
+        Source::File { line, column }
+    }
+
+    /// The place that a provenance names: the rest of the value that begins there. Empty for other provenances.
+    pub(crate) fn span_of(&self, source: &Source) -> Span {
+        let Source::File { line, column } = source else { return 0..0 };
+        let nth = |n: u32| usize::try_from(n).unwrap_or(1).saturating_sub(1);
+        let start: usize = self.text.split_inclusive('\n').take(nth(*line)).map(str::len).sum();
+        let skipped: usize = self.text[start..].chars().take(nth(*column)).map(char::len_utf8).sum();
+        let start = start + skipped;
+        let rest = &self.text[start..];
+        let len = match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map_or(1, |n| n + 2),
+            _ => rest.find(|c: char| c.is_whitespace() || "=,]}#".contains(c)).unwrap_or(rest.len()),
+        };
+        start..start + len
+    }
+
+    /// A value that stands at `span`.
+    pub(crate) fn found<T>(&self, span: &Span, value: T) -> Resolved<T> {
+        Resolved { value, source: self.source(span) }
+    }
+
+    /// Never quote what stands at `span`.
+    pub(crate) fn hide(&self, span: &Span) {
+        self.hidden.borrow_mut().push(span.clone());
+    }
+
+    /// Never quote the texts and numbers inside `node`.
+    pub(crate) fn hide_all(&self, node: &Node) {
+        match &node.kind {
+            Kind::Table(entries) => entries.iter().for_each(|entry| self.hide_all(&entry.node)),
+            Kind::Array(list) => list.iter().for_each(|node| self.hide_all(node)),
+            Kind::Text(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime => {
+                self.hide(&node.span);
+            }
+        }
+    }
+
+    /// A problem at `span`, not reported yet.
+    pub(crate) fn problem(
+        &self,
+        code: Code,
+        severity: Severity,
+        span: Span,
+        key: &str,
+        what: impl Into<String>,
+    ) -> Problem {
+        let (line, column) = self.position(span.start);
+        Problem {
+            line,
+            column,
+            key: key.to_owned(),
+            ..Problem::about_file(severity, code, self.file, what.into())
+        }
+    }
+
+    /// Reports an error at `span` of `key`.
+    pub(crate) fn error(
+        &self,
+        code: Code,
+        span: &Span,
+        key: &str,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.report(Severity::Error, code, span, key, what, why, hint);
+    }
+
+    /// Reports anything.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a problem has this many parts; callers read like sentences"
+    )]
+    pub(crate) fn report(
+        &self,
+        severity: Severity,
+        code: Code,
+        span: &Span,
+        key: &str,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        let mut problem = self.problem(code, severity, span.clone(), key, what).because(why);
+        problem.hint = hint;
+        self.problems.borrow_mut().push((problem, span.clone()));
+    }
+
+    /// The line of `span` with `hidden` masked, and how wide the caret is.
+    pub(super) fn quote(&self, span: &Span, hidden: &[Span]) -> Option<(String, usize)> {
+        if self.text.is_empty() {
+            return None;
+        }
+        let start = self.text[..span.start].rfind('\n').map_or(0, |n| n + 1);
+        let end = self.text[span.start..].find('\n').map_or(self.text.len(), |n| span.start + n);
+        let stop = span.end.clamp(span.start, end);
+        let carets = self.text[span.start..stop].chars().count().max(1);
+        let line = mask::masked(self.text, start..end, hidden);
+        Some((line.trim_end().to_owned(), carets))
+    }
+
+    /// Everything reported, in the order of the file, quotes filled in.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let hidden = self.hidden.borrow();
+        let mut list: Vec<Problem> = self
+            .problems
+            .borrow()
+            .iter()
+            .map(|(problem, span)| Problem { quote: self.quote(span, &hidden), ..problem.clone() })
+            .collect();
+        list.sort_by_key(|p| (p.line, p.column, p.code));
+        list.dedup();
+        list
+    }
+}

@@ -1,0 +1,3 @@
+//! The public face of the environment model.
+
+mod full;
