@@ -1,0 +1,199 @@
+//! The steps that are cargo.
+
+use super::steps::Session;
+use super::tally::{Counts, Report};
+use crate::libtest::{self, Outcome, Results};
+use crate::process::Run;
+use clikit::{Exit, Failure, FailureExt};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Time for one cargo call, on a slow machine that compiles everything.
+const LIMIT: Duration = Duration::from_mins(90);
+
+/// What the bare engine must not pull in, and why.
+const NOT_IN_THE_ENGINE: [(&str, &str); 5] = [
+    ("reqwest", "the engine knows no HTTP"),
+    ("hyper", "the engine knows no HTTP"),
+    ("cc", "the bare engine builds without a C compiler"),
+    ("rusqlite", "stores are features"),
+    ("libsqlite3-sys", "stores are features"),
+];
+
+fn cargo(session: &Session<'_>, args: &[&str]) -> Run {
+    session.shell.cargo(&session.repo.root).args(args).limit(LIMIT)
+}
+
+fn one(session: &Session<'_>, args: &[&str]) -> Result<Report, Failure> {
+    let run = cargo(session, args).echoed().merged();
+    let ran = run.run(session.shell)?;
+    if ran.is_ok() {
+        return Ok(Report::passed());
+    }
+    Ok(Report::failed(format!("`{}` ended with {}", run.line(), ran.ending())))
+}
+
+/// `cargo fmt --check`.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn format(session: &mut Session<'_>) -> Result<Report, Failure> {
+    one(session, &["fmt", "--all", "--check"])
+}
+
+/// Clippy over all targets, every warning an error.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn lints(session: &mut Session<'_>) -> Result<Report, Failure> {
+    one(session, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+}
+
+/// Every test of the workspace, doc tests too; the results stay in the session.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn tests(session: &mut Session<'_>) -> Result<Report, Failure> {
+    let test = |args: &[&str]| cargo(session, &["test", "--workspace", "--locked"]).args(args);
+    let build = test(&["--all-targets", "--no-run", "--message-format", "json-render-diagnostics"]);
+    let built = build.echoed_errors().run(session.shell)?;
+    if !built.is_ok() {
+        return Ok(Report::failed("the tests do not compile"));
+    }
+    let packages = libtest::executables(&built.text);
+    let ran = test(&["--all-targets", "--no-fail-fast"]).echoed().run(session.shell)?;
+    let mut results = libtest::parse(&ran.text, &ran.errors, &packages);
+    let doc = test(&["--doc", "--no-fail-fast"]).echoed().run(session.shell)?;
+    results.extend(libtest::parse_doc(&doc.text));
+    let (is_ok, ending) = match ran.is_ok() {
+        true => (doc.is_ok(), doc.ending()),
+        false => (false, ran.ending()),
+    };
+    let report = judge(&results, is_ok, &ending);
+    session.results = Some(results);
+    Ok(report)
+}
+
+/// A report from the results: the sums of the test binaries count, and they must agree with the names that were
+/// read.
+#[must_use]
+pub fn judge(results: &Results, is_ok: bool, ending: &str) -> Report {
+    let (passed, failed, skipped) = results.sums;
+    let mut counts = Counts { passed, failed, skipped };
+    let mut notes: Vec<String> = results
+        .tests
+        .iter()
+        .filter(|(_, outcome)| **outcome == Outcome::Failed)
+        .map(|(name, _)| format!("failed: {name}"))
+        .collect();
+    for binary in &results.unfinished {
+        counts.failed += 1;
+        notes.push(format!("{binary} began and never told its sum"));
+    }
+    if !is_ok && counts.failed == 0 {
+        counts.failed = 1;
+        notes.push(format!("cargo test ended with {ending}"));
+    }
+    Report::of(counts, notes)
+}
+
+/// `promotion` alone: it compiles without its default features, and its tree is as small as promised.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn bare_engine(session: &mut Session<'_>) -> Result<Report, Failure> {
+    let bare = ["-p", "promotion", "--no-default-features", "--locked"];
+    let checked = cargo(session, &["check"]).args(bare).echoed().merged().run(session.shell)?;
+    if !checked.is_ok() {
+        return Ok(Report::failed("promotion does not compile with --no-default-features"));
+    }
+    let tree = cargo(session, &["tree", "--prefix", "none", "-e", "normal,build"]).args(bare);
+    let tree = tree.run(session.shell)?;
+    if !tree.is_ok() {
+        return Err(Failure::unavailable("cargo tree failed").with_why(tree.errors));
+    }
+    let found = unwanted(&tree.text);
+    Ok(if found.is_empty() { Report::passed() } else { Report::failed(found.join("\n")) })
+}
+
+/// What stands in the output of `cargo tree` and must not.
+#[must_use]
+pub fn unwanted(tree: &str) -> Vec<String> {
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    let found = NOT_IN_THE_ENGINE.iter().filter(|(name, _)| names.contains(name));
+    found.map(|(name, why)| format!("the bare engine pulls in `{name}`: {why}")).collect()
+}
+
+/// `cargo deny` where it is installed; else that it did not run.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn licences(session: &mut Session<'_>) -> Result<Report, Failure> {
+    if session.shell.which("cargo-deny").is_none() {
+        let unlisted = unlisted_licences(session)?;
+        if unlisted.is_empty() {
+            let mut report = Report::passed();
+            report.notes.push("not run: advisories and duplicates (cargo-deny is missing)".to_owned());
+            report.counts.skipped += 1;
+            return Ok(report);
+        }
+        return Ok(Report::failed(unlisted.join("\n")));
+    }
+    one(session, &["deny", "--offline", "check", "bans", "licenses", "sources"])
+}
+
+#[derive(serde::Deserialize)]
+struct Deny {
+    licenses: Licences,
+    bans: Bans,
+}
+
+#[derive(serde::Deserialize)]
+struct Licences {
+    allow: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Bans {
+    deny: Vec<Banned>,
+}
+
+#[derive(serde::Deserialize)]
+struct Banned {
+    #[serde(rename = "crate")]
+    spec: String,
+    reason: String,
+}
+
+/// Crates whose licence `deny.toml` does not allow, or which it bans by name: the part of cargo-deny that needs
+/// no tool and no database.
+fn unlisted_licences(session: &Session<'_>) -> Result<Vec<String>, Failure> {
+    let deny: Deny =
+        toml::from_str(&session.repo.read("deny.toml")?).or_exit(Exit::Usage, || "cannot read deny.toml")?;
+    let args =
+        ["tree", "--workspace", "--locked", "--prefix", "none", "-e", "normal,build,dev", "-f", "{p}\t{l}"];
+    let tree = cargo(session, &args).run(session.shell)?;
+    if !tree.is_ok() {
+        return Err(Failure::unavailable("cargo tree failed").with_why(tree.errors));
+    }
+    let crates: BTreeMap<&str, &str> = tree.text.lines().filter_map(|line| line.split_once('\t')).collect();
+    let mut found = Vec::new();
+    for (package, licence) in crates {
+        let name = package.split(' ').next().unwrap_or(package);
+        if !is_allowed(licence.trim_end_matches(" (*)"), &deny.licenses.allow) {
+            found.push(format!("{package}: deny.toml does not allow its licence `{licence}`"));
+        }
+        if let Some(banned) = deny.bans.deny.iter().find(|banned| banned.spec == name) {
+            found.push(format!("{package} is banned: {}", banned.reason));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an SPDX expression is satisfied by the allowed licences: every part of an `AND`, one of an `OR`.
+#[must_use]
+pub fn is_allowed(expression: &str, allowed: &[String]) -> bool {
+    let text = expression.replace('/', " OR ").replace(['(', ')'], " ");
+    let is_listed = |part: &str| allowed.iter().any(|a| a == part.trim());
+    text.split(" AND ").all(|all| all.split(" OR ").any(is_listed))
+}

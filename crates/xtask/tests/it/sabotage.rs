@@ -1,0 +1,67 @@
+//! A sabotage that nobody notices is found: over a real, very small package.
+
+use crate::world::{Caught, World, requirements};
+use clikit::Exit;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use xtask::libtest::{Outcome, Results};
+use xtask::process::Ran;
+use xtask::sabotage::{Noticed, judge, run};
+
+fn ran(is_late: bool) -> Ran {
+    Ran {
+        code: (!is_late).then_some(101),
+        is_late,
+        text: String::new(),
+        errors: String::new(),
+        took: Duration::ZERO,
+    }
+}
+
+fn results(tests: &[(&str, Outcome)]) -> Results {
+    let tests: BTreeMap<String, Outcome> = tests.iter().map(|(n, o)| ((*n).to_owned(), *o)).collect();
+    Results { tests, ..Results::default() }
+}
+
+#[test]
+fn only_tests_of_the_promise_can_notice() {
+    let red = [("promotion::a::p3_x", Outcome::Failed), ("promotion::a::p3_y", Outcome::Passed)];
+    assert_eq!(judge(3, &ran(false), &results(&red)), Noticed::Red(vec!["promotion::a::p3_x".to_owned()]));
+    let other = [("promotion::a::step3_x", Outcome::Failed), ("promotion::a::p3_y", Outcome::Passed)];
+    assert_eq!(judge(3, &ran(false), &results(&other)), Noticed::Green);
+    assert_eq!(judge(3, &ran(false), &results(&[("promotion::a::p4_x", Outcome::Failed)])), Noticed::NoTest);
+    assert!(matches!(judge(3, &ran(true), &results(&[])), Noticed::Broken(_)));
+}
+
+/// Builds and runs the made-up package with its switch: a minute's worth of nothing but cargo.
+#[test]
+fn a_sabotage_that_stays_green_is_told() {
+    let world = World::clean();
+    world.append("crates/promotion/Cargo.toml", "sabotage-p2 = []\n");
+    world.append(
+        "crates/promotion/src/lib.rs",
+        "/// Unused.\npub const X: bool = cfg!(feature = \"sabotage-p2\");\n",
+    );
+    world.write("crates/promotion/src/lock.rs", "#[test]\nfn p2_sleeps() {}\n");
+    world.append("crates/promotion/src/lib.rs", "#[cfg(test)]\nmod lock;\n");
+    world.write("docs/requirements.toml", &requirements(&["P1", "P2"]));
+    let mut shell = world.shell.clone();
+    let target = world.repo.root.join("target").display().to_string();
+    shell.context.vars.insert("CARGO_TARGET_DIR".to_owned(), target);
+    let lock = shell.cargo(&world.repo.root).args(["generate-lockfile", "--offline"]).run(&shell).unwrap();
+    assert!(lock.is_ok(), "{}", lock.errors);
+
+    let caught = Caught::default();
+    let exit = run(&world.repo, &shell, &caught.output(), None).unwrap();
+    let text = caught.text();
+    assert_eq!(exit, Exit::TestsFailed, "{text}");
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(
+        line("P1").contains("red, as it must be")
+            && line("P1").contains("promotion::gate::tests::p1_is_kept")
+    );
+    assert!(line("P2").contains("NOBODY NOTICED"), "{text}");
+
+    let failure = run(&world.repo, &shell, &caught.output(), Some("p7")).unwrap_err();
+    assert_eq!((failure.exit, failure.hint.as_deref()), (Exit::Usage, Some("cargo xtask sabotage [p1|p2]")));
+}
