@@ -1,0 +1,141 @@
+//! The loop: what the phase asks for is done, and what came of it is an event.
+
+use super::session::Session;
+use super::{Engine, EngineError, Outcome};
+use crate::machine::{Event, Failure, Phase, Work};
+use crate::model::{EnvironmentName, PromotionId};
+use crate::ports::JournalError;
+
+/// What the work of a phase came to.
+pub(super) enum Came {
+    /// An event for the machine.
+    Event(Event),
+    /// Somebody's word, the switch or the deadline came between.
+    Yield,
+}
+
+impl Came {
+    pub(super) const fn done(work: Work) -> Self {
+        Self::Event(Event::Done(work))
+    }
+
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self::Event(Event::Failed(Failure { component: None, why: why.into() }))
+    }
+
+    pub(super) fn errored(why: impl Into<String>) -> Self {
+        Self::Event(Event::Errored { why: why.into() })
+    }
+}
+
+impl Engine {
+    pub(super) async fn drive(
+        &self,
+        environment: &EnvironmentName,
+        id: &PromotionId,
+    ) -> Result<Outcome, EngineError> {
+        let mut session = Session::open(self, environment, id).await?;
+        let outcome = session.run().await;
+        match outcome {
+            // Another runner took the environment: everything we still know is the journal's.
+            Err(EngineError::Journal(JournalError::Fenced { .. })) => {
+                session.lease = None;
+                Ok(Outcome::Busy { by: "another runner".to_owned() })
+            }
+            Err(error) => {
+                // Best effort: the lease runs out by itself.
+                let _unreachable_store = session.release_lease().await;
+                Err(error)
+            }
+            Ok(outcome) => {
+                session.release_lease().await?;
+                Ok(outcome)
+            }
+        }
+    }
+}
+
+impl Session<'_> {
+    async fn run(&mut self) -> Result<Outcome, EngineError> {
+        loop {
+            self.sync().await?;
+            if self.engine.is_stopped() {
+                return Ok(Outcome::Interrupted);
+            }
+            let phase = self.phase();
+            let needs_lease = phase.is_active() || phase == Phase::Queued || !self.view().outbox.is_empty();
+            if needs_lease && self.lease.is_none() {
+                match self.take_lease().await {
+                    Ok(()) => continue,
+                    Err(EngineError::Journal(JournalError::Held { holder })) => {
+                        return Ok(Outcome::Busy { by: holder });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(item) = self.view().outbox.first().copied() {
+                self.perform_effect(item).await?;
+                continue;
+            }
+            if phase.is_final() {
+                return Ok(Outcome::Ended(phase));
+            }
+            if self.now() >= self.view().state.facts.deadline {
+                self.emit(Event::Deadline).await?;
+                continue;
+            }
+            if phase.is_human_wait() {
+                return Ok(Outcome::Waiting { until: self.view().state.facts.deadline });
+            }
+            if phase == Phase::Queued {
+                if let Some(other) = self.environment.active() {
+                    return Ok(Outcome::Busy { by: other.id().to_string() });
+                }
+                self.emit(Event::LockTaken { holder: self.engine.runner.clone() }).await?;
+                continue;
+            }
+            match self.work(phase).await? {
+                Came::Yield => {}
+                Came::Event(event) => {
+                    let errored = matches!(event, Event::Errored { .. });
+                    self.emit(event).await?;
+                    if errored {
+                        self.pause(None).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn work(&mut self, phase: Phase) -> Result<Came, EngineError> {
+        if phase.is_active() && phase != Phase::Locked {
+            match self.rotate_leases().await? {
+                None => {}
+                Some(Came::Event(Event::GateClosed { why, .. })) => return Ok(Came::errored(why)),
+                Some(other) => return Ok(other),
+            }
+        }
+        match phase {
+            Phase::Requested => self.make_plan().await,
+            Phase::Planned => self.ask_gates().await,
+            Phase::Locked => self.lease_units().await,
+            Phase::Rechecking => self.recheck().await,
+            Phase::Copying => self.copy().await,
+            Phase::Snapshotting => self.snapshot().await,
+            Phase::Deploying => self.deploy().await,
+            Phase::Verifying => self.verify().await,
+            Phase::Soaking => self.soak().await,
+            Phase::RollingBack => self.roll_back().await,
+            Phase::AwaitingApproval
+            | Phase::Queued
+            | Phase::Succeeded
+            | Phase::Rejected
+            | Phase::Expired
+            | Phase::Superseded
+            | Phase::Blocked
+            | Phase::Aborted
+            | Phase::RolledBack
+            | Phase::RollbackFailed => Ok(Came::Yield),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Effects of the outbox: each is done at least once, in order, and marked as done.
+
+use super::EngineError;
+use super::session::Session;
+use crate::journal::{Entry, OutboxItem};
+use crate::machine::{EffectName, Phase};
+use crate::model::Kind;
+use crate::ports::{Key, Notice, PortErrorKind};
+use crate::rollout::UnitCall;
+
+/// Tries to give a provider's lease back before it is left to run out.
+const UNLEASE_TRIES: u32 = 3;
+
+impl Session<'_> {
+    pub(super) async fn perform_effect(&mut self, item: OutboxItem) -> Result<(), EngineError> {
+        match item.effect {
+            EffectName::Release => self.unlease().await?,
+            EffectName::AskApproval => {
+                let plan = self
+                    .view()
+                    .state
+                    .facts
+                    .plan
+                    .as_ref()
+                    .map(|plan| plan.hash.to_string())
+                    .unwrap_or_default();
+                let text = format!("waits for approval: promote approve {} --plan {plan}", self.id);
+                self.notify(item, false, text).await;
+            }
+            EffectName::Tell => {
+                let text = self.ending();
+                self.notify(item, false, text).await;
+            }
+            EffectName::Escalate => {
+                let text = format!("ROLLBACK FAILED, a human must look: {}", self.ending());
+                self.notify(item, true, text).await;
+            }
+        }
+        self.append(vec![Entry::EffectDone { seq: item.seq, n: item.n }]).await
+    }
+
+    fn ending(&self) -> String {
+        let state = &self.view().state;
+        let request = &state.facts.request;
+        let verb = match &request.kind {
+            Kind::Rollback { of } => format!("rollback of {of}"),
+            kind => format!("{} of {}", kind.verb(), request.release.version),
+        };
+        let why =
+            state.facts.failure.as_ref().map(|failure| format!(": {}", failure.why)).unwrap_or_default();
+        format!("{verb} in {}: {}{why}", request.environment, state.phase)
+    }
+
+    async fn notify(&self, item: OutboxItem, urgent: bool, text: String) {
+        let facts = &self.view().state.facts;
+        let notice = Notice {
+            id: format!("{}/{}/{}", self.id, item.seq, item.n),
+            promotion: self.id.clone(),
+            environment: facts.request.environment.clone(),
+            phase: self.phase(),
+            plan: facts.plan.as_ref().map(|plan| plan.hash.clone()),
+            urgent,
+            text,
+        };
+        if let Err(error) = self.engine.ports.notifier.notify(&notice).await {
+            // A deaf channel must not hold an environment: what was to be said stands in the journal.
+            self.note(format!("could not tell: {error}"));
+        }
+    }
+
+    async fn unlease(&mut self) -> Result<(), EngineError> {
+        let held = self.view().nonces.clone();
+        let components = self.view().state.facts.request.components.clone();
+        for component in &components {
+            let Some((_, nonces)) = held.get(&component.place.component) else { continue };
+            for (unit, nonce) in nonces {
+                self.keep_lease().await?;
+                let call = UnitCall::Unlease { unit: unit.clone() };
+                let key = Key { id: format!("{}/unlease/{unit}", self.id), nonce: Some(nonce.clone()) };
+                for _ in 0..UNLEASE_TRIES {
+                    match self.engine.ports.deployer.perform(&component.place, &call, &key).await {
+                        Err(error)
+                            if matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous) =>
+                        {
+                            self.pause(None).await?;
+                        }
+                        // Gone, or somebody else's by now: nothing of ours is left.
+                        Ok(_) | Err(_) => break,
+                    }
+                }
+            }
+        }
+        debug_assert!(self.phase().is_final() || self.phase() == Phase::Planned);
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! Gates: named conditions that must hold. Asked when the plan is made, and again right before the first change.
+
+use super::EngineError;
+use super::drive::Came;
+use super::session::Session;
+use crate::journal::{BreakerState, EnvironmentView};
+use crate::machine::{Event, Work};
+use crate::model::{Attestation, EvidenceRule, Kind};
+use crate::ports::PortErrorKind;
+
+/// What a gate said.
+enum Gate {
+    Open(String),
+    Closed(String),
+    Away(String),
+}
+
+impl Session<'_> {
+    pub(super) async fn ask_gates(&mut self) -> Result<Came, EngineError> {
+        self.gates(false).await
+    }
+
+    /// Everything again: gates, people, plan, drift (P1).
+    pub(super) async fn recheck(&mut self) -> Result<Came, EngineError> {
+        match self.gates(true).await? {
+            Came::Event(Event::Done(_)) => {}
+            refused => return Ok(refused),
+        }
+        Ok(self.plan_again().await?.unwrap_or(Came::done(Work::Rechecked)))
+    }
+
+    async fn gates(&mut self, people_too: bool) -> Result<Came, EngineError> {
+        let mut passed = Vec::new();
+        let mut gates = vec![("breaker", self.breaker()), ("attestation", self.evidence().await?)];
+        if people_too {
+            gates.push(("approval", self.people().await));
+        }
+        for (name, gate) in gates {
+            match gate {
+                Gate::Open(line) => passed.push(format!("{name}: {line}")),
+                Gate::Closed(why) => {
+                    return Ok(Came::Event(Event::GateClosed { gate: name.to_owned(), why }));
+                }
+                Gate::Away(why) => return Ok(Came::errored(format!("gate {name}: {why}"))),
+            }
+        }
+        Ok(Came::done(Work::Gates { passed }))
+    }
+
+    fn breaker(&self) -> Gate {
+        let facts = &self.view().state.facts;
+        if matches!(facts.request.kind, Kind::Rollback { .. } | Kind::Adopt) {
+            return Gate::Open("not asked: nothing new is put there".to_owned());
+        }
+        match self.environment.breaker(&self.view().state.policy().breaker, self.now()) {
+            BreakerState::Closed { failures } => {
+                Gate::Open(format!("closed, {failures} failures in its window"))
+            }
+            BreakerState::Open { why } => Gate::Closed(format!(
+                "{why}; look, then `promote breaker reset --env {}`",
+                self.environment.name
+            )),
+        }
+    }
+
+    async fn evidence(&mut self) -> Result<Gate, EngineError> {
+        let facts = &self.view().state.facts;
+        if facts.request.kind != Kind::Promote {
+            return Ok(Gate::Open(format!("not asked of a {}", facts.request.kind.verb())));
+        }
+        let Some(rule) = self.view().state.policy().evidence.clone() else {
+            return Ok(Gate::Open("the policy asks for none".to_owned()));
+        };
+        if cfg!(feature = "sabotage-p1") {
+            return Ok(Gate::Open("not looked at".to_owned()));
+        }
+        let mut from = EnvironmentView::new(rule.from.clone());
+        from.extend(&self.engine.ports.journal.read(&rule.from, 0).await?)?;
+        self.covered(&rule, &from).await
+    }
+
+    async fn covered(&self, rule: &EvidenceRule, from: &EnvironmentView) -> Result<Gate, EngineError> {
+        let release = self.view().state.facts.request.release.id();
+        for suite in &rule.suites {
+            let covering: Vec<&Attestation> = from
+                .attestations()
+                .filter(|it| it.covers(&release, &rule.from, suite, rule.max_age, self.now()))
+                .collect();
+            let mut refused = None;
+            let mut good = false;
+            for attestation in covering {
+                match self.engine.ports.attestor.verify(attestation).await {
+                    Ok(()) => good = true,
+                    Err(error) if error.kind == PortErrorKind::Refused => refused = Some(error.message),
+                    Err(error) => return Ok(Gate::Away(error.message)),
+                }
+            }
+            if !good {
+                let mut why = format!(
+                    "release {} has no valid attestation of suite `{suite}` from `{}` within {}",
+                    release.short(),
+                    rule.from,
+                    rule.max_age
+                );
+                if let Some(refused) = refused {
+                    why = format!("{why} ({refused})");
+                }
+                return Ok(Gate::Closed(format!("{why}; run `promote deploy --env {}`", rule.from)));
+            }
+        }
+        Ok(Gate::Open(format!("{} suites attested by `{}`", rule.suites.len(), rule.from)))
+    }
+
+    async fn people(&self) -> Gate {
+        let state = &self.view().state;
+        if !state.needs_approval() {
+            return Gate::Open("nobody is asked".to_owned());
+        }
+        if !state.quorum(None) {
+            return Gate::Closed("not enough people have approved this plan".to_owned());
+        }
+        for approval in &state.facts.approvals {
+            match self.engine.ports.approvals.verify(&approval.claim).await {
+                Ok(person) if person == approval.by => {}
+                Ok(person) => {
+                    return Gate::Closed(format!("the approval of {} now shows {person}", approval.by));
+                }
+                Err(error) if error.kind == PortErrorKind::Refused => {
+                    return Gate::Closed(format!(
+                        "the approval of {} does not hold: {}",
+                        approval.by, error.message
+                    ));
+                }
+                Err(error) => return Gate::Away(error.message),
+            }
+        }
+        Gate::Open(format!("{} people", state.facts.approvals.len()))
+    }
+}

@@ -1,0 +1,199 @@
+//! From a request and what runs to a plan.
+
+use std::collections::BTreeMap;
+
+use super::EngineError;
+use super::drive::Came;
+use super::preview::preview;
+use super::session::Session;
+use crate::machine::Event;
+use crate::model::{
+    Baseline, Class, ComponentTarget, Fleet, Kind, Plan, Policy, Proof, Release, RollbackVerdict, Snapshot,
+    Strategy, Target, UnitState,
+};
+use crate::ports::PortError;
+
+/// Why there is no plan.
+enum NoPlan {
+    Away(PortError),
+    Closed { gate: &'static str, why: String },
+}
+
+impl Session<'_> {
+    pub(super) async fn make_plan(&mut self) -> Result<Came, EngineError> {
+        match self.plan().await? {
+            Ok(plan) => Ok(Came::Event(Event::PlanMade { plan: Box::new(plan) })),
+            Err(no_plan) => Ok(no_plan.came()),
+        }
+    }
+
+    /// Plans again and compares: the second half of Rechecking.
+    pub(super) async fn plan_again(&mut self) -> Result<Option<Came>, EngineError> {
+        let fresh = match self.plan().await? {
+            Ok(plan) => plan,
+            Err(no_plan) => return Ok(Some(no_plan.came())),
+        };
+        let Some(old) = &self.view().state.facts.plan else {
+            return Ok(Some(Came::failed("there is no plan")));
+        };
+        if !old.is_sound() {
+            return Ok(Some(Came::failed("the plan's hash is not its target's")));
+        }
+        if old.hash == fresh.hash {
+            return Ok(None);
+        }
+        let why = difference(&old.target, &fresh.target);
+        Ok(Some(Came::Event(Event::Differs { plan: Box::new(fresh), why })))
+    }
+
+    async fn plan(&mut self) -> Result<Result<Plan, NoPlan>, EngineError> {
+        let stamp = self.stamp().await?;
+        let request = self.view().state.facts.request.clone();
+        let mut components = Vec::new();
+        let mut baseline = BTreeMap::new();
+        let mut lines = Vec::new();
+        let mut warnings = Vec::new();
+        let mut found_any = false;
+        for component in &request.components {
+            let fleet = match self.engine.ports.deployer.observe_fleet(&component.place).await {
+                Ok(fleet) => fleet,
+                Err(error) => return Ok(Err(NoPlan::Away(error))),
+            };
+            found_any |= fleet.live().next().is_some();
+            let target = match fill(component, &fleet, &request.kind) {
+                Ok(target) => target,
+                Err(closed) => return Ok(Err(closed)),
+            };
+            warn(&target, &fleet, request.class, &mut warnings);
+            baseline
+                .insert(component.place.component.clone(), Baseline::of(fleet.live(), fleet.secrets_version));
+            if !matches!(request.kind, Kind::Adopt | Kind::Rollback { .. }) {
+                lines.extend(preview(&target, &fleet, &stamp, self.now()));
+            }
+            components.push(target);
+        }
+        let (policy, policy_change) = self.policy_in_force(&request.policy);
+        let target = Target {
+            environment: request.environment.clone(),
+            class: request.class,
+            kind: request.kind.clone(),
+            release: request.release.clone(),
+            components,
+            baseline,
+            policy,
+            policy_change,
+            rollback: if found_any { RollbackVerdict::Allowed } else { RollbackVerdict::Nothing },
+        };
+        Ok(Ok(Plan::new(target, lines, warnings)))
+    }
+
+    /// The rules of the release last promoted here decide; a release that changes them shows it and is judged by the
+    /// old ones.
+    fn policy_in_force(&self, asked: &Policy) -> (Policy, Option<Policy>) {
+        match self.environment.current() {
+            Some(current) if current.state.facts.request.policy != *asked => {
+                (current.state.facts.request.policy.clone(), Some(asked.clone()))
+            }
+            _ => (asked.clone(), None),
+        }
+    }
+}
+
+impl NoPlan {
+    fn came(self) -> Came {
+        match self {
+            Self::Away(error) if error.kind == crate::ports::PortErrorKind::Refused => {
+                Came::failed(error.message)
+            }
+            Self::Away(error) => Came::errored(error.message),
+            Self::Closed { gate, why } => Came::Event(Event::GateClosed { gate: gate.to_owned(), why }),
+        }
+    }
+}
+
+/// Counts and regions are kept as found; those of the request are for what is not there yet.
+fn fill(asked: &ComponentTarget, fleet: &Fleet, kind: &Kind) -> Result<ComponentTarget, NoPlan> {
+    let mut target = asked.clone();
+    let found = Baseline::of(fleet.live(), fleet.secrets_version).counts;
+    if found.is_empty() && matches!(kind, Kind::Promote) {
+        let why =
+            format!("`{}` has no machines; put the first release there with --bootstrap", asked.place.name);
+        return Err(NoPlan::Closed { gate: "fleet", why });
+    }
+    if !found.is_empty() && matches!(kind, Kind::Bootstrap) {
+        let why = format!("`{}` runs already; promote into it, or adopt it", asked.place.name);
+        return Err(NoPlan::Closed { gate: "fleet", why });
+    }
+    for (name, group) in &mut target.groups {
+        if let Some(counts) = found.get(name) {
+            group.counts.clone_from(counts);
+        }
+        if matches!(&group.proof, Proof::Checks(names) if names.is_empty()) {
+            let why = format!(
+                "group `{name}` of `{}` has no checks; configure one, or name another proof (healthy = {{ started-for = \"30s\" }})",
+                asked.place.component
+            );
+            return Err(NoPlan::Closed { gate: "health", why });
+        }
+    }
+    if asked.image.digest().is_none() {
+        let why = format!("`{}` is no reference by digest", asked.image);
+        return Err(NoPlan::Closed { gate: "digest", why });
+    }
+    Ok(target)
+}
+
+fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Vec<String>) {
+    let name = &target.place.name;
+    let digests = fleet.digests();
+    if digests.len() > 1 {
+        let list: Vec<&str> = digests.iter().map(flytypes::Digest::short).collect();
+        warnings.push(format!("`{name}` is mixed: its machines run {}", list.join(", ")));
+    }
+    for unit in fleet.units.iter().filter(|unit| !unit.managed) {
+        warnings
+            .push(format!("machine {} of `{name}` is not managed by deploys and stays as it is", unit.id));
+    }
+    let serving = fleet.live().filter(|unit| unit.state == UnitState::Started).count();
+    if target.strategy == Strategy::Rolling && serving == 1 && class == Class::Production {
+        warnings.push(format!("`{name}` has one machine: rolling leaves a gap in which nothing answers"));
+    }
+}
+
+fn difference(old: &Target, new: &Target) -> String {
+    for (component, before) in &old.baseline {
+        match new.baseline.get(component) {
+            Some(after) if after == before => {}
+            Some(after) if after.digests != before.digests => {
+                return format!("other images run in `{component}` than when the plan was made");
+            }
+            Some(after) if after.counts != before.counts => {
+                return format!(
+                    "`{component}` has other machine counts or regions than when the plan was made"
+                );
+            }
+            Some(after) if after.secrets_version != before.secrets_version => {
+                return format!("the secrets of `{component}` changed since the plan was made");
+            }
+            _ => return format!("the configuration of `{component}` changed since the plan was made"),
+        }
+    }
+    if old.policy != new.policy {
+        return "the rules in force changed since the plan was made".to_owned();
+    }
+    "the target changed since the plan was made".to_owned()
+}
+
+/// The release that a snapshot holds, when every component is one digest; for rollbacks and adoption.
+pub fn snapshot_release(snapshot: &Snapshot, like: &Release) -> Option<Release> {
+    let mut components = BTreeMap::new();
+    for (name, component) in &snapshot.components {
+        let mut digests = component.units.iter().filter_map(|record| record.unit.digest.clone());
+        let first = digests.next()?;
+        if digests.any(|digest| digest != first) {
+            return None;
+        }
+        components.insert(name.clone(), first);
+    }
+    Some(Release { components, ..like.clone() })
+}

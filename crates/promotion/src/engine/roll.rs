@@ -1,0 +1,251 @@
+//! A component's rollout: look, decide, write down, call, write down, look again.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use super::session::Session;
+use super::{EngineError, EngineEvent};
+use crate::journal::{Entry, Intent, Outcome};
+use crate::model::{ComponentSnapshot, ComponentTarget, Millis, UnitId};
+use crate::ports::{Key, PortError, PortErrorKind};
+use crate::rollout::{
+    Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stamp, UnitCall, Verdict, next,
+};
+
+/// How a component's rollout came out.
+pub(super) enum Rolled {
+    Done,
+    Failed(String),
+    Errored(String),
+    Yield,
+}
+
+/// Refusals that a way back bears before it gives up: what is refused once may be in a passing state.
+const REFUSALS_BACK_MAX: u32 = 8;
+
+/// What a rollout works on.
+pub(super) struct Rollout {
+    pub(super) target: ComponentTarget,
+    pub(super) snapshot: ComponentSnapshot,
+    pub(super) stamp: Stamp,
+    /// Which way the units go.
+    pub(super) direction: Direction,
+    /// Under which way it is journaled: a rollback by a person goes back as its forward work.
+    pub(super) filed: Direction,
+}
+
+impl Rollout {
+    pub(super) const fn job(&self) -> Job<'_> {
+        Job { target: &self.target, snapshot: &self.snapshot, stamp: &self.stamp, direction: self.direction }
+    }
+}
+
+impl Session<'_> {
+    pub(super) async fn roll(&mut self, rollout: &Rollout) -> Result<Rolled, EngineError> {
+        let phase = self.phase();
+        let slot = (rollout.target.place.component.clone(), rollout.filed);
+        self.settle_open(rollout).await?;
+        let mut looks_failed = 0;
+        let mut refusals = 0;
+        let mut ask_edges = false;
+        let mut said = None;
+        loop {
+            if self.must_yield(phase).await? {
+                return Ok(Rolled::Yield);
+            }
+            let observed = match self.look(rollout, ask_edges).await {
+                Ok(observed) => observed,
+                Err(error) => {
+                    looks_failed += 1;
+                    if looks_failed > self.engine.options.looks_failed_max {
+                        return Ok(Rolled::Errored(error.message));
+                    }
+                    self.pause(None).await?;
+                    continue;
+                }
+            };
+            looks_failed = 0;
+            let before = self.view().rollouts.get(&slot).cloned();
+            let progress = before.clone().unwrap_or_else(|| Progress::new(FIRST, self.now()));
+            let decision = next(rollout.job(), &observed, &progress, self.now());
+            self.tell(rollout, before.as_ref(), &decision, &mut said);
+            let problems = self.act(rollout, before.as_ref(), &decision).await?;
+            ask_edges = decision.ask_edges;
+            let refused = problems.iter().find(|error| error.kind == PortErrorKind::Refused);
+            let fenced = problems.iter().find(|error| error.kind == PortErrorKind::Fenced);
+            if let Some(error) = fenced.or(refused) {
+                refusals += 1;
+                if rollout.filed == Direction::Forward || refusals > REFUSALS_BACK_MAX {
+                    return Ok(Rolled::Failed(error.message.clone()));
+                }
+            }
+            match decision.verdict {
+                Verdict::Done => return Ok(Rolled::Done),
+                Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
+                Verdict::Going { wake, .. } => self.pause(wake).await?,
+            }
+        }
+    }
+
+    /// Calls an earlier runner meant and of which nobody knows what became: the next look shows. A create among them
+    /// may still land.
+    async fn settle_open(&mut self, rollout: &Rollout) -> Result<(), EngineError> {
+        let component = rollout.target.place.component.clone();
+        let outcomes: BTreeMap<String, Outcome> = self
+            .view()
+            .open
+            .iter()
+            .filter(|(_, (of, ..))| *of == component)
+            .map(|(key, _)| (key.clone(), Outcome::Settled))
+            .collect();
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        self.append(vec![Entry::Came { component, outcomes }]).await
+    }
+
+    pub(super) async fn look(&self, rollout: &Rollout, ask_edges: bool) -> Result<Observed, PortError> {
+        let ports = &self.engine.ports;
+        let place = &rollout.target.place;
+        let fleet = ports.deployer.observe_fleet(place).await?;
+        let edges: Vec<EdgeAnswer> = if ask_edges { ports.checks.ask_edges(place).await } else { Vec::new() };
+        Ok(Observed { fleet, edges, all_edges: ports.checks.edges(place) })
+    }
+
+    fn tell(
+        &self,
+        rollout: &Rollout,
+        before: Option<&Progress>,
+        decision: &Decision,
+        said: &mut Option<String>,
+    ) {
+        let stage = decision.progress.stage;
+        if before.is_none_or(|before| before.stage != stage) {
+            self.engine.say(EngineEvent::Stage {
+                promotion: self.id.clone(),
+                at: self.now(),
+                component: rollout.target.place.component.clone(),
+                direction: rollout.direction,
+                stage,
+            });
+        }
+        if let Verdict::Going { why, .. } = &decision.verdict
+            && said.as_ref() != Some(why)
+        {
+            self.note(format!("{}: {why}", rollout.target.place.component));
+            *said = Some(why.clone());
+        }
+    }
+
+    /// Writes the progress and the intents down, makes the calls, writes down what became of them.
+    async fn act(
+        &mut self,
+        rollout: &Rollout,
+        before: Option<&Progress>,
+        decision: &Decision,
+    ) -> Result<Vec<PortError>, EngineError> {
+        if before == Some(&decision.progress) && decision.calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let component = rollout.target.place.component.clone();
+        let calls: Vec<Intent> = decision
+            .calls
+            .iter()
+            .map(|call| Intent { key: key(rollout, call), call: call.clone() })
+            .collect();
+        self.append(vec![Entry::Meant {
+            component: component.clone(),
+            direction: rollout.filed,
+            progress: Box::new(decision.progress.clone()),
+            calls: calls.clone(),
+        }])
+        .await?;
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let nonces = self.view().nonces.get(&component).map(|(_, nonces)| nonces.clone()).unwrap_or_default();
+        let results = self.call_all(rollout, &calls, &nonces).await?;
+        let mut outcomes = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (intent, result) in calls.iter().zip(results) {
+            self.engine.say(EngineEvent::Call {
+                promotion: self.id.clone(),
+                at: self.now(),
+                component: component.clone(),
+                call: intent.call.title(),
+                problem: result.as_ref().err().map(|error| error.message.clone()),
+            });
+            let outcome = match result {
+                Ok(done) => Outcome::Performed(done),
+                Err(error) => {
+                    problems.push(error.clone());
+                    Outcome::Failed(error)
+                }
+            };
+            outcomes.insert(intent.key.clone(), outcome);
+        }
+        self.append(vec![Entry::Came { component, outcomes }]).await?;
+        Ok(problems)
+    }
+
+    /// Makes independent calls together, keeping the lease meanwhile. Calls on one unit stay in order.
+    async fn call_all(
+        &mut self,
+        rollout: &Rollout,
+        calls: &[Intent],
+        nonces: &BTreeMap<UnitId, crate::model::Nonce>,
+    ) -> Result<Vec<Result<crate::ports::Performed, PortError>>, EngineError> {
+        let deployer = self.engine.ports.deployer.clone();
+        let place = &rollout.target.place;
+        let mut by_unit: BTreeMap<Option<&UnitId>, Vec<usize>> = BTreeMap::new();
+        let mut alone: Vec<Vec<usize>> = Vec::new();
+        for (n, intent) in calls.iter().enumerate() {
+            match intent.call.unit() {
+                Some(unit) => by_unit.entry(Some(unit)).or_default().push(n),
+                None => alone.push(vec![n]),
+            }
+        }
+        alone.extend(by_unit.into_values());
+        let lanes = alone.into_iter().map(|lane| {
+            let deployer = deployer.clone();
+            async move {
+                let mut results = Vec::new();
+                for n in lane {
+                    let intent = &calls[n];
+                    let nonce = intent.call.unit().and_then(|unit| nonces.get(unit)).cloned();
+                    let key = Key { id: intent.key.clone(), nonce };
+                    results.push((n, deployer.perform(place, &intent.call, &key).await));
+                }
+                results
+            }
+        });
+        let mut work = std::pin::pin!(join_all(lanes));
+        let beat = Millis((self.engine.options.lease_ttl.0 / 4).max(1));
+        let clock = self.engine.ports.clock.clone();
+        let lanes = loop {
+            let tick = std::pin::pin!(clock.sleep(beat));
+            match futures_util::future::select(work.as_mut(), tick).await {
+                futures_util::future::Either::Left((lanes, _)) => break lanes,
+                futures_util::future::Either::Right(((), _)) => self.keep_lease().await?,
+            }
+        };
+        let mut results: Vec<_> = lanes.into_iter().flatten().collect();
+        results.sort_by_key(|(n, _)| *n);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+}
+
+/// The same for every try of the same call.
+fn key(rollout: &Rollout, call: &UnitCall) -> String {
+    let object = match call {
+        UnitCall::Create { slot, .. } => slot.to_string(),
+        UnitCall::Update { unit, expect, .. } => format!("{unit}@{expect}"),
+        _ => call.unit().map(ToString::to_string).unwrap_or_default(),
+    };
+    let way = match rollout.filed {
+        Direction::Forward => "forward",
+        Direction::Back => "back",
+    };
+    format!("{}/{}/{way}/{}/{object}", rollout.stamp.promotion, rollout.target.place.component, call.verb())
+}

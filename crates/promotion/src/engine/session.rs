@@ -1,0 +1,184 @@
+//! One runner on one promotion: its reading of the chain, its lease, its appends.
+
+use super::{Engine, EngineError, EngineEvent};
+use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
+use crate::machine::{Event, Phase, Stamped, step};
+use crate::model::{At, EnvironmentName, Millis, PromotionId};
+use crate::ports::JournalError;
+use crate::rollout::Stamp;
+
+pub(super) struct Session<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) id: PromotionId,
+    pub(super) environment: EnvironmentView,
+    /// The lease we hold, and when it was last renewed.
+    pub(super) lease: Option<(u64, At)>,
+}
+
+impl<'e> Session<'e> {
+    pub(super) async fn open(
+        engine: &'e Engine,
+        environment: &EnvironmentName,
+        id: &PromotionId,
+    ) -> Result<Self, EngineError> {
+        let mut session = Self {
+            engine,
+            id: id.clone(),
+            environment: EnvironmentView::new(environment.clone()),
+            lease: None,
+        };
+        session.sync().await?;
+        if session.environment.promotions.contains_key(id) {
+            Ok(session)
+        } else {
+            Err(EngineError::Unknown { environment: environment.clone(), id: id.clone() })
+        }
+    }
+
+    /// Reads on. People's words arrive this way, also while we hold the lease.
+    pub(super) async fn sync(&mut self) -> Result<(), EngineError> {
+        let records = self.engine.ports.journal.read(&self.environment.name, self.environment.head).await?;
+        self.environment.extend(&records)?;
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> At {
+        self.engine.ports.clock.now()
+    }
+
+    /// The promotion, which exists since `open`.
+    pub(super) fn view(&self) -> &PromotionView {
+        &self.environment.promotions[&self.id]
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.view().state.phase
+    }
+
+    pub(super) async fn stamp(&self) -> Result<Stamp, EngineError> {
+        let facts = &self.view().state.facts;
+        Ok(Stamp {
+            promotion: self.id.clone(),
+            environment: self.environment.name.clone(),
+            store: self.engine.ports.journal.store_id().await?,
+            release: facts.request.release.id(),
+        })
+    }
+
+    /// Appends, reading on first when somebody else appended: only for entries whose truth does not depend on what
+    /// they said.
+    pub(super) async fn append(&mut self, entries: Vec<Entry>) -> Result<(), EngineError> {
+        loop {
+            match self.try_append(entries.clone()).await {
+                Err(EngineError::Journal(JournalError::Conflict { .. })) => self.sync().await?,
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_append(&mut self, entries: Vec<Entry>) -> Result<(), EngineError> {
+        let at = self.now();
+        let drafts =
+            entries.into_iter().map(|entry| Draft { promotion: Some(self.id.clone()), at, entry }).collect();
+        let epoch = self.lease.map(|(epoch, _)| epoch);
+        let sealed = self
+            .engine
+            .ports
+            .journal
+            .append(&self.environment.name, self.environment.head, epoch, drafts)
+            .await?;
+        self.environment.extend(&sealed)?;
+        Ok(())
+    }
+
+    /// Puts `event` through the machine and appends the step. False when somebody's word came between: look again.
+    pub(super) async fn emit(&mut self, event: Event) -> Result<bool, EngineError> {
+        let stamped = Stamped { at: self.now(), event };
+        let before = self.phase();
+        let next = step(&self.view().state, &stamped)?;
+        let entry = Entry::Stepped {
+            phase: next.next.phase,
+            effects: next.effects,
+            stamped: Box::new(stamped.clone()),
+        };
+        match self.try_append(vec![entry]).await {
+            Ok(()) => {}
+            Err(EngineError::Journal(JournalError::Conflict { .. })) => {
+                self.sync().await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        let why = self.view().state.facts.stalled.clone().or_else(|| match &stamped.event {
+            Event::Failed(failure) => Some(failure.why.clone()),
+            Event::GateClosed { gate, why } => Some(format!("{gate}: {why}")),
+            Event::Differs { why, .. } => Some(why.clone()),
+            Event::Cancel { by, reason } => Some(format!("aborted by {by}: {reason}")),
+            _ => None,
+        });
+        if self.phase() != before || why.is_some() {
+            self.engine.say(EngineEvent::Phase {
+                promotion: self.id.clone(),
+                at: stamped.at,
+                phase: self.phase(),
+                why,
+            });
+        }
+        Ok(true)
+    }
+
+    pub(super) fn note(&self, text: impl Into<String>) {
+        self.engine.say(EngineEvent::Note { promotion: self.id.clone(), at: self.now(), text: text.into() });
+    }
+
+    /// Takes the environment's lease; `Held` is the caller's business.
+    pub(super) async fn take_lease(&mut self) -> Result<(), EngineError> {
+        let ports = &self.engine.ports;
+        let grant = ports
+            .journal
+            .take_lease(&self.environment.name, &self.engine.runner, self.engine.options.lease_ttl)
+            .await?;
+        self.lease = Some((grant.epoch, ports.clock.now()));
+        Ok(())
+    }
+
+    /// Renews the lease when a third of it is gone.
+    pub(super) async fn keep_lease(&mut self) -> Result<(), EngineError> {
+        let Some((epoch, since)) = self.lease else { return Ok(()) };
+        let now = self.now();
+        if now.since(since).0 >= self.engine.options.lease_ttl.0 / 3 {
+            let ttl = self.engine.options.lease_ttl;
+            self.engine.ports.journal.renew_lease(&self.environment.name, epoch, ttl).await?;
+            self.lease = Some((epoch, now));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn release_lease(&mut self) -> Result<(), EngineError> {
+        if let Some((epoch, _)) = self.lease.take() {
+            self.engine.ports.journal.release_lease(&self.environment.name, epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits about `options.poll`, no longer than until `wake`, in steps short enough to keep the lease.
+    pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<(), EngineError> {
+        let poll = self.engine.options.poll.0.max(1);
+        let shift = self.engine.ports.randomness.below(poll / 4 + 1);
+        let mut time = Millis(poll + shift);
+        if let Some(wake) = wake {
+            time = time.min(Millis(wake.since(self.now()).0.max(1)));
+        }
+        self.engine.ports.clock.sleep(time).await;
+        self.keep_lease().await
+    }
+
+    /// Whether the loop that runs a phase must give way: the switch, the deadline, or a word of somebody.
+    pub(super) async fn must_yield(&mut self, phase: Phase) -> Result<bool, EngineError> {
+        self.sync().await?;
+        self.keep_lease().await?;
+        Ok(self.phase() != phase
+            || self.engine.is_stopped()
+            || self.now() >= self.view().state.facts.deadline)
+    }
+}

@@ -1,0 +1,141 @@
+//! What people do: ask, agree, refuse, end, close the breaker, look.
+
+use super::{Engine, EngineError, Handle};
+use crate::journal::{Draft, Entry, EnvironmentView};
+use crate::machine::{Event, Stamped, step};
+use crate::model::{
+    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Kind, Person, Policy, PromotionId,
+    Release, Request,
+};
+use crate::ports::JournalError;
+
+/// What [`Engine::request`] takes; id and instant come from the ports.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The target environment.
+    pub environment: EnvironmentName,
+    /// Its class.
+    pub class: Class,
+    /// Which verb.
+    pub kind: Kind,
+    /// What shall run there.
+    pub release: Release,
+    /// In the order in which components change.
+    pub components: Vec<ComponentTarget>,
+    /// The rules of the project file now.
+    pub policy: Policy,
+    /// Who asks.
+    pub requested_by: Person,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Engine {
+    /// Reads an environment's whole journal.
+    pub async fn view(&self, environment: &EnvironmentName) -> Result<EnvironmentView, EngineError> {
+        let mut view = EnvironmentView::new(environment.clone());
+        view.extend(&self.ports.journal.read(environment, 0).await?)?;
+        Ok(view)
+    }
+
+    /// Writes a request down; nothing else happens until somebody drives it. Not idempotent: each call is a promotion.
+    pub async fn request(&self, ask: Ask) -> Result<Handle, EngineError> {
+        let id = self.ports.ids.promotion();
+        let at = self.ports.clock.now();
+        let environment = ask.environment.clone();
+        let request = Request {
+            id: id.clone(),
+            environment: ask.environment,
+            class: ask.class,
+            kind: ask.kind,
+            release: ask.release,
+            components: ask.components,
+            policy: ask.policy,
+            requested_by: ask.requested_by,
+            reason: ask.reason,
+            at,
+        };
+        let entry = Entry::Requested { request: Box::new(request) };
+        self.append_open(&environment, |_| {
+            Ok(Draft { promotion: Some(id.clone()), at, entry: entry.clone() })
+        })
+        .await?;
+        Ok(self.handle(environment, id))
+    }
+
+    /// Takes in a person's word over a plan. The proof is checked first; the machine then decides whether it counts.
+    pub async fn decide(&self, environment: &EnvironmentName, claim: Claim) -> Result<Approval, EngineError> {
+        let by = self.ports.approvals.verify(&claim).await.map_err(EngineError::Proof)?;
+        let approval = Approval { at: self.ports.clock.now(), by, claim };
+        let word = Box::new(approval.clone());
+        let event = match approval.claim.decision {
+            Decision::Approve => Event::Approve(word),
+            Decision::Reject => Event::Reject(word),
+        };
+        self.word(environment, &approval.claim.promotion, event).await?;
+        Ok(approval)
+    }
+
+    /// Ends a promotion: before the first change it is aborted, after it rolled back.
+    pub async fn abort(
+        &self,
+        environment: &EnvironmentName,
+        id: &PromotionId,
+        by: Person,
+        reason: String,
+    ) -> Result<(), EngineError> {
+        self.word(environment, id, Event::Cancel { by, reason }).await
+    }
+
+    /// Closes the circuit breaker.
+    pub async fn reset_breaker(
+        &self,
+        environment: &EnvironmentName,
+        by: Person,
+        reason: String,
+    ) -> Result<(), EngineError> {
+        let at = self.ports.clock.now();
+        let entry = Entry::BreakerReset { by, reason };
+        self.append_open(environment, |_| Ok(Draft { promotion: None, at, entry: entry.clone() })).await
+    }
+
+    /// Appends what somebody said, under no lease; whoever drives the promotion reads it.
+    async fn word(
+        &self,
+        environment: &EnvironmentName,
+        id: &PromotionId,
+        event: Event,
+    ) -> Result<(), EngineError> {
+        let stamped = Stamped { at: self.ports.clock.now(), event };
+        self.append_open(environment, |view| {
+            let unknown = || EngineError::Unknown { environment: environment.clone(), id: id.clone() };
+            let promotion = view.promotions.get(id).ok_or_else(unknown)?;
+            let next = step(&promotion.state, &stamped)?;
+            let entry = Entry::Stepped {
+                stamped: Box::new(stamped.clone()),
+                phase: next.next.phase,
+                effects: next.effects,
+            };
+            Ok(Draft { promotion: Some(id.clone()), at: stamped.at, entry })
+        })
+        .await
+    }
+
+    async fn append_open(
+        &self,
+        environment: &EnvironmentName,
+        draft: impl Fn(&EnvironmentView) -> Result<Draft, EngineError>,
+    ) -> Result<(), EngineError> {
+        let mut view = self.view(environment).await?;
+        loop {
+            let drafts = vec![draft(&view)?];
+            match self.ports.journal.append(environment, view.head, None, drafts).await {
+                Ok(_) => return Ok(()),
+                Err(JournalError::Conflict { .. }) => {
+                    view.extend(&self.ports.journal.read(environment, view.head).await?)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

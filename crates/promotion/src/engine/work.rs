@@ -1,0 +1,328 @@
+//! The work of the phases that touch the world.
+
+use std::collections::BTreeMap;
+
+use super::EngineError;
+use super::drive::Came;
+use super::roll::{Rolled, Rollout};
+use super::session::Session;
+use crate::journal::PromotionView;
+use crate::machine::{Event, Failure, Phase, Work};
+use crate::model::{
+    At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Hash, Kind, Snapshot, Statement,
+    SuiteName, canonical,
+};
+use crate::ports::{PortError, PortErrorKind, Verdict};
+use crate::rollout::{Direction, Job, Stamp, arrived, restored};
+
+fn judge(error: PortError) -> Came {
+    if error.kind == PortErrorKind::Refused {
+        Came::failed(error.message)
+    } else {
+        Came::errored(error.message)
+    }
+}
+
+impl Session<'_> {
+    fn targets(&self) -> Vec<ComponentTarget> {
+        let facts = &self.view().state.facts;
+        facts.plan.as_ref().map(|plan| plan.target.components.clone()).unwrap_or_default()
+    }
+
+    pub(super) async fn copy(&mut self) -> Result<Came, EngineError> {
+        let registry = self.engine.ports.registry.clone();
+        for target in self.targets() {
+            self.keep_lease().await?;
+            let environment = &target.place.environment;
+            if target.source.registry() != target.image.registry()
+                || target.source.repository() != target.image.repository()
+            {
+                match registry.ensure_copy(environment, &target.source, &target.image).await {
+                    Ok(0) => {}
+                    Ok(bytes) => self.note(format!("{}: copied {bytes} bytes", target.place.component)),
+                    Err(error) => return Ok(judge(error)),
+                }
+            }
+            match registry.resolve(environment, &target.image).await {
+                Ok(digest) if Some(&digest) == target.digest() => {}
+                Ok(digest) => return Ok(Came::failed(format!("{} reads back as {digest}", target.image))),
+                Err(error) => return Ok(judge(error)),
+            }
+        }
+        Ok(Came::done(Work::Copied))
+    }
+
+    pub(super) async fn snapshot(&mut self) -> Result<Came, EngineError> {
+        let mut components = BTreeMap::new();
+        for target in self.targets() {
+            let fleet = match self.engine.ports.deployer.observe_fleet(&target.place).await {
+                Ok(fleet) => fleet,
+                Err(error) => return Ok(judge(error)),
+            };
+            match ComponentSnapshot::take(target.place.clone(), &fleet) {
+                Ok(mut taken) => {
+                    // Leases are ours and end with us: no part of what is put back.
+                    taken.units.iter_mut().for_each(|record| record.unit.lease = None);
+                    components.insert(target.place.component.clone(), taken);
+                }
+                Err(why) => return Ok(Came::failed(why)),
+            }
+        }
+        let snapshot = Snapshot { at: Some(self.now()), components };
+        Ok(Came::done(Work::Snapshot { snapshot: Box::new(snapshot) }))
+    }
+
+    /// The promotion whose work a rollback by a person undoes.
+    fn undone(&self) -> Option<&PromotionView> {
+        match &self.view().state.facts.request.kind {
+            Kind::Rollback { of } => self.environment.promotions.get(of),
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => None,
+        }
+    }
+
+    fn rollout(&self, target: &ComponentTarget, filed: Direction, stamp: &Stamp) -> Option<Rollout> {
+        let name = &target.place.component;
+        if filed == Direction::Forward
+            && let Some(undone) = self.undone()
+        {
+            let facts = &undone.state.facts;
+            let of = facts.plan.as_ref()?.component(name)?.clone();
+            let stamp = Stamp {
+                promotion: undone.id().clone(),
+                environment: stamp.environment.clone(),
+                store: stamp.store.clone(),
+                release: facts.request.release.id(),
+            };
+            let snapshot = facts.snapshot.as_ref()?.components.get(name)?.clone();
+            return Some(Rollout { target: of, snapshot, stamp, direction: Direction::Back, filed });
+        }
+        let snapshot = self.view().state.facts.snapshot.as_ref()?.components.get(name)?.clone();
+        Some(Rollout { target: target.clone(), snapshot, stamp: stamp.clone(), direction: filed, filed })
+    }
+
+    pub(super) async fn deploy(&mut self) -> Result<Came, EngineError> {
+        let stamp = self.stamp().await?;
+        let mut targets = self.targets();
+        if self.undone().is_some() {
+            targets.reverse();
+        }
+        for target in targets {
+            if self.view().state.facts.request.kind == Kind::Adopt {
+                if let Some(came) = self.adopt(&target, &stamp).await? {
+                    return Ok(came);
+                }
+                continue;
+            }
+            let Some(rollout) = self.rollout(&target, Direction::Forward, &stamp) else {
+                return Ok(Came::failed(format!("`{}` has no snapshot to go by", target.place.component)));
+            };
+            let component = Some(target.place.component.clone());
+            match self.roll(&rollout).await? {
+                Rolled::Done => {}
+                Rolled::Yield => return Ok(Came::Yield),
+                Rolled::Errored(why) => return Ok(Came::errored(why)),
+                Rolled::Failed(why) => return Ok(Came::Event(Event::Failed(Failure { component, why }))),
+            }
+        }
+        Ok(Came::done(Work::Deployed))
+    }
+
+    /// Reads every component back. None when all are as they shall be.
+    async fn read_back(&self, stamp: &Stamp) -> Result<(), (Option<ComponentName>, Readback)> {
+        for target in self.targets() {
+            let name = target.place.component.clone();
+            let fleet = self.engine.ports.deployer.observe_fleet(&target.place).await;
+            let fleet = fleet.map_err(|error| (Some(name.clone()), Readback::Away(error.message)))?;
+            let observed = crate::rollout::Observed { fleet, ..crate::rollout::Observed::default() };
+            let kind = &self.view().state.facts.request.kind;
+            let proven = match self.rollout(&target, Direction::Forward, stamp) {
+                None => Err("it has no snapshot to go by".to_owned()),
+                Some(_) if *kind == Kind::Adopt => Ok(()),
+                Some(rollout) if rollout.direction == Direction::Back => restored(rollout.job(), &observed),
+                Some(rollout) => arrived(rollout.job(), &observed, self.now()),
+            };
+            proven.map_err(|why| (Some(name), Readback::Wrong(why)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn verify(&mut self) -> Result<Came, EngineError> {
+        let stamp = self.stamp().await?;
+        match self.steady(&stamp, Phase::Verifying).await? {
+            None => {}
+            Some(came) => return Ok(came),
+        }
+        let facts = &self.view().state.facts;
+        let (environment, release) = (facts.request.environment.clone(), facts.request.release.clone());
+        let suites = self.view().state.policy().verify.clone();
+        let mut attestations = Vec::new();
+        for suite in suites {
+            if self.must_yield(Phase::Verifying).await? {
+                return Ok(Came::Yield);
+            }
+            let report = match self.engine.ports.checks.run(&environment, &release, &suite).await {
+                Ok(report) => report,
+                Err(error) => return Ok(judge(error)),
+            };
+            self.note(format!("suite {suite}: {} passed, {} failed", report.passed, report.failed));
+            match report.verdict {
+                Verdict::Passed => {}
+                Verdict::Failed => {
+                    return Ok(Came::failed(format!("suite `{suite}` failed: {}", report.why.join("; "))));
+                }
+                Verdict::NoTest => return Ok(Came::failed(format!("suite `{suite}` ran no test"))),
+                Verdict::Inconclusive => {
+                    return Ok(Came::errored(format!(
+                        "suite `{suite}` is inconclusive: {}",
+                        report.why.join("; ")
+                    )));
+                }
+            }
+            match self.attest(suite, report.report).await {
+                Ok(attestation) => attestations.push(attestation),
+                Err(error) => return Ok(judge(error)),
+            }
+        }
+        Ok(Came::done(Work::Verified { attestations }))
+    }
+
+    async fn attest(&self, suite: SuiteName, report: Hash) -> Result<Attestation, PortError> {
+        let facts = &self.view().state.facts;
+        let configs: Vec<_> = self
+            .targets()
+            .into_iter()
+            .map(|target| {
+                let groups: BTreeMap<_, _> =
+                    target.groups.into_iter().map(|(name, group)| (name, group.config)).collect();
+                (target.place.component, groups)
+            })
+            .collect();
+        let statement = Statement {
+            release: facts.request.release.id(),
+            config: canonical::hash("understudy configuration v1", &configs),
+            suite,
+            environment: facts.request.environment.clone(),
+            class: facts.request.class,
+            deployment: self.id.clone(),
+            report,
+            at: self.now(),
+        };
+        self.engine.ports.attestor.sign(&statement).await
+    }
+
+    /// The fleets are read back until they are right, for as long as a healthy unit may seem unhealthy.
+    async fn steady(&mut self, stamp: &Stamp, phase: Phase) -> Result<Option<Came>, EngineError> {
+        let begun = self.now();
+        loop {
+            if self.must_yield(phase).await? {
+                return Ok(Some(Came::Yield));
+            }
+            match self.read_back(stamp).await {
+                Ok(()) => return Ok(None),
+                Err((component, wrong)) => {
+                    let patience = self.patience();
+                    if self.now().since(begun) >= patience {
+                        return Ok(Some(match wrong {
+                            Readback::Away(why) => Came::errored(why),
+                            Readback::Wrong(why) => Came::Event(Event::Failed(Failure { component, why })),
+                        }));
+                    }
+                }
+            }
+            self.pause(None).await?;
+        }
+    }
+
+    fn patience(&self) -> crate::model::Millis {
+        self.targets().iter().map(|target| target.limits.unhealthy).max().unwrap_or_default()
+    }
+
+    pub(super) async fn soak(&mut self) -> Result<Came, EngineError> {
+        let stamp = self.stamp().await?;
+        let until = self.view().state.facts.phase_since.plus(self.view().state.policy().soak);
+        let mut wrong_since: Option<At> = None;
+        loop {
+            if self.must_yield(Phase::Soaking).await? {
+                return Ok(Came::Yield);
+            }
+            let now = self.now();
+            match self.read_back(&stamp).await {
+                Ok(()) if now >= until => return Ok(Came::done(Work::Soaked)),
+                Ok(()) => wrong_since = None,
+                Err((component, wrong)) => {
+                    let since = *wrong_since.get_or_insert(now);
+                    if now.since(since) >= self.patience() {
+                        return Ok(match wrong {
+                            Readback::Away(why) => Came::errored(why),
+                            Readback::Wrong(why) => Came::Event(Event::Failed(Failure { component, why })),
+                        });
+                    }
+                }
+            }
+            self.pause(Some(until.max(now.plus(crate::model::Millis(1))))).await?;
+        }
+    }
+
+    pub(super) async fn roll_back(&mut self) -> Result<Came, EngineError> {
+        let stamp = self.stamp().await?;
+        for target in self.targets().into_iter().rev() {
+            let name = target.place.component.clone();
+            let touched = self.view().rollouts.contains_key(&(name.clone(), Direction::Forward));
+            if !touched {
+                continue;
+            }
+            let Some(rollout) = self.rollout(&target, Direction::Back, &stamp) else {
+                return Ok(Came::failed(format!("`{name}` has no snapshot")));
+            };
+            match self.roll(&rollout).await? {
+                Rolled::Done => {}
+                Rolled::Yield => return Ok(Came::Yield),
+                Rolled::Errored(why) => return Ok(Came::errored(why)),
+                Rolled::Failed(why) => {
+                    return Ok(Came::Event(Event::Failed(Failure { component: Some(name), why })));
+                }
+            }
+            let observed = match self.look(&rollout, false).await {
+                Ok(observed) => observed,
+                Err(error) => return Ok(Came::errored(error.message)),
+            };
+            let job: Job<'_> = rollout.job();
+            if let Err(why) = restored(job, &observed) {
+                return Ok(Came::Event(Event::Failed(Failure { component: Some(name), why })));
+            }
+        }
+        Ok(Came::done(Work::Restored))
+    }
+
+    /// Takes what runs over as it is: labels only, no new version, no restart.
+    async fn adopt(&mut self, target: &ComponentTarget, stamp: &Stamp) -> Result<Option<Came>, EngineError> {
+        let labels: BTreeMap<String, Option<String>> =
+            stamp.labels(target).into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let place = &target.place;
+        let fleet = match self.engine.ports.deployer.observe_fleet(place).await {
+            Ok(fleet) => fleet,
+            Err(error) => return Ok(Some(judge(error))),
+        };
+        if let Some(unit) = fleet.live().find(|unit| unit.digest.as_ref() != target.digest()) {
+            return Ok(Some(Came::failed(format!("machine {} does not run {}", unit.id, target.image))));
+        }
+        for unit in fleet.live() {
+            if labels.iter().all(|(key, value)| unit.labels.get(key) == value.as_ref()) {
+                continue;
+            }
+            self.keep_lease().await?;
+            let call = crate::rollout::UnitCall::Tag { unit: unit.id.clone(), labels: labels.clone() };
+            let key = crate::ports::Key { id: format!("{}/tag/{}", self.id, unit.id), nonce: None };
+            if let Err(error) = self.engine.ports.deployer.perform(place, &call, &key).await {
+                return Ok(Some(judge(error)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What reading back found.
+enum Readback {
+    Away(String),
+    Wrong(String),
+}

@@ -1,0 +1,15 @@
+//! The journal's records, its chain, what it adds up to, and stores.
+
+mod chain;
+mod memory;
+mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod view;
+
+pub use chain::verify;
+pub use memory::Memory;
+pub use record::{Draft, Entry, Intent, Outcome, Record};
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+pub use view::{BreakerState, EnvironmentView, OutboxItem, PromotionView};

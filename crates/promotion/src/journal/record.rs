@@ -1,0 +1,169 @@
+//! What a journal holds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{EffectName, Phase, Stamped};
+use crate::model::{
+    At, ComponentName, EnvironmentName, Hash, Nonce, PromotionId, Request, UnitId, canonical,
+};
+use crate::ports::{Performed, PortError};
+use crate::rollout::{Direction, Progress, UnitCall};
+
+/// One call of a batch, as it was meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Its key.
+    pub key: String,
+    /// The call.
+    pub call: UnitCall,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Recorded by the provider.
+    Performed(Performed),
+    /// Not, or not known.
+    Failed(PortError),
+    /// The runner died before it knew; settled by looking.
+    Settled,
+}
+
+/// A record's content. Old kinds are read for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Entry {
+    /// Somebody asked: a promotion begins.
+    Requested {
+        /// What was asked.
+        request: Box<Request>,
+    },
+    /// A step of the machine: what happened, what followed.
+    Stepped {
+        /// The event, with its instant.
+        stamped: Box<Stamped>,
+        /// The phase after it; replay must come to the same.
+        phase: Phase,
+        /// What is to be done once.
+        effects: Vec<EffectName>,
+    },
+    /// An effect of the outbox is done.
+    EffectDone {
+        /// The record that asked for it.
+        seq: u64,
+        /// Its place there.
+        n: u32,
+    },
+    /// A component's rollout is about to make these calls, having come this far.
+    Meant {
+        /// Which component.
+        component: ComponentName,
+        /// Which way.
+        direction: Direction,
+        /// What must be remembered.
+        progress: Box<Progress>,
+        /// The calls; empty when only time passed.
+        calls: Vec<Intent>,
+    },
+    /// What became of calls, by key.
+    Came {
+        /// Which component.
+        component: ComponentName,
+        /// Key → result.
+        outcomes: BTreeMap<String, Outcome>,
+    },
+    /// Provider leases that we hold.
+    Leased {
+        /// Which component.
+        component: ComponentName,
+        /// Unit → the number to show.
+        nonces: BTreeMap<UnitId, Nonce>,
+    },
+    /// The circuit breaker was closed by a person.
+    BreakerReset {
+        /// Who.
+        by: crate::model::Person,
+        /// Why.
+        reason: String,
+    },
+    /// A parked fleet's time was over and it was destroyed.
+    ParkedEnded {
+        /// Which component.
+        component: ComponentName,
+        /// Which units.
+        units: Vec<UnitId>,
+    },
+}
+
+/// A record to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// Which promotion, where it is one's.
+    pub promotion: Option<PromotionId>,
+    /// When.
+    pub at: At,
+    /// What.
+    pub entry: Entry,
+}
+
+/// A sealed record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this form.
+    pub v: u32,
+    /// Which chain.
+    pub environment: EnvironmentName,
+    /// 1, 2, 3, … without gaps.
+    pub seq: u64,
+    /// Which promotion, where it is one's.
+    pub promotion: Option<PromotionId>,
+    /// The lease under which it was written; none for words of people.
+    pub epoch: Option<u64>,
+    /// When.
+    pub at: At,
+    /// What.
+    pub entry: Entry,
+    /// The hash of the record before; of the environment's name for the first.
+    pub prev: Hash,
+    /// Over everything above.
+    pub hash: Hash,
+}
+
+impl Record {
+    /// Seals `draft` as record `seq` behind `prev`.
+    pub fn seal(
+        environment: &EnvironmentName,
+        seq: u64,
+        epoch: Option<u64>,
+        draft: Draft,
+        prev: Hash,
+    ) -> Self {
+        let mut record = Self {
+            v: 1,
+            environment: environment.clone(),
+            seq,
+            promotion: draft.promotion,
+            epoch,
+            at: draft.at,
+            entry: draft.entry,
+            hash: prev.clone(),
+            prev,
+        };
+        record.hash = record.content_hash();
+        record
+    }
+
+    /// What the hash must be.
+    pub fn content_hash(&self) -> Hash {
+        let Self { v, environment, seq, promotion, epoch, at, entry, prev, hash: _ } = self;
+        canonical::hash("understudy record v1", &(v, environment, seq, promotion, epoch, at, entry, prev))
+    }
+
+    /// What stands before the first record of a chain.
+    pub fn root(environment: &EnvironmentName) -> Hash {
+        canonical::hash("understudy chain v1", environment)
+    }
+}

@@ -1,0 +1,251 @@
+//! A journal in one SQLite file: for one machine. `synchronous=FULL`, so that what was appended survives a power cut
+//! (<https://sqlite.org/pragma.html#pragma_synchronous>).
+//!
+//! Calls block for the time of one commit (milliseconds); several processes may use one file.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::chain;
+use super::record::{Draft, Record};
+use crate::model::{EnvironmentName, Hash, Millis, StoreId};
+use crate::ports::{Clock, Grant, Journal, JournalError};
+
+/// A store in a file.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Mutex<Connection>,
+    id: StoreId,
+    clock: Arc<dyn Clock>,
+}
+
+/// How long a call waits for another process's commit.
+const BUSY: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+create table if not exists meta (key text primary key, value text not null) strict;
+create table if not exists record (
+    environment text not null, seq integer not null, body text not null, hash text not null,
+    primary key (environment, seq)) strict, without rowid;
+create table if not exists lease (
+    environment text primary key, epoch integer not null, holder text, until_ms integer not null) strict;
+";
+
+fn store(step: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
+    move |error| JournalError::Store { step, message: error.to_string() }
+}
+
+impl Sqlite {
+    /// Opens or makes the store at `path`; a new one gets the id `fresh`. The directory must exist.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, fresh: &StoreId) -> Result<Self, JournalError> {
+        let open = store("opening the file");
+        let mut connection = Connection::open(path).map_err(&open)?;
+        connection.busy_timeout(BUSY).map_err(&open)?;
+        connection.pragma_update(None, "journal_mode", "wal").map_err(&open)?;
+        connection.pragma_update(None, "synchronous", "full").map_err(&open)?;
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store("making the tables"))?;
+        transaction.execute_batch(SCHEMA).map_err(store("making the tables"))?;
+        transaction
+            .execute("insert or ignore into meta values ('store', ?1)", [fresh.as_str()])
+            .map_err(store("making the store's id"))?;
+        let id: String = transaction
+            .query_row("select value from meta where key = 'store'", [], |row| row.get(0))
+            .map_err(store("reading the store's id"))?;
+        transaction.commit().map_err(store("making the tables"))?;
+        let id = StoreId::new(id).map_err(|error| JournalError::Store {
+            step: "reading the store's id",
+            message: error.to_string(),
+        })?;
+        Ok(Self { connection: Mutex::new(connection), id, clock })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn last(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<(u64, Hash), JournalError> {
+    let row: Option<(i64, String)> = transaction
+        .query_row(
+            "select seq, body from record where environment = ?1 order by seq desc limit 1",
+            [environment.as_str()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()
+        .map_err(store("reading the last record"))?;
+    match row {
+        None => Ok((0, Record::root(environment))),
+        Some((seq, body)) => {
+            let record = decode(environment, seq, &body)?;
+            Ok((seq.unsigned_abs(), record.hash))
+        }
+    }
+}
+
+fn decode(environment: &EnvironmentName, seq: i64, body: &str) -> Result<Record, JournalError> {
+    serde_json::from_str(body).map_err(|error| JournalError::Damaged {
+        environment: environment.clone(),
+        seq: seq.unsigned_abs(),
+        why: format!("it cannot be read: {error}"),
+    })
+}
+
+fn epoch(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<u64, JournalError> {
+    let epoch: Option<i64> = transaction
+        .query_row("select epoch from lease where environment = ?1", [environment.as_str()], |row| row.get(0))
+        .optional()
+        .map_err(store("reading the lease"))?;
+    Ok(epoch.unwrap_or(0).unsigned_abs())
+}
+
+#[async_trait]
+impl Journal for Sqlite {
+    async fn store_id(&self) -> Result<StoreId, JournalError> {
+        Ok(self.id.clone())
+    }
+
+    async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
+        let read = store("listing environments");
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare("select distinct environment from record order by environment")
+            .map_err(&read)?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0)).map_err(&read)?;
+        names
+            .map(|name| {
+                EnvironmentName::new(name.map_err(&read)?).map_err(|error| JournalError::Store {
+                    step: "listing environments",
+                    message: error.to_string(),
+                })
+            })
+            .collect()
+    }
+
+    async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
+        let read = store("reading records");
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("select seq, body from record where environment = ?1 and seq > ?2 order by seq")
+            .map_err(&read)?;
+        let rows = statement
+            .query_map(params![environment.as_str(), after.cast_signed()], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })
+            .map_err(&read)?;
+        let mut records = Vec::new();
+        for row in rows {
+            let (seq, body) = row.map_err(&read)?;
+            records.push(decode(environment, seq, &body)?);
+        }
+        Ok(records)
+    }
+
+    async fn append(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        under: Option<u64>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Record>, JournalError> {
+        let write = store("appending");
+        let mut connection = self.connection();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&write)?;
+        if let Some(under) = under
+            && under != epoch(&transaction, environment)?
+            && !cfg!(feature = "sabotage-p2")
+        {
+            return Err(JournalError::Fenced { epoch: under });
+        }
+        let (seq, mut prev) = last(&transaction, environment)?;
+        if seq != head {
+            return Err(JournalError::Conflict { head: seq });
+        }
+        let mut sealed = Vec::with_capacity(drafts.len());
+        for (n, draft) in drafts.into_iter().enumerate() {
+            let record = Record::seal(environment, head + 1 + n as u64, under, draft, prev);
+            let body = serde_json::to_string(&record)
+                .map_err(|error| JournalError::Store { step: "appending", message: error.to_string() })?;
+            transaction
+                .execute(
+                    "insert into record values (?1, ?2, ?3, ?4)",
+                    params![environment.as_str(), record.seq.cast_signed(), body, record.hash.as_str()],
+                )
+                .map_err(&write)?;
+            prev = record.hash.clone();
+            sealed.push(record);
+        }
+        transaction.commit().map_err(&write)?;
+        chain::verify(environment, head, sealed.first().map_or(prev, |first| first.prev.clone()), &sealed)?;
+        Ok(sealed)
+    }
+
+    async fn take_lease(
+        &self,
+        environment: &EnvironmentName,
+        holder: &str,
+        ttl: Millis,
+    ) -> Result<Grant, JournalError> {
+        let write = store("taking the lease");
+        let now = self.clock.now();
+        let mut connection = self.connection();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&write)?;
+        let row: Option<(i64, Option<String>, i64)> = transaction
+            .query_row(
+                "select epoch, holder, until_ms from lease where environment = ?1",
+                [environment.as_str()],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .optional()
+            .map_err(&write)?;
+        let (epoch, other, until) = row.unwrap_or((0, None, 0));
+        if let Some(other) = other
+            && other != holder
+            && now.0 < until
+            && !cfg!(feature = "sabotage-p2")
+        {
+            return Err(JournalError::Held { holder: other });
+        }
+        transaction
+            .execute(
+                "insert or replace into lease values (?1, ?2, ?3, ?4)",
+                params![environment.as_str(), epoch + 1, holder, now.plus(ttl).0],
+            )
+            .map_err(&write)?;
+        transaction.commit().map_err(&write)?;
+        Ok(Grant { epoch: (epoch + 1).unsigned_abs() })
+    }
+
+    async fn renew_lease(
+        &self,
+        environment: &EnvironmentName,
+        epoch: u64,
+        ttl: Millis,
+    ) -> Result<(), JournalError> {
+        let changed = self
+            .connection()
+            .execute(
+                "update lease set until_ms = ?3 where environment = ?1 and epoch = ?2 and holder is not null",
+                params![environment.as_str(), epoch.cast_signed(), self.clock.now().plus(ttl).0],
+            )
+            .map_err(store("renewing the lease"))?;
+        if changed == 0 { Err(JournalError::Fenced { epoch }) } else { Ok(()) }
+    }
+
+    async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        self.connection()
+            .execute(
+                "update lease set holder = null where environment = ?1 and epoch = ?2",
+                params![environment.as_str(), epoch.cast_signed()],
+            )
+            .map_err(store("releasing the lease"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,286 @@
+//! What a chain adds up to: a fold over its records, through the same `step` that ran live.
+
+use std::collections::BTreeMap;
+
+use super::chain;
+use super::record::{Entry, Intent, Outcome, Record};
+use crate::machine::{EffectName, Phase, State, step};
+use crate::model::{
+    At, Attestation, BreakerRule, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName, Hash,
+    Kind, Nonce, PromotionId, UnitId,
+};
+use crate::ports::{JournalError, PortErrorKind};
+use crate::rollout::{Direction, Progress, UnitCall};
+
+/// An effect that is asked for and not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxItem {
+    /// The record that asked for it.
+    pub seq: u64,
+    /// Its place there.
+    pub n: u32,
+    /// What.
+    pub effect: EffectName,
+}
+
+/// Calls that were meant and have no outcome: key → (component, direction, intent).
+type OpenCalls = BTreeMap<String, (ComponentName, Direction, Intent)>;
+
+/// One promotion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromotionView {
+    /// Its state.
+    pub state: State,
+    /// Per component and way.
+    pub rollouts: BTreeMap<(ComponentName, Direction), Progress>,
+    /// Calls without an outcome.
+    pub open: OpenCalls,
+    /// The provider leases we hold, and the epoch under which they were taken.
+    pub nonces: BTreeMap<ComponentName, (u64, BTreeMap<UnitId, Nonce>)>,
+    /// Effects to do.
+    pub outbox: Vec<OutboxItem>,
+    /// When it reached its phase's last change.
+    pub at: At,
+    /// Its first record.
+    pub first: u64,
+}
+
+/// The breaker over an environment's promotions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Promotions go.
+    Closed {
+        /// Failures in the window.
+        failures: u32,
+    },
+    /// They do not.
+    Open {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentView {
+    /// Which.
+    pub name: EnvironmentName,
+    /// The last record.
+    pub head: u64,
+    hash: Hash,
+    /// All promotions, by id (which sorts by time).
+    pub promotions: BTreeMap<PromotionId, PromotionView>,
+    /// The order in which they ended.
+    ended: Vec<PromotionId>,
+    breaker_reset: Option<At>,
+}
+
+impl EnvironmentView {
+    /// Before the first record.
+    pub fn new(name: EnvironmentName) -> Self {
+        let hash = Record::root(&name);
+        Self { name, head: 0, hash, promotions: BTreeMap::new(), ended: Vec::new(), breaker_reset: None }
+    }
+
+    /// Takes in records that follow; the chain and every step are checked (P8).
+    pub fn extend(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.hash = chain::verify(&self.name, self.head, self.hash.clone(), records)?;
+        for record in records {
+            self.fold(record).map_err(|why| JournalError::Damaged {
+                environment: self.name.clone(),
+                seq: record.seq,
+                why,
+            })?;
+            self.head = record.seq;
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), String> {
+        match (&record.entry, &record.promotion) {
+            (Entry::Requested { request }, Some(id)) => {
+                let view = PromotionView {
+                    state: State::new((**request).clone()),
+                    rollouts: BTreeMap::new(),
+                    open: BTreeMap::new(),
+                    nonces: BTreeMap::new(),
+                    outbox: Vec::new(),
+                    at: record.at,
+                    first: record.seq,
+                };
+                if self.promotions.insert(id.clone(), view).is_some() {
+                    return Err(format!("promotion {id} was requested twice"));
+                }
+                Ok(())
+            }
+            (Entry::BreakerReset { .. }, _) => {
+                self.breaker_reset = Some(record.at);
+                Ok(())
+            }
+            (Entry::ParkedEnded { .. }, _) => Ok(()),
+            (_, Some(id)) => {
+                let view = self
+                    .promotions
+                    .get_mut(id)
+                    .ok_or_else(|| format!("promotion {id} was never requested"))?;
+                let lived = !view.state.phase.is_final();
+                view.fold(record)?;
+                if lived && view.state.phase.is_final() {
+                    self.ended.push(id.clone());
+                }
+                Ok(())
+            }
+            (_, None) => Err("it belongs to no promotion".to_owned()),
+        }
+    }
+
+    /// The promotion that holds the environment.
+    pub fn active(&self) -> Option<&PromotionView> {
+        self.promotions.values().find(|view| view.state.phase.is_active())
+    }
+
+    /// The promotions that ended, in that order.
+    pub fn ended(&self) -> impl Iterator<Item = &PromotionView> {
+        self.ended.iter().filter_map(|id| self.promotions.get(id))
+    }
+
+    /// The promotions whose releases run, or would run again, oldest first: the last one is what runs now.
+    pub fn standing(&self) -> Vec<&PromotionView> {
+        let mut stack: Vec<&PromotionView> = Vec::new();
+        for view in self.ended().filter(|view| view.state.phase == Phase::Succeeded) {
+            match &view.state.facts.request.kind {
+                Kind::Rollback { of } => {
+                    if let Some(n) = stack.iter().position(|view| view.id() == of) {
+                        stack.truncate(n);
+                    }
+                }
+                Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => stack.push(view),
+            }
+        }
+        stack
+    }
+
+    /// What runs now, as far as this journal knows.
+    pub fn current(&self) -> Option<&PromotionView> {
+        self.standing().pop()
+    }
+
+    /// All evidence made here.
+    pub fn attestations(&self) -> impl Iterator<Item = &Attestation> {
+        self.promotions.values().flat_map(|view| &view.state.facts.attestations)
+    }
+
+    /// All deployments, oldest first, as the outside sees them.
+    pub fn deployments(&self) -> Vec<DeploymentInfo> {
+        let standing: Vec<&PromotionId> = self.standing().into_iter().map(PromotionView::id).collect();
+        self.promotions.values().map(|view| view.deployment(standing.contains(&view.id()))).collect()
+    }
+
+    /// The circuit breaker at `now`.
+    pub fn breaker(&self, rule: &BreakerRule, now: At) -> BreakerState {
+        let since = self.breaker_reset.unwrap_or(At(i64::MIN));
+        let recent: Vec<&PromotionView> = self.ended().filter(|view| view.at > since).collect();
+        if let Some(view) = recent.iter().find(|view| view.state.phase == Phase::RollbackFailed) {
+            return BreakerState::Open { why: format!("the rollback of {} failed", view.id()) };
+        }
+        let failures = recent
+            .iter()
+            .filter(|view| view.state.phase == Phase::RolledBack && now.since(view.at) <= rule.window)
+            .count();
+        let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        if failures >= rule.failures {
+            BreakerState::Open { why: format!("{failures} promotions failed within {}", rule.window) }
+        } else {
+            BreakerState::Closed { failures }
+        }
+    }
+}
+
+impl PromotionView {
+    /// Its id.
+    pub const fn id(&self) -> &PromotionId {
+        &self.state.facts.request.id
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), String> {
+        match &record.entry {
+            Entry::Stepped { stamped, phase, effects } => {
+                let step = step(&self.state, stamped).map_err(|rejected| rejected.to_string())?;
+                if step.next.phase != *phase || step.effects != *effects {
+                    return Err(format!("it says {phase}, and the rules say {}", step.next.phase));
+                }
+                step.next.check()?;
+                if step.next.phase != self.state.phase {
+                    self.at = record.at;
+                }
+                self.state = step.next;
+                for (n, effect) in (0..).zip(effects) {
+                    self.outbox.push(OutboxItem { seq: record.seq, n, effect: *effect });
+                }
+            }
+            Entry::EffectDone { seq, n } => self.outbox.retain(|item| (item.seq, item.n) != (*seq, *n)),
+            Entry::Meant { component, direction, progress, calls } => {
+                self.rollouts.insert((component.clone(), *direction), (**progress).clone());
+                for intent in calls {
+                    self.open.insert(intent.key.clone(), (component.clone(), *direction, intent.clone()));
+                }
+            }
+            Entry::Came { component, outcomes } => {
+                for (key, outcome) in outcomes {
+                    let (_, direction, intent) =
+                        self.open.remove(key).ok_or_else(|| format!("call {key} was never meant"))?;
+                    if let Some(progress) = self.rollouts.get_mut(&(component.clone(), direction)) {
+                        learn(progress, &intent.call, outcome, record.at);
+                    }
+                }
+            }
+            Entry::Leased { component, nonces } => {
+                self.nonces.insert(component.clone(), (record.epoch.unwrap_or(0), nonces.clone()));
+            }
+            Entry::Requested { .. } | Entry::BreakerReset { .. } | Entry::ParkedEnded { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn deployment(&self, stands: bool) -> DeploymentInfo {
+        let facts = &self.state.facts;
+        let status = match self.state.phase {
+            Phase::Succeeded if stands || matches!(facts.request.kind, Kind::Rollback { .. }) => {
+                DeploymentStatus::Deployed
+            }
+            Phase::Succeeded | Phase::RolledBack => DeploymentStatus::RolledBack,
+            phase if phase.is_final() => DeploymentStatus::Failed,
+            _ => DeploymentStatus::Pending,
+        };
+        DeploymentInfo {
+            id: facts.request.id.clone(),
+            environment: facts.request.environment.clone(),
+            version: facts.request.release.version.clone(),
+            commit_sha: facts.request.release.commit.clone(),
+            deployed_at: self.at,
+            deployed_by: facts.request.requested_by.clone(),
+            status,
+            verb: facts.request.kind.verb().to_owned(),
+            release: facts.request.release.id(),
+            digests: facts.request.release.components.clone(),
+            plan: facts.plan.as_ref().map(|plan| plan.hash.clone()),
+            why: facts.failure.as_ref().map(|failure| failure.why.clone()),
+        }
+    }
+}
+
+/// What an outcome adds to what must be remembered.
+fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, at: At) {
+    match (call, outcome) {
+        (UnitCall::Update { unit, .. }, Outcome::Performed(done)) => {
+            if let Some(version) = &done.version {
+                progress.versions.insert(unit.clone(), version.clone());
+            }
+        }
+        (UnitCall::Create { .. }, Outcome::Settled) => progress.lost_create = Some(at),
+        (UnitCall::Create { .. }, Outcome::Failed(error)) if error.kind == PortErrorKind::Ambiguous => {
+            progress.lost_create = Some(at);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,237 @@
+//! A promotion's state: the phase and the facts that were gathered.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Failure, Work};
+use super::phase::Phase;
+use crate::model::{
+    Approval, At, Attestation, Decision, Kind, Millis, Person, Plan, Policy, PromotionId, Request, Snapshot,
+};
+
+/// What was gathered on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// What was asked.
+    pub request: Request,
+    /// What will be true afterwards.
+    pub plan: Option<Plan>,
+    /// Who agreed to this plan; emptied when the plan changes.
+    pub approvals: Vec<Approval>,
+    /// When the lock was taken.
+    pub locked_at: Option<At>,
+    /// When this phase was entered.
+    pub phase_since: At,
+    /// When this phase's time is over.
+    pub deadline: At,
+    /// How it was.
+    pub snapshot: Option<Snapshot>,
+    /// Evidence made by this promotion.
+    pub attestations: Vec<Attestation>,
+    /// The first failure, gate or refusal: the cause of how it ended.
+    pub failure: Option<Failure>,
+    /// Why the last try could not be judged; emptied when one could.
+    pub stalled: Option<String>,
+    /// The promotion that replaced this one.
+    pub superseded_by: Option<PromotionId>,
+}
+
+/// A promotion at one point of its journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Where it stands.
+    pub phase: Phase,
+    /// What is known.
+    pub facts: Facts,
+}
+
+/// A request nobody planned within this time is over: planning takes seconds, so this only ends what nobody runs.
+const PLANNING: Millis = Millis::secs(24 * 3600);
+
+impl State {
+    /// The state after the first record.
+    pub fn new(request: Request) -> Self {
+        let at = request.at;
+        Self {
+            phase: Phase::Requested,
+            facts: Facts {
+                request,
+                plan: None,
+                approvals: Vec::new(),
+                locked_at: None,
+                phase_since: at,
+                deadline: at.plus(PLANNING),
+                snapshot: None,
+                attestations: Vec::new(),
+                failure: None,
+                stalled: None,
+                superseded_by: None,
+            },
+        }
+    }
+
+    /// The rules in force: the plan's once there is one, else the request's own.
+    pub fn policy(&self) -> &Policy {
+        self.facts.plan.as_ref().map_or(&self.facts.request.policy, |plan| &plan.target.policy)
+    }
+
+    /// Whether people are asked. The verbs that P1 names as exceptions ask nobody.
+    pub fn needs_approval(&self) -> bool {
+        self.facts.request.kind == Kind::Promote
+            && self.policy().approvals.as_ref().is_some_and(|rule| rule.count > 0)
+    }
+
+    /// Why `approval` does not count, or nothing when it does.
+    pub fn objection(&self, approval: &Approval) -> Option<String> {
+        let facts = &self.facts;
+        let Some(plan) = &facts.plan else { return Some("there is no plan yet".to_owned()) };
+        if approval.claim.plan != plan.hash || approval.claim.promotion != facts.request.id {
+            return Some(format!(
+                "it is for plan {} of {}, and this is plan {} of {}",
+                approval.claim.plan.short(),
+                approval.claim.promotion,
+                plan.hash.short(),
+                facts.request.id
+            ));
+        }
+        let rule = self.policy().approvals.as_ref()?;
+        if !rule.from.contains(&approval.by) {
+            return Some(format!("{} is not among those who may approve here", approval.by));
+        }
+        if approval.by == facts.request.requested_by && !cfg!(feature = "sabotage-p1") {
+            return Some(format!(
+                "{} asked for this promotion, and a requester's own word does not count",
+                approval.by
+            ));
+        }
+        if facts.approvals.iter().any(|earlier| earlier.by == approval.by) {
+            return Some(format!("{} has approved this plan already", approval.by));
+        }
+        None
+    }
+
+    /// Whether enough people agreed, `more` included.
+    pub fn quorum(&self, more: Option<&Approval>) -> bool {
+        let Some(rule) = &self.policy().approvals else { return true };
+        let people: BTreeSet<&Person> = self
+            .facts
+            .approvals
+            .iter()
+            .chain(more)
+            .filter(|approval| approval.claim.decision == Decision::Approve)
+            .map(|approval| &approval.by)
+            .collect();
+        people.len() as u64 >= u64::from(rule.count)
+    }
+
+    /// When the promotion's own time, counted from its lock, is over.
+    pub fn time_is_up(&self, at: At) -> bool {
+        let limit = Millis(self.policy().deadline.0 + self.policy().soak.0);
+        match self.phase {
+            Phase::RollingBack => at.since(self.facts.phase_since) >= limit,
+            _ => self.facts.locked_at.is_some_and(|locked| at.since(locked) >= limit),
+        }
+    }
+
+    /// Takes in what `event` says and enters `phase`.
+    pub(super) fn enter(&mut self, phase: Phase, at: At, event: &Event) {
+        let moved = phase != self.phase;
+        self.learn(event, at);
+        self.phase = phase;
+        if moved {
+            self.facts.phase_since = at;
+        }
+        if moved || matches!(event, Event::Deadline) {
+            self.facts.deadline = self.deadline_of(phase, at);
+        }
+    }
+
+    fn learn(&mut self, event: &Event, at: At) {
+        let facts = &mut self.facts;
+        facts.stalled = None;
+        match event {
+            Event::PlanMade { plan } => facts.plan = Some((**plan).clone()),
+            Event::Differs { plan, .. } => {
+                facts.plan = Some((**plan).clone());
+                facts.approvals.clear();
+                facts.locked_at = None;
+            }
+            Event::Approve(approval) => facts.approvals.push((**approval).clone()),
+            Event::LockTaken { .. } => facts.locked_at = Some(at),
+            Event::Done(Work::Snapshot { snapshot }) => facts.snapshot = Some((**snapshot).clone()),
+            Event::Done(Work::Verified { attestations }) => facts.attestations.clone_from(attestations),
+            Event::Done(
+                Work::Gates { .. }
+                | Work::Leased
+                | Work::Rechecked
+                | Work::Copied
+                | Work::Deployed
+                | Work::Soaked
+                | Work::Restored,
+            ) => {}
+            Event::Failed(failure) => remember(&mut facts.failure, failure.clone()),
+            Event::GateClosed { gate, why } => {
+                remember(&mut facts.failure, Failure { component: None, why: format!("gate {gate}: {why}") });
+            }
+            Event::Reject(approval) => {
+                remember(
+                    &mut facts.failure,
+                    Failure { component: None, why: format!("rejected by {}", approval.by) },
+                );
+            }
+            Event::Cancel { by, reason } => {
+                remember(
+                    &mut facts.failure,
+                    Failure { component: None, why: format!("aborted by {by}: {reason}") },
+                );
+            }
+            Event::Deadline => {
+                let why = format!("{} took too long", self.phase);
+                remember(&mut facts.failure, Failure { component: None, why });
+            }
+            Event::Errored { why } => facts.stalled = Some(why.clone()),
+            Event::Supersede { by } => facts.superseded_by = Some(by.clone()),
+        }
+    }
+
+    fn deadline_of(&self, phase: Phase, at: At) -> At {
+        let policy = self.policy();
+        let whole = Millis(policy.deadline.0 + policy.soak.0);
+        match phase {
+            Phase::AwaitingApproval => {
+                at.plus(policy.approvals.as_ref().map_or(PLANNING, |rule| rule.expires))
+            }
+            Phase::Requested | Phase::Planned | Phase::Queued => at.plus(PLANNING),
+            Phase::RollingBack => at.plus(whole),
+            _ => self.facts.locked_at.unwrap_or(at).plus(whole),
+        }
+    }
+
+    /// What must always hold; a violation is a bug of ours, reported by replay.
+    pub fn check(&self) -> Result<(), String> {
+        let facts = &self.facts;
+        let planned = !matches!(self.phase, Phase::Requested) && !self.phase.is_final();
+        if planned && facts.plan.is_none() {
+            return Err(format!("{} without a plan", self.phase));
+        }
+        if self.phase.is_active() && facts.locked_at.is_none() {
+            return Err(format!("{} without the lock", self.phase));
+        }
+        if self.phase.is_active() && self.needs_approval() && !self.quorum(None) {
+            return Err(format!("{} without the people the policy asks for", self.phase));
+        }
+        let restores =
+            matches!(self.phase, Phase::Deploying | Phase::Verifying | Phase::Soaking | Phase::RollingBack);
+        if restores && facts.snapshot.is_none() {
+            return Err(format!("{} without a snapshot", self.phase));
+        }
+        Ok(())
+    }
+}
+
+fn remember(slot: &mut Option<Failure>, failure: Failure) {
+    if slot.is_none() {
+        *slot = Some(failure);
+    }
+}

@@ -1,0 +1,76 @@
+//! The one function that decides phases. Pure: no clock, no IO, no randomness, no logging.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Stamped};
+use super::phase::{EffectName, Guard, Phase, Signal};
+use super::state::State;
+use super::table::{Rule, TABLE};
+
+/// What follows from an event.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The state after it.
+    pub next: State,
+    /// What the shell does once, after the step is journaled.
+    pub effects: Vec<EffectName>,
+}
+
+/// An event that changes nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("`{signal}` is refused while the promotion is {phase}: {why}")]
+pub struct Rejected {
+    /// Where the promotion stands.
+    pub phase: Phase,
+    /// What was tried.
+    pub signal: Signal,
+    /// Why not.
+    pub why: String,
+}
+
+/// Decides what follows from `stamped` in `state`.
+///
+/// The answer depends on its arguments alone, so that a journal replays to the same states for ever (P8).
+pub fn step(state: &State, stamped: &Stamped) -> Result<Step, Rejected> {
+    let signal = stamped.event.signal();
+    let refuse = |why: String| Rejected { phase: state.phase, signal, why };
+    if state.phase.is_final() {
+        return Err(refuse("it has ended".to_owned()));
+    }
+    if let Event::Approve(approval) | Event::Reject(approval) = &stamped.event
+        && let Some(why) = state.objection(approval)
+    {
+        return Err(refuse(why));
+    }
+    let row = TABLE
+        .iter()
+        .find(|row| row.from == state.phase && row.on == signal && holds(row.when, state, stamped))
+        .ok_or_else(|| refuse("no rule".to_owned()))?;
+    match row.rule {
+        Rule::Ignore(why) => Err(refuse(why.to_owned())),
+        Rule::Go(phase, effects) => {
+            let mut next = state.clone();
+            next.enter(phase, stamped.at, &stamped.event);
+            Ok(Step { next, effects: effects.to_vec() })
+        }
+    }
+}
+
+fn holds(guard: Guard, state: &State, stamped: &Stamped) -> bool {
+    let quorum = || match &stamped.event {
+        Event::Approve(approval) => state.quorum(Some(approval)),
+        _ => state.quorum(None),
+    };
+    match guard {
+        Guard::Always => true,
+        Guard::NeedsApproval => state.needs_approval(),
+        Guard::NeedsNobody => !state.needs_approval(),
+        Guard::QuorumMet => quorum(),
+        Guard::QuorumOpen => !quorum(),
+        Guard::SoakAsked => state.policy().soak.0 > 0,
+        Guard::NoSoak => state.policy().soak.0 == 0,
+        Guard::TimeIsUp => state.time_is_up(stamped.at),
+        Guard::TimeIsLeft => !state.time_is_up(stamped.at),
+    }
+}

@@ -1,0 +1,158 @@
+//! What runs: units and fleets as a provider shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flytypes::{Digest, ImageRef};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{At, ComponentName, EnvironmentName, GroupName, RegionName, UnitId, UnitVersion};
+
+/// The labels the engine writes on units, in its own words; an adapter maps them to the provider's metadata.
+pub mod label {
+    /// Which promotion made the unit.
+    pub const PROMOTION: &str = "promotion";
+    /// The slot it was created for: the natural key of a create.
+    pub const SLOT: &str = "slot";
+    /// The environment.
+    pub const ENVIRONMENT: &str = "environment";
+    /// The component.
+    pub const COMPONENT: &str = "component";
+    /// The release's hash, its first twelve digits.
+    pub const RELEASE: &str = "release";
+    /// The store that answers for the unit.
+    pub const STORE: &str = "store";
+    /// Until when a stopped old unit is kept for a warm way back (RFC 3339).
+    pub const PARKED_UNTIL: &str = "parked_until";
+    /// Which promotion parked it.
+    pub const PARKED_BY: &str = "parked_by";
+}
+
+/// Where a component lives in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The component.
+    pub component: ComponentName,
+    /// Which provider's calls move it, such as `fly` or `static`.
+    pub provider: String,
+    /// The provider's name for it: an app, a site.
+    pub name: String,
+}
+
+/// A unit's state; what a provider calls otherwise is mapped by its adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitState {
+    /// On its way to `Started`, also while an update replaces it.
+    Starting,
+    /// Running.
+    Started,
+    /// On its way to `Stopped`.
+    Stopping,
+    /// At rest; can be started.
+    Stopped,
+    /// It will not come up by itself.
+    Failed,
+    /// Gone, or going for good.
+    Destroyed,
+    /// The provider cannot tell (an unreachable host).
+    Unknown,
+}
+
+/// A check's last result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The check.
+    pub name: String,
+    /// Whether it passed.
+    pub passing: bool,
+    /// When it was taken, by the provider's clock; none when it has not run yet.
+    pub at: Option<At>,
+    /// What it said, for people.
+    pub output: String,
+}
+
+/// A lease somebody holds on a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseView {
+    /// The holder's own words.
+    pub description: String,
+    /// When it ends.
+    pub expires_at: At,
+}
+
+/// A machine as the engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The provider's id.
+    pub id: UnitId,
+    /// Its process group.
+    pub group: GroupName,
+    /// Its region.
+    pub region: RegionName,
+    /// Changes with every update.
+    pub version: UnitVersion,
+    /// When this version was made, by the provider's clock; results before it say nothing about it.
+    pub version_since: Option<At>,
+    /// The content it runs.
+    pub digest: Option<Digest>,
+    /// The same by name, pinned to the digest: what a way back needs.
+    pub image: Option<ImageRef>,
+    /// Its state.
+    pub state: UnitState,
+    /// Takes no new requests.
+    pub cordoned: bool,
+    /// Results of its checks.
+    pub checks: Vec<CheckResult>,
+    /// Who holds it.
+    pub lease: Option<LeaseView>,
+    /// Whether ordinary deploys may touch it; others are left alone and named.
+    pub managed: bool,
+    /// The engine's labels (see [`label`]).
+    pub labels: BTreeMap<String, String>,
+    /// The provider's configuration without image and labels, normalised so that equal means equal.
+    pub config: Value,
+    /// Requests in flight, where the provider can tell.
+    pub concurrency: Option<u32>,
+}
+
+impl Unit {
+    /// A label's value.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    /// Kept stopped for a warm way back.
+    pub fn is_parked(&self) -> bool {
+        self.labels.contains_key(label::PARKED_UNTIL)
+    }
+}
+
+/// All units of a component in an environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// Sorted by id; destroyed ones are left out.
+    pub units: Vec<Unit>,
+    /// The version of the environment's secrets, where the provider has one.
+    #[serde(default)]
+    pub secrets_version: Option<u64>,
+}
+
+impl Fleet {
+    /// The units that serve, or are meant to: managed and not parked.
+    pub fn live(&self) -> impl Iterator<Item = &Unit> {
+        self.units.iter().filter(|unit| unit.managed && !unit.is_parked())
+    }
+
+    /// A unit by id.
+    pub fn unit(&self, id: &UnitId) -> Option<&Unit> {
+        self.units.iter().find(|unit| unit.id == *id)
+    }
+
+    /// The digests that run in live units; more than one is a mixed fleet (P6).
+    pub fn digests(&self) -> BTreeSet<Digest> {
+        self.live().filter_map(|unit| unit.digest.clone()).collect()
+    }
+}

@@ -1,0 +1,32 @@
+//! The values everything else is about. No IO.
+
+mod approval;
+mod attestation;
+pub mod canonical;
+mod deployment;
+mod fleet;
+mod names;
+mod plan;
+mod policy;
+mod release;
+mod request;
+mod snapshot;
+mod target;
+mod time;
+
+pub use approval::{Approval, Claim, Decision};
+pub use attestation::{Attestation, Statement};
+pub use canonical::Hash;
+pub use deployment::{DeploymentInfo, DeploymentStatus};
+pub use fleet::{CheckResult, Fleet, LeaseView, Place, Unit, UnitState, label};
+pub use names::{
+    ComponentName, EnvironmentName, GroupName, NameError, Nonce, Person, PromotionId, RegionName, Slot,
+    StoreId, SuiteName, UnitId, UnitVersion,
+};
+pub use plan::{Baseline, Plan, PreviewLine, RollbackVerdict, Target};
+pub use policy::{ApprovalRule, BreakerRule, Class, EvidenceRule, Policy};
+pub use release::Release;
+pub use request::{Kind, Request};
+pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
+pub use target::{ComponentTarget, GroupTarget, Limits, Proof, Strategy, UnitSpec};
+pub use time::{At, Millis};

@@ -1,0 +1,88 @@
+//! The rules of a promotion path.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EnvironmentName, Millis, Person, SuiteName};
+
+/// What a class of environment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// A laptop.
+    Local,
+    /// Per branch, disposable.
+    Preview,
+    /// The rehearsal.
+    Staging,
+    /// The real thing.
+    Production,
+}
+
+/// Evidence that a release must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceRule {
+    /// The environment whose attestations count.
+    pub from: EnvironmentName,
+    /// Each of these suites.
+    pub suites: BTreeSet<SuiteName>,
+    /// No older than this.
+    pub max_age: Millis,
+}
+
+/// Who must agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRule {
+    /// How many different people, the requester not among them.
+    pub count: u32,
+    /// Out of these.
+    pub from: BTreeSet<Person>,
+    /// The wait ends after this.
+    pub expires: Millis,
+}
+
+/// When further promotions into an environment are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerRule {
+    /// This many failures …
+    pub failures: u32,
+    /// … within this time open it; one failed rollback opens it at once.
+    pub window: Millis,
+}
+
+impl Default for BreakerRule {
+    fn default() -> Self {
+        Self { failures: 3, window: Millis::secs(24 * 3600) }
+    }
+}
+
+/// The rules in force for promotions into an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Evidence before the promotion; none for environments where evidence is made.
+    pub evidence: Option<EvidenceRule>,
+    /// People; none where nobody is asked.
+    pub approvals: Option<ApprovalRule>,
+    /// The circuit breaker.
+    pub breaker: BreakerRule,
+    /// Suites run after the deploy; a pass becomes an attestation.
+    pub verify: BTreeSet<SuiteName>,
+    /// How long the new release must serve before it counts as done.
+    pub soak: Millis,
+    /// From the lock on, the whole may take this long; then it is rolled back.
+    pub deadline: Millis,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            evidence: None,
+            approvals: None,
+            breaker: BreakerRule::default(),
+            verify: BTreeSet::new(),
+            soak: Millis::ZERO,
+            deadline: Millis::secs(3600),
+        }
+    }
+}

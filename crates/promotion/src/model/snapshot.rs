@@ -1,0 +1,60 @@
+//! What is needed to put an environment back.
+
+use std::collections::BTreeMap;
+
+use flytypes::ImageRef;
+use serde::{Deserialize, Serialize};
+
+use super::{At, ComponentName, Fleet, Place, Unit, UnitState};
+
+/// One unit as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitRecord {
+    /// The unit, with configuration, labels, state and cordon.
+    pub unit: Unit,
+    /// Its image by digest.
+    pub image: ImageRef,
+}
+
+impl UnitRecord {
+    /// Whether it ran when it was found.
+    pub fn ran(&self) -> bool {
+        matches!(self.unit.state, UnitState::Started | UnitState::Starting)
+    }
+}
+
+/// One component as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentSnapshot {
+    /// Where.
+    pub place: Place,
+    /// The live units, sorted by id; parked and unmanaged ones are no part of it.
+    pub units: Vec<UnitRecord>,
+    /// The version of the secrets the units had.
+    pub secrets_version: Option<u64>,
+}
+
+impl ComponentSnapshot {
+    /// Takes the live units of `fleet`. A unit without a digest could not be put back: an error.
+    pub fn take(place: Place, fleet: &Fleet) -> Result<Self, String> {
+        let mut units = Vec::new();
+        for unit in fleet.live() {
+            let image = unit
+                .image
+                .clone()
+                .filter(|image| image.digest().is_some())
+                .ok_or_else(|| format!("unit {} shows no digest", unit.id))?;
+            units.push(UnitRecord { unit: unit.clone(), image });
+        }
+        Ok(Self { place, units, secrets_version: fleet.secrets_version })
+    }
+}
+
+/// An environment as it was found before the first change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When it was complete.
+    pub at: Option<At>,
+    /// Per component.
+    pub components: BTreeMap<ComponentName, ComponentSnapshot>,
+}

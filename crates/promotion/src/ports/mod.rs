@@ -1,0 +1,34 @@
+//! What the engine needs from the world. Every port is dyn-compatible, `#[async_trait]`, and has a conformance suite
+//! (feature `conformance`).
+
+mod checks;
+mod deployer;
+mod error;
+mod journal;
+mod people;
+mod registry;
+mod world;
+
+pub use checks::{Checks, SuiteReport, Verdict};
+pub use deployer::{Deployer, Key, Performed};
+pub use error::{PortError, PortErrorKind};
+pub use journal::{Grant, Journal, JournalError};
+pub use people::{Approvals, Attestor, Notice, Notifier};
+pub use registry::Registry;
+pub use world::{Clock, Ids, Randomness};
+
+/// The ports stay usable as `dyn`: this fails to compile when one does not.
+#[allow(clippy::too_many_arguments, dead_code, reason = "a compile-time check, never called")]
+fn dyn_compatible(
+    _: &dyn Deployer,
+    _: &dyn Registry,
+    _: &dyn Checks,
+    _: &dyn Approvals,
+    _: &dyn Attestor,
+    _: &dyn Notifier,
+    _: &dyn Journal,
+    _: &dyn Clock,
+    _: &dyn Ids,
+    _: &dyn Randomness,
+) {
+}

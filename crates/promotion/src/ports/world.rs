@@ -1,0 +1,30 @@
+//! Time, ids and chance: the ports through which a run becomes replayable.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::model::{At, Millis, PromotionId};
+
+/// The clock.
+#[async_trait]
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// Now; never goes back within a process by more than the system's own corrections.
+    fn now(&self) -> At;
+    /// Waits. Cancelling is free of effects.
+    async fn sleep(&self, time: Millis);
+}
+
+/// Fresh ids.
+pub trait Ids: Debug + Send + Sync + 'static {
+    /// A promotion id that no other call ever returned; sorts by time.
+    fn promotion(&self) -> PromotionId;
+    /// Names this runner among all runners there ever were.
+    fn runner(&self) -> String;
+}
+
+/// Chance.
+pub trait Randomness: Debug + Send + Sync + 'static {
+    /// A number in `0..bound`; `bound` is at least 1.
+    fn below(&self, bound: u64) -> u64;
+}

@@ -1,0 +1,91 @@
+//! What healthy means (P12): state, version, digest, and every configured check, newer than the version.
+
+use flytypes::Digest;
+
+use crate::model::{At, CheckResult, Millis, Proof, Unit, UnitState, UnitVersion};
+
+/// A judgement on one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Proven.
+    Healthy,
+    /// Not yet; what is missing.
+    NotYet(String),
+    /// It will not become healthy by waiting.
+    Broken(String),
+}
+
+/// What a unit is measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The content it must run.
+    pub digest: &'a Digest,
+    /// The version our update made, where its answer arrived.
+    pub version: Option<&'a UnitVersion>,
+    /// What proves health.
+    pub proof: &'a Proof,
+    /// When we last told it to change; what it shows right after may still be old.
+    pub acted: At,
+    /// For how long it may be.
+    pub grace: Millis,
+}
+
+/// Judges `unit`.
+pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
+    let late = now.since(expected.acted) > expected.grace;
+    let soften = |why: String| if late { Health::Broken(why) } else { Health::NotYet(why) };
+    match unit.state {
+        UnitState::Started => {}
+        UnitState::Failed => return Health::Broken(format!("unit {} failed to start", unit.id)),
+        UnitState::Destroyed => return Health::Broken(format!("unit {} is gone", unit.id)),
+        UnitState::Stopped => return soften(format!("unit {} is stopped", unit.id)),
+        UnitState::Starting | UnitState::Stopping | UnitState::Unknown => {
+            return Health::NotYet(format!("unit {} is {:?}", unit.id, unit.state).to_lowercase());
+        }
+    }
+    if unit.digest.as_ref() != Some(expected.digest) {
+        let runs = unit.digest.as_ref().map_or("no known digest", Digest::short);
+        return soften(format!("unit {} runs {runs} instead of {}", unit.id, expected.digest.short()));
+    }
+    if let Some(version) = expected.version
+        && unit.version != *version
+    {
+        return soften(format!("unit {} went to version {} instead of {version}", unit.id, unit.version));
+    }
+    proven(unit, expected.proof, now)
+}
+
+fn proven(unit: &Unit, proof: &Proof, now: At) -> Health {
+    match proof {
+        Proof::Served => Health::Healthy,
+        Proof::StartedFor(time) => match unit.version_since {
+            Some(since) if now.since(since) >= *time => Health::Healthy,
+            _ => Health::NotYet(format!("unit {} must run for {time}", unit.id)),
+        },
+        Proof::Checks(_) if cfg!(feature = "sabotage-p12") => Health::Healthy,
+        Proof::Checks(names) if names.is_empty() => {
+            Health::Broken(format!("group {} has neither checks nor another proof", unit.group))
+        }
+        Proof::Checks(names) => {
+            for name in names {
+                match unit.checks.iter().find(|check| check.name == *name) {
+                    Some(check) if fresh(check, unit) && check.passing => {}
+                    Some(check) if fresh(check, unit) => {
+                        return Health::NotYet(format!(
+                            "unit {}: check {name} says: {}",
+                            unit.id, check.output
+                        ));
+                    }
+                    _ => {
+                        return Health::NotYet(format!("unit {}: check {name} has not reported yet", unit.id));
+                    }
+                }
+            }
+            Health::Healthy
+        }
+    }
+}
+
+fn fresh(check: &CheckResult, unit: &Unit) -> bool {
+    check.at.is_some_and(|at| unit.version_since.is_none_or(|since| at >= since))
+}

@@ -1,0 +1,210 @@
+//! Changing units in place: out of traffic, drained, updated, proven, back into traffic; some at a time, the first
+//! alone.
+
+use std::collections::BTreeMap;
+
+use super::call::{Job, UnitCall};
+use super::health::{Expected, Health, health};
+use super::progress::{Mark, Progress, Turn};
+use crate::model::{At, Fleet, Proof, Strategy, Unit, UnitId, UnitSpec};
+
+/// How often an update whose answer was lost is sent again before the rollout gives up.
+const TRIES_MAX: u32 = 3;
+
+/// What one unit shall become.
+#[derive(Debug, Clone)]
+pub(super) struct Want {
+    pub(super) unit: UnitId,
+    pub(super) spec: UnitSpec,
+    pub(super) proof: Proof,
+    /// Takes traffic afterwards.
+    pub(super) open: bool,
+    /// Runs afterwards.
+    pub(super) run: bool,
+    /// Labels afterwards.
+    pub(super) labels: BTreeMap<String, Option<String>>,
+}
+
+impl Want {
+    /// The unit already is what it shall become, as far as an update could make it so.
+    pub(super) fn is_met(&self, unit: &Unit) -> bool {
+        let labelled = self.labels.iter().all(|(key, value)| unit.labels.get(key) == value.as_ref());
+        unit.digest.as_ref() == self.spec.image.digest() && unit.config == self.spec.config && labelled
+    }
+}
+
+/// What a look at the units in place gave.
+pub(super) enum Looked {
+    Through,
+    Going { why: String, wake: Option<At> },
+    Failed(String),
+}
+
+/// Moves every unit of `wants` on by what can be done now.
+pub(super) fn look(
+    job: Job<'_>,
+    wants: &[Want],
+    fleet: &Fleet,
+    progress: &mut Progress,
+    calls: &mut Vec<UnitCall>,
+    now: At,
+) -> Looked {
+    let at_once = job.target.strategy == Strategy::Immediate;
+    let width = if at_once { wants.len() } else { job.target.limits.max_unavailable.max(1) as usize };
+    let first_through = wants
+        .iter()
+        .any(|want| progress.marks.get(&want.unit).is_some_and(|mark| mark.turn == Turn::Through));
+    let mut under_way = 0;
+    let mut waits = (String::new(), None::<At>);
+    for want in wants {
+        let through = progress.marks.get(&want.unit).is_some_and(|mark| mark.turn == Turn::Through);
+        if through {
+            continue;
+        }
+        let allowed = if first_through || at_once { width } else { 1 };
+        if under_way >= allowed {
+            break;
+        }
+        let Some(unit) = fleet.unit(&want.unit) else {
+            return Looked::Failed(format!("unit {} is gone", want.unit));
+        };
+        under_way += 1;
+        let begin = if at_once { Turn::Updating } else { Turn::Closing };
+        let fresh = Mark { turn: begin, since: now, tries: 0, tried_at: None };
+        let mut mark = progress.marks.get(&want.unit).cloned().unwrap_or(fresh);
+        let turn = UnitTurn { job, want, unit, progress, now };
+        match turn.advance(&mut mark, calls) {
+            Ok((why, wake)) => {
+                waits.0 = why;
+                waits.1 = match (waits.1, wake) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            Err(why) => return Looked::Failed(why),
+        }
+        progress.marks.insert(want.unit.clone(), mark);
+    }
+    if under_way == 0 { Looked::Through } else { Looked::Going { why: waits.0, wake: waits.1 } }
+}
+
+struct UnitTurn<'a> {
+    job: Job<'a>,
+    want: &'a Want,
+    unit: &'a Unit,
+    progress: &'a Progress,
+    now: At,
+}
+
+type Waiting = Result<(String, Option<At>), String>;
+
+impl UnitTurn<'_> {
+    fn advance(&self, mark: &mut Mark, calls: &mut Vec<UnitCall>) -> Waiting {
+        let limits = &self.job.target.limits;
+        let id = &self.unit.id;
+        loop {
+            let next = match mark.turn {
+                Turn::Closing if !self.unit.cordoned && self.serves() => {
+                    calls.push(UnitCall::Cordon { unit: id.clone() });
+                    return Ok((format!("taking {id} out of traffic"), None));
+                }
+                Turn::Closing if !self.serves() => Turn::Updating,
+                Turn::Closing => Turn::SettlingOut,
+                Turn::SettlingOut => {
+                    let wake = mark.since.plus(limits.settle);
+                    if self.now < wake {
+                        return Ok((format!("edges forget {id}"), Some(wake)));
+                    }
+                    Turn::Draining
+                }
+                Turn::Draining => {
+                    let wake = mark.since.plus(limits.drain);
+                    if self.now < wake && self.unit.concurrency != Some(0) {
+                        return Ok((format!("{id} drains"), Some(wake)));
+                    }
+                    Turn::Updating
+                }
+                Turn::Updating => match self.update(mark, calls)? {
+                    Some(waiting) => return Ok(waiting),
+                    None => Turn::Opening,
+                },
+                Turn::Opening if self.unit.cordoned && self.want.open => {
+                    calls.push(UnitCall::Uncordon { unit: id.clone() });
+                    return Ok((format!("putting {id} into traffic"), None));
+                }
+                Turn::Opening => Turn::SettlingIn,
+                Turn::SettlingIn => {
+                    let wake = mark.since.plus(limits.settle);
+                    if self.now < wake && self.want.open {
+                        return Ok((format!("edges hear of {id}"), Some(wake)));
+                    }
+                    Turn::Through
+                }
+                Turn::Through => return Ok((format!("{id} is through"), None)),
+            };
+            mark.turn = next;
+            mark.since = self.now;
+        }
+    }
+
+    fn serves(&self) -> bool {
+        matches!(self.unit.state, crate::model::UnitState::Started | crate::model::UnitState::Starting)
+    }
+
+    /// Sends the update, or judges what became of it; none when the unit is through.
+    fn update(
+        &self,
+        mark: &mut Mark,
+        calls: &mut Vec<UnitCall>,
+    ) -> Result<Option<(String, Option<At>)>, String> {
+        let limits = &self.job.target.limits;
+        let id = &self.unit.id;
+        let answered = self.progress.versions.contains_key(id);
+        if !self.want.is_met(self.unit) && !(mark.tries > 0 && answered) {
+            if let Some(tried) = mark.tried_at {
+                let wake = tried.plus(limits.client_timeout);
+                if self.now < wake {
+                    return Ok(Some((
+                        format!("the answer for {id} was lost: it may still land"),
+                        Some(wake),
+                    )));
+                }
+                if mark.tries >= TRIES_MAX {
+                    return Err(format!("unit {id} took none of {TRIES_MAX} updates"));
+                }
+            }
+            mark.tries += 1;
+            mark.tried_at = Some(self.now);
+            mark.since = self.now;
+            calls.push(UnitCall::Update {
+                unit: id.clone(),
+                expect: self.unit.version.clone(),
+                spec: self.want.spec.clone(),
+                labels: self.want.labels.clone(),
+                start: self.want.run,
+            });
+            return Ok(Some((format!("updating {id}"), None)));
+        }
+        if !self.want.run {
+            return Ok(None);
+        }
+        let Some(digest) = self.want.spec.image.digest() else {
+            return Err(format!("the image of {id} has no digest"));
+        };
+        let expected = Expected {
+            digest,
+            version: self.progress.versions.get(id),
+            proof: &self.want.proof,
+            acted: mark.tried_at.unwrap_or(mark.since),
+            grace: limits.unhealthy,
+        };
+        match health(self.unit, expected, self.now) {
+            Health::Healthy => Ok(None),
+            Health::Broken(why) => Err(why),
+            Health::NotYet(why) if self.now.since(mark.since) > limits.wait => {
+                Err(format!("not healthy within {}: {why}", limits.wait))
+            }
+            Health::NotYet(why) => Ok(Some((why, Some(mark.since.plus(limits.wait))))),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The lower level: which unit calls follow. Strategies live here, never in adapters.
+//!
+//! Every strategy is the same walk with other sets: units that change in place, units that come in, units that go.
+//! Blue-green has only incoming and outgoing ones, rolling and immediate change in place, and the way back revives
+//! what was parked, changes back what was changed, and ends what was made.
+
+mod call;
+mod health;
+mod in_place;
+mod next;
+mod progress;
+mod proof;
+mod sets;
+#[cfg(test)]
+mod tests;
+
+pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, Verdict};
+pub use health::{Expected, Health, health};
+pub use next::{FIRST, next};
+pub use progress::{Mark, Progress, Stage, Turn};
+pub use proof::{arrived, restored};

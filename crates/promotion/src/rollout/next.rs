@@ -1,0 +1,405 @@
+//! The one function that decides units. Level-triggered: called after each look, and after a crash simply again.
+
+use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
+use super::health::{Expected, Health, health};
+use super::in_place::{self, Looked};
+use super::progress::{Mark, Progress, Stage, Turn};
+use super::sets::{Incoming, Sets, Who, found, is_ours, sets, undo};
+use crate::model::{At, Millis, Unit, UnitId, UnitState, label};
+
+/// A start that shows no effect is sent again after this long.
+const START_AGAIN: Millis = Millis::secs(3);
+
+/// Decides what to call now. Pure; the runner writes `progress` down before it makes the calls.
+pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> Decision {
+    let mut look = Look {
+        job,
+        observed,
+        sets: sets(job, &observed.fleet),
+        progress: progress.clone(),
+        calls: Vec::new(),
+        ask_edges: false,
+        now,
+    };
+    let verdict = loop {
+        let before = look.progress.stage;
+        let verdict = look.stage();
+        if look.progress.stage == before || matches!(verdict, Verdict::Failed(_)) {
+            break verdict;
+        }
+    };
+    Decision { calls: look.calls, progress: look.progress, verdict, ask_edges: look.ask_edges }
+}
+
+/// Where every rollout begins.
+pub const FIRST: Stage = Stage::InPlace;
+
+struct Look<'a> {
+    job: Job<'a>,
+    observed: &'a Observed,
+    sets: Sets,
+    progress: Progress,
+    calls: Vec<UnitCall>,
+    ask_edges: bool,
+    now: At,
+}
+
+impl<'a> Look<'a> {
+    /// One stage; moves `progress.stage` on when the stage's goal is seen.
+    fn stage(&mut self) -> Verdict {
+        let guarded = self.progress.stage >= Stage::SettlingIn && self.job.direction == Direction::Forward;
+        if guarded && let Some(why) = self.sick() {
+            return Verdict::Failed(why);
+        }
+        match self.progress.stage {
+            Stage::InPlace => self.in_place(),
+            Stage::Filling => self.fill(),
+            Stage::Opening => self.open(),
+            Stage::SettlingIn => self.settle_in(),
+            Stage::Closing => self.close(),
+            Stage::SettlingOut => self.wait(self.settle(), Stage::Draining, "edges forget the old units"),
+            Stage::Draining => self.drain(),
+            Stage::Stopping => self.stop(),
+            Stage::Leaving => self.leave(),
+            Stage::Resting => self.rest(),
+            Stage::Done => Verdict::Done,
+        }
+    }
+
+    fn settle(&self) -> Millis {
+        if cfg!(feature = "sabotage-p7") { Millis::ZERO } else { self.job.target.limits.settle }
+    }
+
+    fn go(&mut self, stage: Stage) -> Verdict {
+        self.progress.go(stage, self.now);
+        going(format!("{stage:?}"))
+    }
+
+    fn late(&self) -> bool {
+        self.now.since(self.progress.since) > self.job.target.limits.wait
+    }
+
+    fn wait(&mut self, time: Millis, then: Stage, why: &str) -> Verdict {
+        let wake = self.progress.since.plus(time);
+        if self.now >= wake {
+            self.go(then)
+        } else {
+            Verdict::Going { why: why.to_owned(), wake: Some(wake) }
+        }
+    }
+
+    fn in_place(&mut self) -> Verdict {
+        let (job, wants, now) = (self.job, std::mem::take(&mut self.sets.in_place), self.now);
+        let looked =
+            in_place::look(job, &wants, &self.observed.fleet, &mut self.progress, &mut self.calls, now);
+        self.sets.in_place = wants;
+        match looked {
+            Looked::Through => self.go(Stage::Filling),
+            Looked::Going { why, wake } => Verdict::Going { why, wake },
+            Looked::Failed(why) => Verdict::Failed(why),
+        }
+    }
+
+    fn fill(&mut self) -> Verdict {
+        let mut missing = None;
+        let incoming = std::mem::take(&mut self.sets.incoming);
+        for one in &incoming {
+            let units = found(self.job, &self.observed.fleet, one);
+            self.destroy_duplicates(&units);
+            match units.first() {
+                None => missing = Some(self.create(one)),
+                Some(unit) => match self.bring_up(one, unit) {
+                    Health::Healthy => {}
+                    Health::NotYet(why) => missing = Some(why),
+                    Health::Broken(why) => return Verdict::Failed(why),
+                },
+            }
+        }
+        self.sets.incoming = incoming;
+        match missing {
+            None => self.go(Stage::Opening),
+            Some(why) if self.late() => {
+                Verdict::Failed(format!("not healthy within {}: {why}", self.job.target.limits.wait))
+            }
+            Some(why) => {
+                Verdict::Going { why, wake: Some(self.progress.since.plus(self.job.target.limits.wait)) }
+            }
+        }
+    }
+
+    /// Sends a create, unless one whose answer was lost may still land (P3).
+    fn create(&mut self, one: &Incoming) -> String {
+        let Who::Slot(slot) = &one.who else { return "a unit of the snapshot is gone".to_owned() };
+        if let Some(lost) = self.progress.lost_create
+            && self.now < lost.plus(self.job.target.limits.client_timeout)
+            && !cfg!(feature = "sabotage-p3")
+        {
+            return format!("the answer to a create was lost: {slot} may still appear");
+        }
+        self.calls.push(UnitCall::Create {
+            slot: slot.clone(),
+            spec: one.spec.clone(),
+            labels: one.labels.clone(),
+            open: false,
+        });
+        format!("creating {slot}")
+    }
+
+    fn bring_up(&mut self, one: &Incoming, unit: &Unit) -> Health {
+        if !one.run {
+            return Health::Healthy;
+        }
+        let acted = self.progress.marks.get(&unit.id).and_then(|mark| mark.tried_at);
+        if matches!(unit.state, UnitState::Stopped) && matches!(one.who, Who::Unit(_)) {
+            if acted.is_none_or(|at| self.now.since(at) >= START_AGAIN) {
+                if unit.is_parked() {
+                    let labels = one
+                        .labels
+                        .iter()
+                        .map(|(key, value)| (key.clone(), Some(value.clone())))
+                        .chain([(label::PARKED_UNTIL.to_owned(), None), (label::PARKED_BY.to_owned(), None)])
+                        .collect();
+                    self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
+                }
+                self.calls.push(UnitCall::Start { unit: unit.id.clone() });
+                let tries = self.progress.marks.get(&unit.id).map_or(0, |mark| mark.tries) + 1;
+                let mark = Mark { turn: Turn::Updating, since: self.now, tries, tried_at: Some(self.now) };
+                self.progress.marks.insert(unit.id.clone(), mark);
+            }
+            return Health::NotYet(format!("starting {}", unit.id));
+        }
+        self.judge(one, unit, acted.unwrap_or(self.progress.since))
+    }
+
+    fn judge(&self, one: &Incoming, unit: &Unit, acted: At) -> Health {
+        let Some(digest) = one.spec.image.digest() else {
+            return Health::Broken(format!("the image of {} has no digest", unit.id));
+        };
+        let limits = &self.job.target.limits;
+        let expected = Expected { digest, version: None, proof: &one.proof, acted, grace: limits.unhealthy };
+        health(unit, expected, self.now)
+    }
+
+    fn destroy_duplicates(&mut self, units: &[&Unit]) {
+        if cfg!(feature = "sabotage-p3") {
+            return;
+        }
+        for unit in units.iter().skip(1) {
+            self.calls.push(UnitCall::Destroy { unit: unit.id.clone() });
+        }
+    }
+
+    fn incoming_units(&self) -> Vec<(&Incoming, &'a Unit)> {
+        let fleet = &self.observed.fleet;
+        self.sets
+            .incoming
+            .iter()
+            .filter_map(|one| found(self.job, fleet, one).first().map(|unit| (one, *unit)))
+            .collect()
+    }
+
+    fn open(&mut self) -> Verdict {
+        let closed: Vec<UnitId> = self
+            .incoming_units()
+            .into_iter()
+            .filter(|(one, unit)| one.open && one.run && unit.cordoned)
+            .map(|(_, unit)| unit.id.clone())
+            .collect();
+        if closed.is_empty() {
+            return self.go(Stage::SettlingIn);
+        }
+        if self.late() {
+            return Verdict::Failed(format!("{} units would not take traffic", closed.len()));
+        }
+        self.calls.extend(closed.into_iter().map(|unit| UnitCall::Uncordon { unit }));
+        going("putting the new units into traffic".to_owned())
+    }
+
+    fn settle_in(&mut self) -> Verdict {
+        let ids: Vec<&UnitId> = self.incoming_units().into_iter().map(|(_, unit)| &unit.id).collect();
+        if ids.is_empty() {
+            return self.go(Stage::Closing);
+        }
+        for answer in &self.observed.edges {
+            if answer.unit.as_ref().is_some_and(|unit| ids.contains(&unit)) {
+                self.progress.edges.insert(answer.edge.clone());
+            }
+        }
+        let wake = self.progress.since.plus(self.settle());
+        let silent: Vec<&String> = self.observed.all_edges.difference(&self.progress.edges).collect();
+        if self.now >= wake && (silent.is_empty() || cfg!(feature = "sabotage-p7")) {
+            return self.go(Stage::Closing);
+        }
+        self.ask_edges = true;
+        if self.late() {
+            return Verdict::Failed(format!("edge {} does not answer from the new units", silent[0]));
+        }
+        Verdict::Going { why: "every edge must answer from the new units".to_owned(), wake: Some(wake) }
+    }
+
+    fn outgoing_units(&self) -> Vec<&'a Unit> {
+        self.sets.outgoing.iter().filter_map(|id| self.observed.fleet.unit(id)).collect()
+    }
+
+    fn close(&mut self) -> Verdict {
+        let open: Vec<UnitId> = self
+            .outgoing_units()
+            .into_iter()
+            .filter(|unit| !unit.cordoned)
+            .map(|unit| unit.id.clone())
+            .collect();
+        if open.is_empty() {
+            // Cordoned before this stage began: no edge sends them anything, so there is nothing to wait for.
+            let first_look = self.progress.since == self.now;
+            return self.go(if first_look { Stage::Stopping } else { Stage::SettlingOut });
+        }
+        if self.late() {
+            return Verdict::Failed(format!("{} units stay in traffic", open.len()));
+        }
+        self.calls.extend(open.into_iter().map(|unit| UnitCall::Cordon { unit }));
+        going("taking the old units out of traffic".to_owned())
+    }
+
+    fn drain(&mut self) -> Verdict {
+        let busy = self.outgoing_units().iter().any(|unit| unit.concurrency != Some(0));
+        let time =
+            if busy && !cfg!(feature = "sabotage-p7") { self.job.target.limits.drain } else { Millis::ZERO };
+        self.wait(time, Stage::Stopping, "requests in flight end")
+    }
+
+    fn stop(&mut self) -> Verdict {
+        let mut waiting = false;
+        for unit in self.outgoing_units() {
+            match unit.state {
+                UnitState::Stopped | UnitState::Failed | UnitState::Destroyed => {}
+                UnitState::Stopping => waiting = true,
+                UnitState::Starting | UnitState::Started | UnitState::Unknown => {
+                    waiting = true;
+                    self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
+                }
+            }
+        }
+        if !waiting {
+            return self.go(Stage::Leaving);
+        }
+        if self.late() {
+            return Verdict::Failed("the old units do not stop".to_owned());
+        }
+        going("stopping the old units".to_owned())
+    }
+
+    fn leave(&mut self) -> Verdict {
+        let until = self.progress.since.plus(self.job.target.limits.park_for);
+        let mut waiting = false;
+        for unit in self.outgoing_units() {
+            match self.job.direction {
+                Direction::Forward if unit.is_parked() => continue,
+                Direction::Forward => {
+                    let labels = [
+                        (label::PARKED_UNTIL.to_owned(), Some(until.to_string())),
+                        (label::PARKED_BY.to_owned(), Some(self.job.stamp.promotion.to_string())),
+                    ];
+                    self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels: labels.into() });
+                }
+                Direction::Back => self.calls.push(UnitCall::Destroy { unit: unit.id.clone() }),
+            }
+            waiting = true;
+        }
+        if !waiting {
+            return self.go(Stage::Resting);
+        }
+        if self.late() {
+            return Verdict::Failed("the old units stay".to_owned());
+        }
+        going("putting the old units away".to_owned())
+    }
+
+    /// What remains is put as it was found; a create whose answer was lost may land until the client's own timeout.
+    fn rest(&mut self) -> Verdict {
+        for one in std::mem::take(&mut self.sets.incoming) {
+            let units = found(self.job, &self.observed.fleet, &one);
+            self.destroy_duplicates(&units);
+        }
+        if self.job.direction == Direction::Back && !cfg!(feature = "sabotage-p5") {
+            self.as_found();
+        }
+        if !self.calls.is_empty() {
+            if self.late() {
+                return Verdict::Failed("the units do not come to rest as they were found".to_owned());
+            }
+            return going("putting units to rest as they were found".to_owned());
+        }
+        match self.progress.lost_create.map(|lost| lost.plus(self.job.target.limits.client_timeout)) {
+            Some(wake) if self.now < wake && !cfg!(feature = "sabotage-p3") => Verdict::Going {
+                why: "a create whose answer was lost may still land".to_owned(),
+                wake: Some(wake),
+            },
+            _ => {
+                self.go(Stage::Done);
+                Verdict::Done
+            }
+        }
+    }
+
+    fn as_found(&mut self) {
+        for record in &self.job.snapshot.units {
+            let Some(unit) = self.observed.fleet.unit(&record.unit.id) else { continue };
+            let id = unit.id.clone();
+            match (record.unit.cordoned, unit.cordoned) {
+                (true, false) => self.calls.push(UnitCall::Cordon { unit: id.clone() }),
+                (false, true) => self.calls.push(UnitCall::Uncordon { unit: id.clone() }),
+                _ => {}
+            }
+            if !record.ran() && matches!(unit.state, UnitState::Started) {
+                self.calls.push(UnitCall::Stop { unit: id.clone() });
+            }
+            if unit.labels != record.unit.labels {
+                self.calls.push(UnitCall::Tag { unit: id, labels: undo(unit, record) });
+            }
+        }
+    }
+
+    /// A unit that served and no longer is healthy, for longer than it may.
+    fn sick(&mut self) -> Option<String> {
+        let mut reports = Vec::new();
+        for (one, unit) in self.incoming_units() {
+            if !one.run {
+                continue;
+            }
+            let acted = self.progress.since;
+            reports.push((unit.id.clone(), self.judge(one, unit, acted)));
+        }
+        for (id, report) in reports {
+            match report {
+                Health::Healthy => {
+                    self.progress.sick.remove(&id);
+                }
+                Health::NotYet(why) | Health::Broken(why) => {
+                    let since = *self.progress.sick.entry(id).or_insert(self.now);
+                    if self.now.since(since) >= self.job.target.limits.unhealthy {
+                        return Some(format!("it served and is unhealthy: {why}"));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+fn going(why: String) -> Verdict {
+    Verdict::Going { why, wake: None }
+}
+
+/// Whether every unit of `observed` that this promotion made stands in a slot of its own.
+pub(super) fn single(job: Job<'_>, observed: &Observed) -> Result<(), String> {
+    let mut slots = std::collections::BTreeSet::new();
+    for unit in observed.fleet.units.iter().filter(|unit| is_ours(job, unit)) {
+        if let Some(slot) = unit.label(label::SLOT)
+            && unit.label(label::PARKED_UNTIL).is_none()
+            && !slots.insert(slot)
+        {
+            return Err(format!("slot {slot} has two units"));
+        }
+    }
+    Ok(())
+}

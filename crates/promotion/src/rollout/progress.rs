@@ -1,0 +1,114 @@
+//! What a rollout must remember between looks: what cannot be seen in the fleet, above all since when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{At, UnitId, UnitVersion};
+
+/// Where a component's rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Units are changed in place, some at a time.
+    InPlace,
+    /// Incoming units are made or revived until all are healthy.
+    Filling,
+    /// Incoming units are put into traffic.
+    Opening,
+    /// Every edge must hear of them.
+    SettlingIn,
+    /// Outgoing units are taken out of traffic.
+    Closing,
+    /// Every edge must hear of that.
+    SettlingOut,
+    /// Their requests in flight end.
+    Draining,
+    /// They are stopped.
+    Stopping,
+    /// They are parked (forward) or destroyed (back).
+    Leaving,
+    /// What remains is put as it was found (back), and late duplicates are looked for.
+    Resting,
+    /// Nothing is left to do.
+    Done,
+}
+
+/// Where one unit stands while it is changed in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turn {
+    /// Out of traffic.
+    Closing,
+    /// Every edge must hear of it.
+    SettlingOut,
+    /// Requests in flight end.
+    Draining,
+    /// Changed, and on its way to healthy.
+    Updating,
+    /// Back into traffic.
+    Opening,
+    /// Every edge must hear of it.
+    SettlingIn,
+    /// Through.
+    Through,
+}
+
+/// One unit's turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Where it stands.
+    pub turn: Turn,
+    /// Since when.
+    pub since: At,
+    /// How often the update was sent.
+    pub tries: u32,
+    /// When it was last sent.
+    pub tried_at: Option<At>,
+}
+
+/// A component's progress. Written to the journal whenever it changes, before the calls that follow from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Where it stands.
+    pub stage: Stage,
+    /// Since when.
+    pub since: At,
+    /// Units that are changed in place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<UnitId, Mark>,
+    /// Edges that answered from the incoming fleet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub edges: BTreeSet<String>,
+    /// Units that were healthy, served, and report unhealthy; since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sick: BTreeMap<UnitId, At>,
+    /// The version each unit got by our update.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<UnitId, UnitVersion>,
+    /// When an answer to a create was last lost: a duplicate may still appear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_create: Option<At>,
+}
+
+impl Progress {
+    /// The beginning.
+    pub const fn new(stage: Stage, now: At) -> Self {
+        Self {
+            stage,
+            since: now,
+            marks: BTreeMap::new(),
+            edges: BTreeSet::new(),
+            sick: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            lost_create: None,
+        }
+    }
+
+    /// Enters `stage`.
+    pub(super) fn go(&mut self, stage: Stage, now: At) {
+        self.stage = stage;
+        self.since = now;
+        self.edges.clear();
+    }
+}

@@ -1,0 +1,207 @@
+//! Which units come in, which change in place, and which go.
+
+use std::collections::BTreeMap;
+
+use super::call::{Direction, Job};
+use super::in_place::Want;
+use crate::model::{
+    ComponentTarget, Fleet, GroupName, Proof, RegionName, Slot, Strategy, Unit, UnitId, UnitRecord, UnitSpec,
+    UnitState, label,
+};
+
+/// One unit that shall serve, made or revived.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    pub(super) who: Who,
+    pub(super) spec: UnitSpec,
+    pub(super) proof: Proof,
+    pub(super) open: bool,
+    pub(super) run: bool,
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+/// How an incoming unit is found again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Who {
+    Slot(Slot),
+    Unit(UnitId),
+}
+
+/// The three sets.
+#[derive(Debug, Default)]
+pub(super) struct Sets {
+    pub(super) in_place: Vec<Want>,
+    pub(super) incoming: Vec<Incoming>,
+    pub(super) outgoing: Vec<UnitId>,
+}
+
+/// Slots of units that replace one of the snapshot which is gone.
+const RESTORED: &str = "restore/";
+
+pub(super) fn sets(job: Job<'_>, fleet: &Fleet) -> Sets {
+    match job.direction {
+        Direction::Forward => forward(job),
+        Direction::Back => back(job, fleet),
+    }
+}
+
+/// Whether this promotion made `unit`.
+pub(super) fn is_ours(job: Job<'_>, unit: &Unit) -> bool {
+    unit.label(label::PROMOTION) == Some(job.stamp.promotion.as_str())
+}
+
+/// The units of `fleet` that stand for `incoming`, the one to keep first.
+pub(super) fn found<'f>(job: Job<'_>, fleet: &'f Fleet, incoming: &Incoming) -> Vec<&'f Unit> {
+    match &incoming.who {
+        Who::Unit(id) => fleet.unit(id).into_iter().collect(),
+        Who::Slot(slot) => {
+            let mut units: Vec<&Unit> = fleet
+                .units
+                .iter()
+                .filter(|unit| is_ours(job, unit) && unit.label(label::SLOT) == Some(slot.as_str()))
+                .collect();
+            units.sort_by_key(|unit| (unit.cordoned, unit.state != UnitState::Started, unit.id.clone()));
+            units
+        }
+    }
+}
+
+fn forward(job: Job<'_>) -> Sets {
+    let target = job.target;
+    let fill = target.strategy == Strategy::BlueGreen || job.snapshot.units.is_empty();
+    let mut sets = Sets::default();
+    let mut kept: BTreeMap<(GroupName, RegionName), u32> = BTreeMap::new();
+    for record in &job.snapshot.units {
+        let key = (record.unit.group.clone(), record.unit.region.clone());
+        let room = wanted(target, &key) > kept.get(&key).copied().unwrap_or(0);
+        match target.groups.get(&record.unit.group) {
+            Some(group) if !fill && room => {
+                *kept.entry(key).or_default() += 1;
+                let labels =
+                    job.stamp.labels(target).into_iter().map(|(key, value)| (key, Some(value))).collect();
+                sets.in_place.push(Want {
+                    unit: record.unit.id.clone(),
+                    spec: UnitSpec {
+                        group: record.unit.group.clone(),
+                        region: record.unit.region.clone(),
+                        image: target.image.clone(),
+                        config: group.config.clone(),
+                    },
+                    proof: group.proof.clone(),
+                    open: !record.unit.cordoned,
+                    run: record.ran(),
+                    labels,
+                });
+            }
+            _ => sets.outgoing.push(record.unit.id.clone()),
+        }
+    }
+    for (slot, group, region) in target.slots() {
+        let Some(shape) = target.groups.get(&group) else { continue };
+        if let Some(left) = kept.get_mut(&(group.clone(), region.clone()))
+            && *left > 0
+        {
+            *left -= 1;
+            continue;
+        }
+        let mut labels = job.stamp.labels(target);
+        labels.insert(label::SLOT.to_owned(), slot.to_string());
+        let spec = UnitSpec { group, region, image: target.image.clone(), config: shape.config.clone() };
+        sets.incoming.push(Incoming {
+            who: Who::Slot(slot),
+            spec,
+            proof: shape.proof.clone(),
+            open: true,
+            run: true,
+            labels,
+        });
+    }
+    sets
+}
+
+fn wanted(target: &ComponentTarget, key: &(GroupName, RegionName)) -> u32 {
+    target.groups.get(&key.0).and_then(|group| group.counts.get(&key.1)).copied().unwrap_or(0)
+}
+
+fn back(job: Job<'_>, fleet: &Fleet) -> Sets {
+    let mut sets = Sets::default();
+    for record in &job.snapshot.units {
+        let proof = proof_of(job.target, record);
+        let spec = UnitSpec {
+            group: record.unit.group.clone(),
+            region: record.unit.region.clone(),
+            image: record.image.clone(),
+            config: record.unit.config.clone(),
+        };
+        let open = !record.unit.cordoned;
+        match fleet.unit(&record.unit.id) {
+            Some(unit) if is_same(unit, record) || cfg!(feature = "sabotage-p6") => {
+                let who = Who::Unit(unit.id.clone());
+                let labels = record.unit.labels.clone();
+                sets.incoming.push(Incoming { who, spec, proof, open, run: record.ran(), labels });
+            }
+            Some(unit) => {
+                let want = Want {
+                    unit: unit.id.clone(),
+                    spec,
+                    proof,
+                    open,
+                    run: record.ran(),
+                    labels: undo(unit, record),
+                };
+                sets.in_place.push(want);
+            }
+            None => {
+                let Ok(slot) = Slot::new(format!("{RESTORED}{}", record.unit.id)) else { continue };
+                let mut labels = record.unit.labels.clone();
+                labels.insert(label::PROMOTION.to_owned(), job.stamp.promotion.to_string());
+                labels.insert(label::SLOT.to_owned(), slot.to_string());
+                sets.incoming.push(Incoming {
+                    who: Who::Slot(slot),
+                    spec,
+                    proof,
+                    open,
+                    run: record.ran(),
+                    labels,
+                });
+            }
+        }
+    }
+    let known = |unit: &Unit| job.snapshot.units.iter().any(|record| record.unit.id == unit.id);
+    let stands_in = |unit: &Unit| unit.label(label::SLOT).is_some_and(|slot| slot.starts_with(RESTORED));
+    let foreign_too = cfg!(feature = "sabotage-p10");
+    sets.outgoing = fleet
+        .units
+        .iter()
+        .filter(|unit| (is_ours(job, unit) || foreign_too) && !known(unit) && !stands_in(unit))
+        .map(|unit| unit.id.clone())
+        .collect();
+    sets
+}
+
+/// Content and configuration are as recorded.
+pub(super) fn is_same(unit: &Unit, record: &UnitRecord) -> bool {
+    unit.digest == record.unit.digest && unit.config == record.unit.config
+}
+
+/// What makes `unit`'s labels those of the record again.
+pub(super) fn undo(unit: &Unit, record: &UnitRecord) -> BTreeMap<String, Option<String>> {
+    let mut labels: BTreeMap<String, Option<String>> =
+        record.unit.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    for key in unit.labels.keys() {
+        labels.entry(key.clone()).or_insert(None);
+    }
+    labels
+}
+
+/// What proves the old release healthy: its own checks where it reported any, else what proves the new one.
+fn proof_of(target: &ComponentTarget, record: &UnitRecord) -> Proof {
+    let names: std::collections::BTreeSet<String> =
+        record.unit.checks.iter().map(|check| check.name.clone()).collect();
+    match target.groups.get(&record.unit.group).map(|group| &group.proof) {
+        Some(proof @ (Proof::Served | Proof::StartedFor(_))) => proof.clone(),
+        _ if !names.is_empty() => Proof::Checks(names),
+        Some(proof) => proof.clone(),
+        None => Proof::StartedFor(target.limits.settle),
+    }
+}

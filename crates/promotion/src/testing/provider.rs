@@ -1,0 +1,467 @@
+//! A provider in memory with Fly's manners: updates answer before they are done, creates are not idempotent, leases
+//! fence, and answers get lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use flytypes::{Digest, ImageRef};
+use serde_json::Value;
+
+use super::switch::Switch;
+use super::traffic::{Change, History, Lost};
+use crate::model::{
+    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitId, UnitSpec,
+    UnitState, UnitVersion,
+};
+use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind, Registry};
+use crate::rollout::UnitCall;
+
+/// How the provider behaves.
+#[derive(Debug, Clone)]
+pub struct Manners {
+    /// From start or update to started.
+    pub boot: Millis,
+    /// From started to the checks' first report.
+    pub check: Millis,
+    /// The checks' names, per unit.
+    pub checks: Vec<String>,
+    /// Digests whose checks never pass.
+    pub sick: Vec<Digest>,
+    /// Digests that never come up.
+    pub broken: Vec<Digest>,
+    /// Digests whose pull fails: an update answers well, and the unit goes back silently.
+    pub unpullable: Vec<Digest>,
+    /// Each edge's lag.
+    pub lags: Vec<Millis>,
+    /// How long a request takes.
+    pub service: Millis,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            boot: Millis(400),
+            check: Millis(300),
+            checks: vec!["alive".to_owned()],
+            sick: Vec::new(),
+            broken: Vec::new(),
+            unpullable: Vec::new(),
+            lags: vec![Millis(150), Millis(900)],
+            service: Millis(300),
+        }
+    }
+}
+
+/// What goes wrong with the n-th call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It never reached the provider.
+    NotSent,
+    /// It was refused.
+    Refused,
+    /// It took effect, and the answer was lost.
+    LostAnswer,
+    /// It did not take effect, and the answer was lost.
+    LostCall,
+    /// It takes effect later, and the answer was lost.
+    Late(Millis),
+    /// It took effect twice.
+    Twice,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
+    history: BTreeMap<Place, History>,
+    ids: u64,
+    calls: Vec<(Place, UnitCall)>,
+    faults: BTreeMap<u64, Fault>,
+    late: Vec<(At, Place, UnitCall, Key)>,
+    away: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    unit: Unit,
+    nonce: Option<Nonce>,
+    ready_at: At,
+    revert: Option<(Option<Digest>, Option<ImageRef>, Value, BTreeMap<String, String>)>,
+}
+
+/// The provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    clock: Arc<dyn Clock>,
+    manners: Arc<Mutex<Manners>>,
+    books: Arc<Mutex<Books>>,
+    switch: Option<Arc<Switch>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Provider {
+    /// An empty provider.
+    pub fn new(clock: Arc<dyn Clock>, manners: Manners) -> Self {
+        Self { clock, manners: Arc::new(Mutex::new(manners)), books: Arc::default(), switch: None }
+    }
+
+    /// The same provider, as a runner that may die sees it.
+    #[must_use]
+    pub fn mortal(&self, switch: Arc<Switch>) -> Self {
+        Self { switch: Some(switch), ..self.clone() }
+    }
+
+    /// Changes the manners.
+    pub fn change(&self, change: impl FnOnce(&mut Manners)) {
+        change(&mut lock(&self.manners));
+    }
+
+    /// Makes the call with this number (counted from 0 over everything) go wrong.
+    pub fn fail(&self, n: u64, fault: Fault) {
+        lock(&self.books).faults.insert(n, fault);
+    }
+
+    /// Nobody reaches the provider.
+    pub fn away(&self, away: bool) {
+        lock(&self.books).away = away;
+    }
+
+    /// Every call that took effect, in order.
+    pub fn calls(&self) -> Vec<(Place, UnitCall)> {
+        lock(&self.books).calls.clone()
+    }
+
+    /// How many calls there were.
+    pub fn count(&self) -> u64 {
+        lock(&self.books).calls.len() as u64
+    }
+
+    /// Puts a unit there that the engine did not make.
+    pub fn plant(&self, place: &Place, change: impl FnOnce(&mut Unit)) -> UnitId {
+        let now = self.clock.now();
+        let mut books = lock(&self.books);
+        books.ids += 1;
+        let n = books.ids;
+        let mut unit = blank(n, now);
+        change(&mut unit);
+        let id = unit.id.clone();
+        let kept = Kept { unit, nonce: None, ready_at: now, revert: None };
+        books.units.entry(place.clone()).or_default().insert(id.clone(), kept);
+        id
+    }
+
+    /// Somebody else takes a lease.
+    pub fn seize(&self, place: &Place, unit: &UnitId, who: &str) {
+        let mut books = lock(&self.books);
+        if let Some(kept) = books.units.get_mut(place).and_then(|units| units.get_mut(unit)) {
+            kept.nonce = Nonce::new(format!("theirs-{who}")).ok();
+            kept.unit.lease = Some(LeaseView {
+                description: who.to_owned(),
+                expires_at: self.clock.now().plus(Millis::secs(3600)),
+            });
+        }
+    }
+
+    /// Requests that were lost since `from`.
+    pub fn lost(&self, place: &Place, from: At) -> Vec<Lost> {
+        self.settle();
+        let books = lock(&self.books);
+        let manners = lock(&self.manners);
+        books
+            .history
+            .get(place)
+            .map(|history| history.lost(&manners.lags, manners.service, from))
+            .unwrap_or_default()
+    }
+
+    /// Lets what is due become true.
+    fn settle(&self) {
+        let now = self.clock.now();
+        let due: Vec<(At, Place, UnitCall, Key)> = {
+            let mut books = lock(&self.books);
+            let (due, later) = std::mem::take(&mut books.late).into_iter().partition(|(at, ..)| *at <= now);
+            books.late = later;
+            due
+        };
+        for (_, place, call, key) in due {
+            let _late_calls_may_be_refused = self.apply(&place, &call, &key);
+        }
+        let manners = lock(&self.manners).clone();
+        let mut books = lock(&self.books);
+        let Books { units, history, .. } = &mut *books;
+        for (place, units) in units {
+            let history = history.entry(place.clone()).or_default();
+            for kept in units.values_mut() {
+                kept.settle(&manners, now, history);
+            }
+        }
+    }
+
+    fn apply(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let now = self.clock.now();
+        let manners = lock(&self.manners).clone();
+        let mut books = lock(&self.books);
+        books.calls.push((place.clone(), call.clone()));
+        if let UnitCall::Create { spec, labels, open, .. } = call {
+            books.ids += 1;
+            let n = books.ids;
+            let mut kept =
+                Kept { unit: blank(n, now), nonce: None, ready_at: now.plus(manners.boot), revert: None };
+            kept.become_spec(spec, now);
+            kept.unit.labels.clone_from(labels);
+            kept.unit.cordoned = !open;
+            kept.unit.state = UnitState::Starting;
+            let done = Performed {
+                unit: Some(kept.unit.id.clone()),
+                version: Some(kept.unit.version.clone()),
+                nonce: None,
+            };
+            books.units.entry(place.clone()).or_default().insert(kept.unit.id.clone(), kept);
+            return Ok(done);
+        }
+        books.ids += 1;
+        let n = books.ids;
+        let Books { units, history, .. } = &mut *books;
+        let history = history.entry(place.clone()).or_default();
+        let units = units.entry(place.clone()).or_default();
+        let id = call.unit().cloned().ok_or_else(|| PortError::refused("no unit"))?;
+        let Some(kept) = units.get_mut(&id) else {
+            return if matches!(call, UnitCall::Destroy { .. } | UnitCall::Unlease { .. }) {
+                Ok(Performed::default())
+            } else {
+                Err(PortError::refused(format!("unit {id} not found")))
+            };
+        };
+        kept.fence(call, key, now)?;
+        let done = kept.perform(call, &manners, n, now)?;
+        if matches!(call, UnitCall::Destroy { .. }) {
+            history.note(&id, Change { at: now, open: false, alive: false });
+            units.remove(&id);
+        }
+        Ok(done)
+    }
+}
+
+fn blank(n: u64, now: At) -> Unit {
+    Unit {
+        id: UnitId::new(format!("unit{n:04}")).expect("digits are a name"),
+        group: GroupName::new("app").expect("a name"),
+        region: RegionName::new("fra").expect("a name"),
+        version: UnitVersion::new(format!("version{n:04}")).expect("digits are a name"),
+        version_since: Some(now),
+        digest: None,
+        image: None,
+        state: UnitState::Started,
+        cordoned: false,
+        checks: Vec::new(),
+        lease: None,
+        managed: true,
+        labels: BTreeMap::new(),
+        config: Value::Null,
+        concurrency: None,
+    }
+}
+
+impl Kept {
+    fn become_spec(&mut self, spec: &UnitSpec, now: At) {
+        self.unit.group = spec.group.clone();
+        self.unit.region = spec.region.clone();
+        self.unit.digest = spec.image.digest().cloned();
+        self.unit.image = Some(spec.image.clone());
+        self.unit.config = spec.config.clone();
+        self.unit.version_since = Some(now);
+        self.unit.checks.clear();
+    }
+
+    fn fence(&self, call: &UnitCall, key: &Key, now: At) -> Result<(), PortError> {
+        let free = matches!(call, UnitCall::Tag { .. } | UnitCall::Lease { .. });
+        match &self.unit.lease {
+            Some(lease) if lease.expires_at > now && !free && self.nonce != key.nonce => Err(PortError::new(
+                PortErrorKind::Fenced,
+                format!("unit {} is leased by {}", self.unit.id, lease.description),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn perform(
+        &mut self,
+        call: &UnitCall,
+        manners: &Manners,
+        n: u64,
+        now: At,
+    ) -> Result<Performed, PortError> {
+        let unit = &mut self.unit;
+        match call {
+            UnitCall::Update { expect, spec, labels, start, .. } => {
+                if unit.version != *expect {
+                    return Err(PortError::refused(format!("unit {} has version {}", unit.id, unit.version)));
+                }
+                let before =
+                    (unit.digest.clone(), unit.image.clone(), unit.config.clone(), unit.labels.clone());
+                self.revert = spec
+                    .image
+                    .digest()
+                    .is_some_and(|digest| manners.unpullable.contains(digest))
+                    .then_some(before);
+                self.become_spec(spec, now);
+                self.unit.version = UnitVersion::new(format!("version{n:04}")).expect("digits are a name");
+                relabel(&mut self.unit, labels);
+                self.unit.state = if *start { UnitState::Starting } else { UnitState::Stopped };
+                self.ready_at = now.plus(manners.boot);
+                return Ok(Performed { version: Some(self.unit.version.clone()), ..Performed::default() });
+            }
+            UnitCall::Start { .. } if unit.state == UnitState::Stopped => {
+                unit.state = UnitState::Starting;
+                unit.version_since = Some(now);
+                unit.checks.clear();
+                self.ready_at = now.plus(manners.boot);
+            }
+            UnitCall::Stop { .. } => unit.state = UnitState::Stopped,
+            UnitCall::Cordon { .. } => unit.cordoned = true,
+            UnitCall::Uncordon { .. } => unit.cordoned = false,
+            UnitCall::Tag { labels, .. } => relabel(unit, labels),
+            UnitCall::Lease { ttl, description, .. } => {
+                if let Some(lease) = &unit.lease
+                    && lease.expires_at > now
+                    && lease.description != *description
+                {
+                    let message = format!("unit {} is leased by {}", unit.id, lease.description);
+                    return Err(PortError::new(PortErrorKind::Fenced, message));
+                }
+                unit.lease = Some(LeaseView { description: description.clone(), expires_at: now.plus(*ttl) });
+                self.nonce = Nonce::new(format!("nonce{n:04}")).ok();
+                return Ok(Performed { nonce: self.nonce.clone(), ..Performed::default() });
+            }
+            UnitCall::Unlease { .. } => {
+                unit.lease = None;
+                self.nonce = None;
+            }
+            UnitCall::Start { .. } | UnitCall::Create { .. } | UnitCall::Destroy { .. } => {}
+        }
+        Ok(Performed::default())
+    }
+
+    fn settle(&mut self, manners: &Manners, now: At, history: &mut History) {
+        let unit = &mut self.unit;
+        let digest = unit.digest.clone();
+        let is = |list: &[Digest]| digest.as_ref().is_some_and(|digest| list.contains(digest));
+        if unit.state == UnitState::Starting && now >= self.ready_at {
+            if let Some((digest, image, config, labels)) = self.revert.take() {
+                (unit.digest, unit.image, unit.config, unit.labels) = (digest, image, config, labels);
+                unit.state = UnitState::Started;
+            } else if is(&manners.broken) {
+                unit.state = UnitState::Failed;
+            } else {
+                unit.state = UnitState::Started;
+            }
+        }
+        let started = unit.state == UnitState::Started;
+        let healthy_at = self.ready_at.plus(manners.check);
+        if started && now >= healthy_at {
+            let passing = !is(&manners.sick);
+            unit.checks = manners
+                .checks
+                .iter()
+                .map(|name| CheckResult {
+                    name: name.clone(),
+                    passing,
+                    at: Some(now),
+                    output: "as asked".to_owned(),
+                })
+                .collect();
+        }
+        let alive = started && now >= healthy_at && !is(&manners.sick);
+        history.note(&unit.id, Change { at: now, open: !unit.cordoned && started, alive });
+    }
+}
+
+fn relabel(unit: &mut Unit, labels: &BTreeMap<String, Option<String>>) {
+    for (key, value) in labels {
+        match value {
+            Some(value) => unit.labels.insert(key.clone(), value.clone()),
+            None => unit.labels.remove(key),
+        };
+    }
+}
+
+#[async_trait]
+impl Deployer for Provider {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        if self.switch.as_ref().is_some_and(|switch| switch.is_dead()) {
+            return Err(PortError::not_sent("the runner was killed here"));
+        }
+        if lock(&self.books).away {
+            return Err(PortError::not_sent("the provider is away"));
+        }
+        self.settle();
+        let books = lock(&self.books);
+        let units =
+            books.units.get(place).map(|units| units.values().map(|kept| kept.unit.clone()).collect());
+        Ok(Fleet { units: units.unwrap_or_default(), secrets_version: None })
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let dead = || PortError::ambiguous("the runner was killed here");
+        let moment = match &self.switch {
+            Some(switch) => Some((switch, switch.before(&call.title()).ok_or_else(dead)?)),
+            None => None,
+        };
+        self.settle();
+        let (fault, away) = {
+            let mut books = lock(&self.books);
+            let n = books.calls.len() as u64;
+            (books.faults.remove(&n), books.away)
+        };
+        let result = match fault {
+            _ if away => Err(PortError::not_sent("the provider is away")),
+            None => self.apply(place, call, key),
+            Some(Fault::NotSent) => Err(PortError::not_sent("429 rate limit exceeded")),
+            Some(Fault::Refused) => Err(PortError::refused("422 insufficient capacity")),
+            Some(Fault::LostCall) => Err(PortError::ambiguous("503 before anything happened")),
+            Some(Fault::LostAnswer) => {
+                let _lost = self.apply(place, call, key);
+                Err(PortError::ambiguous("408 after it happened"))
+            }
+            Some(Fault::Late(time)) => {
+                let at = self.clock.now().plus(time);
+                lock(&self.books).late.push((at, place.clone(), call.clone(), key.clone()));
+                Err(PortError::ambiguous("connection cut"))
+            }
+            Some(Fault::Twice) => {
+                let first = self.apply(place, call, key);
+                let _again = self.apply(place, call, key);
+                first
+            }
+        };
+        self.settle();
+        match moment {
+            Some((switch, n)) if !switch.after(n) => Err(dead()),
+            _ => result,
+        }
+    }
+}
+
+/// Every pinned image exists.
+#[async_trait]
+impl Registry for Provider {
+    async fn resolve(
+        &self,
+        _: &crate::model::EnvironmentName,
+        image: &ImageRef,
+    ) -> Result<Digest, PortError> {
+        image.digest().cloned().ok_or_else(|| PortError::refused(format!("{image} has no digest here")))
+    }
+
+    async fn ensure_copy(
+        &self,
+        _: &crate::model::EnvironmentName,
+        _: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<u64, PortError> {
+        to.digest().map(|_| 1).ok_or_else(|| PortError::refused(format!("{to} has no digest")))
+    }
+}

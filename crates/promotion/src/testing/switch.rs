@@ -1,0 +1,144 @@
+//! Killing a runner: from one moment on, nothing it does reaches the world.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use std::sync::Arc;
+
+use crate::journal::{Draft, Record};
+use crate::model::{EnvironmentName, Millis, StoreId};
+use crate::ports::{Grant, Journal, JournalError};
+
+/// When the runner dies: counted over its appends and provider calls together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// Never.
+    Never,
+    /// Right before its n-th append or call takes effect.
+    Before(u64),
+    /// Right after it took effect, before the answer.
+    After(u64),
+}
+
+/// One runner's life.
+#[derive(Debug)]
+pub struct Switch {
+    moment: Moment,
+    count: AtomicU64,
+    dead: AtomicBool,
+    seen: Mutex<BTreeMap<u64, String>>,
+}
+
+impl Switch {
+    /// A runner that dies at `moment`.
+    pub fn new(moment: Moment) -> Arc<Self> {
+        Arc::new(Self {
+            moment,
+            count: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Whether it is dead.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// How many moments there were, and what they were.
+    pub fn seen(&self) -> BTreeMap<u64, String> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Comes to a moment: false when the runner is dead before it.
+    pub fn before(&self, what: &str) -> Option<u64> {
+        if self.is_dead() {
+            return None;
+        }
+        let n = self.count.fetch_add(1, Ordering::SeqCst);
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(n, what.to_owned());
+        if self.moment == Moment::Before(n) {
+            self.dead.store(true, Ordering::SeqCst);
+            return None;
+        }
+        Some(n)
+    }
+
+    /// Leaves the moment: false when the runner died after the effect.
+    pub fn after(&self, n: u64) -> bool {
+        if self.moment == Moment::After(n) {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        !self.is_dead()
+    }
+}
+
+/// A journal as a mortal runner sees it.
+#[derive(Debug)]
+pub(super) struct MortalJournal {
+    pub(super) inner: Arc<dyn Journal>,
+    pub(super) switch: Arc<Switch>,
+}
+
+fn dead() -> JournalError {
+    JournalError::Store { step: "living", message: "the runner was killed here".to_owned() }
+}
+
+#[async_trait]
+impl Journal for MortalJournal {
+    async fn store_id(&self) -> Result<StoreId, JournalError> {
+        if self.switch.is_dead() { Err(dead()) } else { self.inner.store_id().await }
+    }
+
+    async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
+        if self.switch.is_dead() { Err(dead()) } else { self.inner.environments().await }
+    }
+
+    async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
+        if self.switch.is_dead() { Err(dead()) } else { self.inner.read(environment, after).await }
+    }
+
+    async fn append(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        epoch: Option<u64>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Record>, JournalError> {
+        let n = self.switch.before("append").ok_or_else(dead)?;
+        let result = self.inner.append(environment, head, epoch, drafts).await;
+        if self.switch.after(n) { result } else { Err(dead()) }
+    }
+
+    async fn take_lease(
+        &self,
+        environment: &EnvironmentName,
+        holder: &str,
+        ttl: Millis,
+    ) -> Result<Grant, JournalError> {
+        if self.switch.is_dead() {
+            Err(dead())
+        } else {
+            self.inner.take_lease(environment, holder, ttl).await
+        }
+    }
+
+    async fn renew_lease(
+        &self,
+        environment: &EnvironmentName,
+        epoch: u64,
+        ttl: Millis,
+    ) -> Result<(), JournalError> {
+        if self.switch.is_dead() {
+            Err(dead())
+        } else {
+            self.inner.renew_lease(environment, epoch, ttl).await
+        }
+    }
+
+    async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        if self.switch.is_dead() { Err(dead()) } else { self.inner.release_lease(environment, epoch).await }
+    }
+}

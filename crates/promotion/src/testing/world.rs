@@ -1,0 +1,270 @@
+//! Everything together: one store, one provider, as many runners as a test wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use flytypes::{Digest, ImageRef};
+use serde_json::json;
+
+use super::clock::{Counted, Seeded, VirtualClock};
+use super::people::{Desk, Signer, Suites};
+use super::provider::{Manners, Provider};
+use super::switch::{Moment, MortalJournal, Switch};
+use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
+use crate::journal::Memory;
+use crate::model::{
+    ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
+    EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
+    RegionName, Release, StoreId, Strategy, SuiteName,
+};
+use crate::ports::{Clock, Deployer, Ids, Journal};
+
+/// An environment's name, from a text that is one.
+pub fn env(text: &str) -> EnvironmentName {
+    EnvironmentName::new(text).expect("a name")
+}
+
+/// A component's name, from a text that is one.
+pub fn name(text: &str) -> ComponentName {
+    ComponentName::new(text).expect("a name")
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    /// Time.
+    pub clock: Arc<VirtualClock>,
+    /// The provider.
+    pub provider: Provider,
+    /// The store.
+    pub journal: Arc<dyn Journal>,
+    /// The suites.
+    pub suites: Arc<Suites>,
+    /// What was told.
+    pub desk: Arc<Desk>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// The strategy of component `api`.
+    pub strategy: Strategy,
+    /// Times and widths of every component.
+    pub limits: Limits,
+    /// What the production policy asks for.
+    pub policy: Policy,
+    seed: u64,
+}
+
+impl World {
+    /// A world with this seed and these manners.
+    pub fn new(seed: u64, manners: Manners) -> Self {
+        let clock = Arc::new(VirtualClock::new(At(1_800_000_000_000)));
+        let store = StoreId::new("store-1").expect("a name");
+        let journal = Arc::new(Memory::new(store, clock.clone()));
+        Self {
+            provider: Provider::new(clock.clone(), manners),
+            journal,
+            clock,
+            suites: Arc::default(),
+            desk: Arc::default(),
+            ids: Arc::new(Counted::default()),
+            strategy: Strategy::BlueGreen,
+            limits: Limits {
+                settle: Millis(1_000),
+                drain: Millis(600),
+                wait: Millis(20_000),
+                unhealthy: Millis(2_000),
+                client_timeout: Millis(5_000),
+                max_unavailable: 1,
+                park_for: Millis(600_000),
+            },
+            policy: Self::production_policy(),
+            seed,
+        }
+    }
+
+    fn production_policy() -> Policy {
+        Policy {
+            evidence: Some(EvidenceRule {
+                from: env("staging"),
+                suites: BTreeSet::from([SuiteName::new("smoke").expect("a name")]),
+                max_age: Millis::secs(24 * 3600),
+            }),
+            approvals: Some(ApprovalRule {
+                count: 1,
+                from: BTreeSet::from([Self::lead(), Self::developer()]),
+                expires: Millis::secs(24 * 3600),
+            }),
+            breaker: BreakerRule::default(),
+            verify: BTreeSet::from([SuiteName::new("smoke").expect("a name")]),
+            soak: Millis(2_000),
+            deadline: Millis::secs(600),
+        }
+    }
+
+    /// Who approves.
+    pub fn lead() -> Person {
+        Person::new("ssh:SHA256:lead").expect("a name")
+    }
+
+    /// Who asks.
+    pub fn developer() -> Person {
+        Person::new("ssh:SHA256:developer").expect("a name")
+    }
+
+    /// A release whose two components have these last digits.
+    pub fn release(version: &str, api: u8, web: u8) -> Release {
+        Release {
+            version: version.to_owned(),
+            commit: format!("commit-{version}"),
+            tree: None,
+            components: BTreeMap::from([(name("api"), Self::digest(api)), (name("web"), Self::digest(web))]),
+        }
+    }
+
+    /// A digest made of one byte.
+    pub fn digest(byte: u8) -> Digest {
+        Digest::from_hex(&format!("{byte:02x}").repeat(32)).expect("64 hex digits")
+    }
+
+    /// Where a component of an environment lives.
+    pub fn place(environment: &str, component: &str) -> Place {
+        Place {
+            environment: env(environment),
+            component: name(component),
+            provider: "fake".to_owned(),
+            name: format!("{component}-{environment}"),
+        }
+    }
+
+    /// What a component shall become.
+    pub fn component(&self, environment: &str, component: &str, digest: &Digest) -> ComponentTarget {
+        let strategy = if component == "web" { Strategy::Immediate } else { self.strategy };
+        let image = |app: &str| {
+            ImageRef::by_digest("registry.fly.io", app, digest.clone())
+                .expect("registry, repository and digest")
+        };
+        let place = Self::place(environment, component);
+        let group = |count| GroupTarget {
+            config: json!({"env": {"APP_ENV": environment}}),
+            counts: BTreeMap::from([(RegionName::new("fra").expect("a name"), count)]),
+            proof: Proof::Checks(BTreeSet::from(["alive".to_owned()])),
+        };
+        let count = if component == "web" { 1 } else { 2 };
+        ComponentTarget {
+            image: image(&place.name),
+            source: image(&format!("{component}-staging")),
+            place,
+            groups: BTreeMap::from([(GroupName::new("app").expect("a name"), group(count))]),
+            strategy,
+            limits: self.limits.clone(),
+        }
+    }
+
+    /// A request.
+    pub fn ask(&self, environment: &str, kind: Kind, release: &Release) -> Ask {
+        let production = environment == "production";
+        let policy = if production {
+            self.policy.clone()
+        } else {
+            Policy { evidence: None, approvals: None, soak: Millis::ZERO, ..self.policy.clone() }
+        };
+        Ask {
+            environment: env(environment),
+            class: if production { Class::Production } else { Class::Staging },
+            kind,
+            release: release.clone(),
+            components: release
+                .components
+                .iter()
+                .map(|(component, digest)| self.component(environment, component.as_str(), digest))
+                .collect(),
+            policy,
+            requested_by: Self::developer(),
+            reason: None,
+        }
+    }
+
+    /// A runner that lives.
+    pub fn engine(&self) -> Engine {
+        self.mortal(&Switch::new(Moment::Never))
+    }
+
+    /// A runner that dies when its switch says so.
+    pub fn mortal(&self, switch: &Arc<Switch>) -> Engine {
+        let provider = Arc::new(self.provider.mortal(switch.clone()));
+        let deployer: Arc<dyn Deployer> = provider.clone();
+        let signer = Arc::new(Signer::new(Person::new("ssh:SHA256:runner").expect("a name")));
+        Engine::new(
+            Options { lease_ttl: Millis(30_000), poll: Millis(100), looks_failed_max: 10 },
+            Ports {
+                journal: Arc::new(MortalJournal { inner: self.journal.clone(), switch: switch.clone() }),
+                deployer,
+                registry: provider,
+                checks: self.suites.clone(),
+                approvals: signer.clone(),
+                attestor: signer,
+                notifier: self.desk.clone(),
+                clock: self.clock.clone(),
+                ids: self.ids.clone(),
+                randomness: Arc::new(Seeded::new(self.seed)),
+            },
+        )
+    }
+
+    /// Asks and drives; for verbs that need nobody.
+    pub async fn put(
+        &self,
+        environment: &str,
+        kind: Kind,
+        release: &Release,
+    ) -> Result<(Handle, Outcome), EngineError> {
+        let handle = self.engine().request(self.ask(environment, kind, release)).await?;
+        let outcome = handle.drive().await?;
+        Ok((handle, outcome))
+    }
+
+    /// The word of `person` over the plan that `handle` has now.
+    pub async fn claim(&self, handle: &Handle, person: &Person, decision: Decision) -> Claim {
+        let view = self.engine().view(&handle.environment).await.expect("the journal can be read");
+        let plan = view.promotions[&handle.id].state.facts.plan.clone().expect("there is a plan").hash;
+        let text = Claim::statement(&handle.id, &plan, decision);
+        Claim { promotion: handle.id.clone(), plan, decision, proof: Signer::proof(person, &text) }
+    }
+
+    /// `first` runs in production, `second` is tested on staging.
+    pub async fn rehearsed(&self, first: &Release, second: &Release) {
+        self.put("production", Kind::Bootstrap, first).await.expect("bootstrap");
+        self.put("staging", Kind::Bootstrap, first).await.expect("bootstrap");
+        self.put("staging", Kind::Deploy, second).await.expect("deploy");
+    }
+
+    /// Asks for a promotion into production and has the lead approve it; it is ready to be driven.
+    pub async fn approved(&self, release: &Release) -> Handle {
+        let engine = self.engine();
+        let handle = engine.request(self.ask("production", Kind::Promote, release)).await.expect("a request");
+        handle.drive().await.expect("it comes to wait");
+        let claim = self.claim(&handle, &Self::lead(), Decision::Approve).await;
+        engine.decide(&handle.environment, claim).await.expect("it counts");
+        handle
+    }
+
+    /// Fresh runners come by until nothing is left to do, at most `rounds` times.
+    pub async fn rescue(&self, rounds: u32) {
+        for _ in 0..rounds {
+            self.clock.advance(Millis(31_000));
+            let _away_is_tried_again = self.engine().tick().await;
+        }
+    }
+
+    /// What runs.
+    pub async fn fleet(&self, environment: &str, component: &str) -> Fleet {
+        self.provider
+            .observe_fleet(&Self::place(environment, component))
+            .await
+            .expect("the provider is there")
+    }
+
+    /// Now.
+    pub fn now(&self) -> At {
+        self.clock.now()
+    }
+}

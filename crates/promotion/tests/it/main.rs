@@ -1,0 +1,3 @@
+//! The engine through its public face, in a world in memory.
+
+mod promise;

@@ -1,0 +1,70 @@
+//! The main job, told in memory.
+
+use promotion::engine::Outcome;
+use promotion::machine::Phase;
+use promotion::model::{DeploymentStatus, Kind, UnitState};
+use promotion::ports::Verdict;
+use promotion::testing::{Manners, World, env};
+
+#[tokio::test]
+async fn a_tested_release_goes_to_production() {
+    let world = World::new(1, Manners::default());
+    let (good, better) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
+    world.rehearsed(&good, &better).await;
+    let handle = world.approved(&better).await;
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+
+    let fleet = world.fleet("production", "api").await;
+    assert_eq!(fleet.digests(), [World::digest(2)].into());
+    assert_eq!(fleet.live().count(), 2);
+    let parked: Vec<_> = fleet.units.iter().filter(|unit| unit.is_parked()).collect();
+    assert_eq!(parked.len(), 2);
+    assert!(parked.iter().all(|unit| unit.state == UnitState::Stopped && unit.cordoned));
+    assert_eq!(world.fleet("production", "web").await.digests(), [World::digest(12)].into());
+}
+
+#[tokio::test]
+async fn a_release_that_fails_in_production_is_put_back() {
+    let world = World::new(1, Manners::default());
+    let (good, bad) = (World::release("1.0.0", 1, 11), World::release("1.2.0", 3, 13));
+    world.rehearsed(&good, &bad).await;
+    world.suites.tell(&env("production"), "1.2.0", Verdict::Failed);
+    let before = (world.fleet("production", "api").await, world.fleet("production", "web").await);
+    let handle = world.approved(&bad).await;
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::RolledBack));
+
+    for (component, before) in [("api", before.0), ("web", before.1)] {
+        let after = world.fleet("production", component).await;
+        assert_eq!(after.digests(), before.digests(), "{component}");
+        assert_eq!(after.units.len(), before.units.len(), "{component}");
+    }
+    let view = world.engine().view(&env("production")).await.unwrap();
+    let last = view.deployments().pop().unwrap();
+    assert_eq!(last.status, DeploymentStatus::RolledBack);
+    assert!(last.why.unwrap().contains("suite `smoke` failed"));
+}
+
+#[tokio::test]
+async fn a_person_goes_back_to_the_warm_fleet() {
+    let world = World::new(1, Manners::default());
+    let (good, better) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
+    world.rehearsed(&good, &better).await;
+    let promoted = world.approved(&better).await;
+    promoted.drive().await.unwrap();
+    let warm: Vec<_> =
+        world.fleet("production", "api").await.units.into_iter().filter(|unit| unit.is_parked()).collect();
+
+    let back = Kind::Rollback { of: promoted.id.clone() };
+    let (_, outcome) = world.put("production", back, &good).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    let fleet = world.fleet("production", "api").await;
+    assert_eq!(fleet.digests(), [World::digest(1)].into());
+    let ids: Vec<_> = fleet.live().map(|unit| unit.id.clone()).collect();
+    assert_eq!(
+        ids,
+        warm.iter().map(|unit| unit.id.clone()).collect::<Vec<_>>(),
+        "the parked machines serve again"
+    );
+    let view = world.engine().view(&env("production")).await.unwrap();
+    assert_eq!(view.current().unwrap().state.facts.request.release.version, "1.0.0");
+}
