@@ -1,14 +1,26 @@
 //! The runtime port: how a machine becomes a tree of processes.
 
+mod choose;
+mod ending;
+mod isolated;
+mod launching;
+mod plain;
+mod probe;
+mod silence;
+
 use std::{
     collections::BTreeMap,
     fmt,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use choose::{ChooseError, choose};
+
+use crate::{procfs, record};
 
 /// What to start: an unpacked image and the process in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -120,4 +132,22 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// once the start-up time is over and no endpoint answers; an image that ignores `PORT` or `HOST` on the
     /// plain runtime is refused here by name.
     fn explain_silence(&self, launch: &Launch, cell: &Cell) -> Option<LaunchError>;
+}
+
+/// The cell that was last started in a machine's directory, running or not. The cell's own supervisor writes it down
+/// before the program runs, so that a launcher that died meanwhile leaves nothing unknown behind.
+#[must_use]
+pub fn recorded(dir: &Path) -> Option<Cell> {
+    record::read_cell(dir)
+}
+
+/// The same for both runtimes.
+fn status(launch: &Launch, cell: &Cell) -> CellStatus {
+    let exited = || record::read_exit(&launch.dir).map(|exit| CellStatus::Exited { code: exit.code });
+    // In this order: whoever is seen alive may have ended, with its record written, right after the look.
+    if is_running(cell) { CellStatus::Running } else { exited().unwrap_or(CellStatus::Lost) }
+}
+
+fn is_running(cell: &Cell) -> bool {
+    procfs::stat(cell.pid).is_some_and(|stat| stat.is_alive() && stat.started == cell.started_ticks)
 }

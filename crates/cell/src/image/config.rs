@@ -32,8 +32,6 @@ pub(crate) struct Descriptor {
     pub(crate) media_type: String,
     pub(crate) digest: String,
     pub(crate) size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) data: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
