@@ -17,7 +17,10 @@ struct Args {
 #[derive(Subcommand)]
 enum Chore {
     /// Everything that must be green before a change is done; ends with `N passed, N failed, N skipped`
-    Test,
+    Test {
+        /// Only these steps, by the names in the table
+        steps: Vec<String>,
+    },
     /// Writes the generated files
     Gen {
         /// Only say what would change, and fail if anything would
@@ -42,7 +45,7 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let shell = Shell::new(context);
     let repo = Repo::find(&shell)?;
     match args.chore {
-        Chore::Test => xtask::suite::run(&repo, &shell, out),
+        Chore::Test { steps } => xtask::suite::run(&repo, &shell, out, &steps),
         Chore::Gen { check } => xtask::pages::run(&repo, &shell, out, check),
         Chore::Tidy => xtask::tidy::run(&repo, &shell, out),
         Chore::Bench { name } => xtask::bench::run(&repo, &shell, out, name.as_deref()),

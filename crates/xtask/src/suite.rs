@@ -4,6 +4,7 @@ pub mod cargo_steps;
 pub mod demo;
 pub mod parts;
 pub mod steps;
+pub mod supply;
 pub mod tally;
 pub mod traceability;
 
@@ -14,12 +15,19 @@ use steps::{Session, Step};
 use tally::{Report, Verdict};
 
 /// Runs every step, also after a failed one, and ends with the table and, alone on a line,
-/// `N passed, N failed, N skipped`.
+/// `N passed, N failed, N skipped`. With `names` only these steps.
 ///
 /// # Errors
-/// Only if stdout cannot be written: a step that cannot run is a failed step.
-pub fn run(repo: &Repo, shell: &Shell, out: &Output) -> Result<Exit, Failure> {
-    run_steps(&steps::ALL, &mut Session::new(repo, shell), out)
+/// Exit 2 for an unknown name, else only if stdout cannot be written: a step that cannot run is a failed step.
+pub fn run(repo: &Repo, shell: &Shell, out: &Output, names: &[String]) -> Result<Exit, Failure> {
+    let all = || steps::ALL.iter().map(|step| step.name);
+    if let Some(unknown) = names.iter().find(|name| all().all(|known| known != name.as_str())) {
+        let failure = Failure::usage(format!("there is no step called `{unknown}`"));
+        return Err(failure.with_why(format!("the steps are: {}", all().collect::<Vec<_>>().join(", "))));
+    }
+    let is_wanted = |step: &Step| names.is_empty() || names.iter().any(|name| name == step.name);
+    let wanted: Vec<Step> = steps::ALL.into_iter().filter(is_wanted).collect();
+    run_steps(&wanted, &mut Session::new(repo, shell), out)
 }
 
 /// Runs these steps; [`run`] with another list, for tests.

@@ -4,8 +4,7 @@ use super::steps::Session;
 use super::tally::{Counts, Report};
 use crate::libtest::{self, Outcome, Results};
 use crate::process::Run;
-use clikit::{Exit, Failure, FailureExt};
-use std::collections::BTreeMap;
+use clikit::Failure;
 use std::time::Duration;
 
 /// Time for one cargo call, on a slow machine that compiles everything.
@@ -20,7 +19,7 @@ const NOT_IN_THE_ENGINE: [(&str, &str); 5] = [
     ("libsqlite3-sys", "stores are features"),
 ];
 
-fn cargo(session: &Session<'_>, args: &[&str]) -> Run {
+pub(super) fn cargo(session: &Session<'_>, args: &[&str]) -> Run {
     session.shell.cargo(&session.repo.root).args(args).limit(LIMIT)
 }
 
@@ -33,12 +32,12 @@ fn one(session: &Session<'_>, args: &[&str]) -> Result<Report, Failure> {
     Ok(Report::failed(format!("`{}` ended with {}", run.line(), ran.ending())))
 }
 
-/// `cargo fmt --check`.
+/// `cargo fmt --check`, naming the files.
 ///
 /// # Errors
 /// If cargo cannot be started.
 pub fn format(session: &mut Session<'_>) -> Result<Report, Failure> {
-    one(session, &["fmt", "--all", "--check"])
+    one(session, &["fmt", "--all", "--", "--check", "-l"])
 }
 
 /// Clippy over all targets, every warning an error.
@@ -122,78 +121,4 @@ pub fn unwanted(tree: &str) -> Vec<String> {
     let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     let found = NOT_IN_THE_ENGINE.iter().filter(|(name, _)| names.contains(name));
     found.map(|(name, why)| format!("the bare engine pulls in `{name}`: {why}")).collect()
-}
-
-/// `cargo deny` where it is installed; else that it did not run.
-///
-/// # Errors
-/// If cargo cannot be started.
-pub fn licences(session: &mut Session<'_>) -> Result<Report, Failure> {
-    if session.shell.which("cargo-deny").is_none() {
-        let unlisted = unlisted_licences(session)?;
-        if unlisted.is_empty() {
-            let mut report = Report::passed();
-            report.notes.push("not run: advisories and duplicates (cargo-deny is missing)".to_owned());
-            report.counts.skipped += 1;
-            return Ok(report);
-        }
-        return Ok(Report::failed(unlisted.join("\n")));
-    }
-    one(session, &["deny", "--offline", "check", "bans", "licenses", "sources"])
-}
-
-#[derive(serde::Deserialize)]
-struct Deny {
-    licenses: Licences,
-    bans: Bans,
-}
-
-#[derive(serde::Deserialize)]
-struct Licences {
-    allow: Vec<String>,
-}
-
-#[derive(serde::Deserialize)]
-struct Bans {
-    deny: Vec<Banned>,
-}
-
-#[derive(serde::Deserialize)]
-struct Banned {
-    #[serde(rename = "crate")]
-    spec: String,
-    reason: String,
-}
-
-/// Crates whose licence `deny.toml` does not allow, or which it bans by name: the part of cargo-deny that needs
-/// no tool and no database.
-fn unlisted_licences(session: &Session<'_>) -> Result<Vec<String>, Failure> {
-    let deny: Deny =
-        toml::from_str(&session.repo.read("deny.toml")?).or_exit(Exit::Usage, || "cannot read deny.toml")?;
-    let args =
-        ["tree", "--workspace", "--locked", "--prefix", "none", "-e", "normal,build,dev", "-f", "{p}\t{l}"];
-    let tree = cargo(session, &args).run(session.shell)?;
-    if !tree.is_ok() {
-        return Err(Failure::unavailable("cargo tree failed").with_why(tree.errors));
-    }
-    let crates: BTreeMap<&str, &str> = tree.text.lines().filter_map(|line| line.split_once('\t')).collect();
-    let mut found = Vec::new();
-    for (package, licence) in crates {
-        let name = package.split(' ').next().unwrap_or(package);
-        if !is_allowed(licence.trim_end_matches(" (*)"), &deny.licenses.allow) {
-            found.push(format!("{package}: deny.toml does not allow its licence `{licence}`"));
-        }
-        if let Some(banned) = deny.bans.deny.iter().find(|banned| banned.spec == name) {
-            found.push(format!("{package} is banned: {}", banned.reason));
-        }
-    }
-    Ok(found)
-}
-
-/// Whether an SPDX expression is satisfied by the allowed licences: every part of an `AND`, one of an `OR`.
-#[must_use]
-pub fn is_allowed(expression: &str, allowed: &[String]) -> bool {
-    let text = expression.replace('/', " OR ").replace(['(', ')'], " ");
-    let is_listed = |part: &str| allowed.iter().any(|a| a == part.trim());
-    text.split(" AND ").all(|all| all.split(" OR ").any(is_listed))
 }

@@ -1,7 +1,7 @@
 //! The table of steps.
 
 use super::tally::Report;
-use super::{cargo_steps, demo, parts, traceability};
+use super::{cargo_steps, demo, parts, supply, traceability};
 use crate::libtest::Results;
 use crate::process::Shell;
 use crate::repo::Repo;
@@ -47,14 +47,14 @@ pub const ALL: [Step; 11] = [
     Step { name: "tests", about: "every test of the workspace", run: cargo_steps::tests },
     Step { name: "traceability", about: "the tests that requirements name", run: traceability::step },
     Step {
-        name: "bare engine",
+        name: "bare-engine",
         about: "promotion without its default features",
         run: cargo_steps::bare_engine,
     },
     Step { name: "generated", about: "generated files are up to date", run: generated_step },
-    Step { name: "licences", about: "cargo deny, where it is installed", run: cargo_steps::licences },
+    Step { name: "supply", about: "crates from elsewhere against deny.toml", run: supply::step },
     Step { name: "demo", about: "promote demo on the default runtime", run: demo::default_runtime },
-    Step { name: "demo plain", about: "promote demo --runtime plain", run: demo::plain_runtime },
+    Step { name: "demo-plain", about: "promote demo --runtime plain", run: demo::plain_runtime },
 ];
 
 fn tidy_step(session: &mut Session<'_>) -> Result<Report, Failure> {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use xtask::libtest::{Outcome, Results};
 use xtask::requirements::Requirements;
-use xtask::suite::cargo_steps::{self, is_allowed, unwanted};
+use xtask::suite::cargo_steps::{self, unwanted};
 use xtask::suite::parts::{PARTS, judge};
 use xtask::suite::steps::{ALL, Session, Step};
+use xtask::suite::supply::{Policy, crates, is_allowed};
 use xtask::suite::tally::{Counts, Report, Verdict};
 use xtask::suite::{demo, run_steps, traceability};
 
@@ -40,6 +41,15 @@ fn skipped_is_not_failed_and_not_passed() {
     let (exit, text) = run(&[ABSENT, FINE]);
     assert_eq!(exit, Exit::Done);
     assert_eq!(text.lines().last(), Some("1 passed, 0 failed, 1 skipped"));
+}
+
+#[test]
+fn an_unknown_step_is_bad_usage() {
+    let world = World::clean();
+    let out = Caught::default().output();
+    let failure = xtask::suite::run(&world.repo, &world.shell, &out, &["tasts".to_owned()]).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.render().contains("tests, traceability"), "{}", failure.render());
 }
 
 #[test]
@@ -117,6 +127,31 @@ fn licences_are_read_as_expressions() {
     assert!(!is_allowed("(MIT OR Apache-2.0) AND OpenSSL"));
     assert!(!is_allowed("GPL-3.0"));
     assert!(!is_allowed(""));
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_judged_by_name_version_licence_and_number() {
+    let policy = "[licenses]\nallow = [\"MIT\"]\n[bans]\nskip = [{ crate = \"twin\", reason = \"a\" }]\n\
+        deny = [{ crate = \"bad\", reason = \"b\" }, { crate = \"old:<2\", reason = \"c\" }]\n";
+    let policy = Policy::read(policy).unwrap();
+    let fine = "good v1.0.0\tMIT\ngood v1.0.0\tMIT (*)\nold v2.0.0 (proc-macro)\tMIT\ntwin v1.0.0\tMIT\n\
+        twin v2.0.0\tMIT\nours v0.0.0 (/x)\tMIT\n";
+    assert_eq!(policy.problems(&crates(fine)), Vec::<String>::new());
+    for (line, words) in [
+        ("bad v1.0.0\tMIT", "bad 1.0.0 is banned: b"),
+        ("old v1.9.9\tMIT", "old 1.9.9 is banned: c"),
+        ("x v1.0.0\tGPL-3.0", "x 1.0.0: its licence `GPL-3.0` is not allowed"),
+        ("good v2.0.0\tMIT", "good is there more than once (1.0.0, 2.0.0)"),
+    ] {
+        let problems = policy.problems(&crates(&format!("good v1.0.0\tMIT\n{line}\n")));
+        assert!(problems.len() == 1 && problems[0].contains(words), "{problems:?}");
+    }
+}
+
+#[test]
+fn the_policy_of_this_repository_can_be_read() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deny.toml");
+    assert!(Policy::read(&std::fs::read_to_string(file).unwrap()).is_ok());
 }
 
 fn demo_result() -> Value {
