@@ -1,7 +1,7 @@
 //! Secrets leave no trace: one place, the bus, takes them out of everything a run says.
 //!
 //! A secret's whole value is replaced wherever it occurs, as it is and in the forms it travels in: escaped in
-//! JSON, percent-encoded in URLs and forms, in base64. Parts of a value are never looked for, and values
+//! JSON or in a pattern, percent-encoded in URLs and forms, in base64. Parts of a value are never looked for, and values
 //! shorter than [`SHORTEST`] are not hidden: they would blot out unrelated text.
 
 use base64::{
@@ -39,11 +39,15 @@ impl Redactor {
         if text.chars().count() < SHORTEST {
             return text.is_empty();
         }
-        let json = Value::from(text).to_string();
+        let json = escaped(text);
+        let pattern = regex::escape(text);
         let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
         let mut forms = vec![
             text.to_owned(),
-            json[1..json.len() - 1].to_owned(),
+            escaped(&json),
+            json,
+            escaped(&pattern),
+            pattern,
             form.replace('+', "%20"),
             form,
             STANDARD.encode(text),
@@ -66,6 +70,13 @@ impl Redactor {
             }
         }
     }
+}
+
+/// The text as it stands between the quotes of a JSON string. Reports quote what may itself be JSON, so this is
+/// looked for twice over.
+fn escaped(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
 }
 
 /// The text as it would stand in the path of a URL.
@@ -123,6 +134,7 @@ mod tests {
             "p\"ä ss/w&",
             // RFC 8259, section 7: the quote is escaped.
             "p\\\"ä ss/w&",
+            "p\\\\\\\"ä ss/w&",
             // URL standard, application/x-www-form-urlencoded serialising: blank is `+`.
             "p%22%C3%A4+ss%2Fw%26",
             "p%22%C3%A4%20ss%2Fw%26",

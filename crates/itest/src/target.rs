@@ -1,11 +1,11 @@
 //! Where the requests of a run go, and who must answer there.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use url::Url;
 
-/// One named place that requests go to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One named place that requests go to. `Debug` leaves out credentials in the URL.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     /// Scheme, host, port and an optional base path; the path of a request is appended.
     pub url: Url,
@@ -20,6 +20,25 @@ impl Target {
     /// A target found by its name alone, which must identify itself as `identity`.
     pub fn new(url: Url, identity: ExpectedIdentity) -> Self {
         Self { url, resolve: None, identity: Some(identity) }
+    }
+}
+
+/// A URL for people: without user name and password.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that cannot hold credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("url", &shown(&self.url))
+            .field("resolve", &self.resolve)
+            .field("identity", &self.identity)
+            .finish()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     report::TargetReport,
     run::{RetryPolicy, outgoing, plan::Planned, retry, session::Session},
     suite::model::IdentitySource,
-    target::Target,
+    target::{Target, shown},
     transport::{Answer, TransportError},
 };
 
@@ -32,7 +32,7 @@ impl Session<'_> {
     async fn identity(&self, name: &str, target: &Target, source: &IdentitySource) -> TargetReport {
         let mut report = TargetReport {
             name: name.to_owned(),
-            url: target.url.to_string(),
+            url: shown(&target.url),
             environment: None,
             version: None,
             commit: None,

@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     suite::model::{Body, Request},
-    target::Target,
+    target::{Target, shown},
     template::Undefined,
     transport::Outgoing,
     variables::Variables,
@@ -99,7 +99,7 @@ pub(super) fn describe(outgoing: &Outgoing) -> String {
         .headers
         .get(HOST)
         .map(|host| format!(" (host {})", String::from_utf8_lossy(host.as_bytes())));
-    format!("{} {}{}", outgoing.method, outgoing.url, host.unwrap_or_default())
+    format!("{} {}{}", outgoing.method, shown(&outgoing.url), host.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -6,7 +6,11 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::{
+    FutureExt as _,
+    future::BoxFuture,
+    stream::{self, StreamExt as _},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -96,15 +100,22 @@ impl<'a> Session<'a> {
             return;
         }
         let ready = self.expand_all().await;
-        let jobs = self.run.limits.jobs.max(1);
-        stream::iter(ready)
-            .map(|(at, planned)| async move {
-                let report = self.case(&planned).await;
-                self.done(|done| done.verdicts.insert(at, report));
+        // Boxed one by one: a stream over a closure would not be `Send` for every lifetime.
+        let cases: Vec<BoxFuture<'_, ()>> = ready
+            .into_iter()
+            .map(|(at, planned)| {
+                let case = async move {
+                    let report = self.case(&planned).await;
+                    self.done(|done| done.verdicts.insert(at, report));
+                };
+                case.boxed()
             })
-            .buffer_unordered(jobs)
-            .collect::<()>()
-            .await;
+            .collect();
+        stream::iter(cases).buffer_unordered(self.jobs()).collect::<()>().await;
+    }
+
+    fn jobs(&self) -> usize {
+        self.run.limits.jobs.max(1)
     }
 
     /// The cases that can be run; what keeps the others is noted.
@@ -129,11 +140,7 @@ impl<'a> Session<'a> {
                 self.done(|done| done.problems.insert(at, plan.problems));
             }
         }
-        self.bus.tell(Event::RunStarted {
-            suites: n_suites,
-            cases: n_cases,
-            jobs: self.run.limits.jobs.max(1),
-        });
+        self.bus.tell(Event::RunStarted { suites: n_suites, cases: n_cases, jobs: self.jobs() });
         ready
     }
 
@@ -141,14 +148,14 @@ impl<'a> Session<'a> {
     async fn expand_all(&self) -> Vec<(usize, Planned<'a>)> {
         let planned = self.done(|done| done.cases.clone());
         let blocked: Vec<usize> = self.done(|done| done.problems.keys().copied().collect());
-        let expanded: Vec<Vec<Planned<'a>>> = stream::iter(planned)
+        let lists: Vec<BoxFuture<'_, Vec<Planned<'a>>>> = planned
+            .into_iter()
             .map(|planned| {
                 let is_blocked = blocked.contains(&planned.at);
-                async move { if is_blocked { vec![planned] } else { self.expand(planned).await } }
+                async move { if is_blocked { vec![planned] } else { self.expand(planned).await } }.boxed()
             })
-            .buffered(self.run.limits.jobs.max(1))
-            .collect()
-            .await;
+            .collect();
+        let expanded: Vec<Vec<Planned<'a>>> = stream::iter(lists).buffered(self.jobs()).collect().await;
         let cases: Vec<_> = expanded.into_iter().flatten().collect();
         self.done(|done| done.cases.clone_from(&cases));
         cases.into_iter().enumerate().filter(|(_, planned)| !blocked.contains(&planned.at)).collect()
@@ -184,8 +191,8 @@ impl<'a> Session<'a> {
     }
 
     fn summary(&self, start: Instant, interrupted: bool) -> Report {
-        let (targets, cases) =
-            self.done(|done| (std::mem::take(&mut done.targets), self.verdicts(done, interrupted)));
+        let cases = self.done(|done| verdicts(done, interrupted));
+        let targets = self.done(|done| std::mem::take(&mut done.targets));
         let mut totals = Totals::default();
         cases.iter().for_each(|(_, case)| totals.count(case.verdict));
         let mut by_suite: BTreeMap<usize, Vec<CaseReport>> = BTreeMap::new();
@@ -220,22 +227,22 @@ impl<'a> Session<'a> {
         self.bus.redact(&mut report);
         report
     }
+}
 
-    /// Every case with its verdict; those without one were not run.
-    fn verdicts(&self, done: &mut Done<'a>, interrupted: bool) -> Vec<(usize, CaseReport)> {
-        let refused = done.targets.iter().find_map(|target| target.refused.clone());
-        let reason = |planned: &Planned<'_>| match &refused {
-            _ if done.problems.contains_key(&planned.at) => "the suite lacks a target or an input".to_owned(),
-            Some(refused) => refused.clone(),
-            None if interrupted => "interrupted".to_owned(),
-            None => "not reached".to_owned(),
-        };
-        let cases = done.cases.iter().enumerate().map(|(at, planned)| {
-            let known = done.verdicts.get(&at).cloned();
-            (planned.at, known.unwrap_or_else(|| unstarted(planned, reason(planned))))
-        });
-        cases.collect()
-    }
+/// Every case with its verdict; those without one were not run.
+fn verdicts(done: &Done<'_>, interrupted: bool) -> Vec<(usize, CaseReport)> {
+    let refused = done.targets.iter().find_map(|target| target.refused.clone());
+    let reason = |planned: &Planned<'_>| match &refused {
+        _ if done.problems.contains_key(&planned.at) => "the suite lacks a target or an input".to_owned(),
+        Some(refused) => refused.clone(),
+        None if interrupted => "interrupted".to_owned(),
+        None => "not reached".to_owned(),
+    };
+    let cases = done.cases.iter().enumerate().map(|(at, planned)| {
+        let known = done.verdicts.get(&at).cloned();
+        (planned.at, known.unwrap_or_else(|| unstarted(planned, reason(planned))))
+    });
+    cases.collect()
 }
 
 fn unstarted(planned: &Planned<'_>, reason: String) -> CaseReport {

@@ -103,11 +103,16 @@ impl Wire {
     }
 
     fn request(&self, outgoing: &Outgoing) -> Result<reqwest::Request, TransportError> {
-        let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
-        *request.headers_mut() = outgoing.headers.clone();
+        // The builder turns credentials in the URL into a header; the headers that follow win over it.
+        let mut url = outgoing.url.clone();
+        let _ = url.set_username(self.target.url.username());
+        let _ = url.set_password(self.target.url.password());
+        let mut builder = self.client.request(outgoing.method.clone(), url).headers(outgoing.headers.clone());
         if !outgoing.body.is_empty() {
-            *request.body_mut() = Some(outgoing.body.clone().into());
+            builder = builder.body(outgoing.body.clone());
         }
+        let mut request =
+            builder.build().map_err(|error| TransportError::of(&error, self.connect_timeout))?;
         if let Some(address) = self.target.resolve {
             let host = authority(&outgoing.url).and_then(|text| HeaderValue::from_str(&text).ok());
             let unusable = || TransportError::Permanent("the URL has no host".to_owned());
