@@ -2,6 +2,7 @@
 
 pub mod arrows;
 pub mod bans;
+pub mod links;
 pub mod promises;
 pub mod purity;
 pub mod reach;
@@ -58,6 +59,7 @@ pub fn check(repo: &Repo, packages: &[Package]) -> Result<Vec<Finding>, Failure>
     let mut findings = arrows::check(repo, packages);
     findings.extend(sizes::check(repo)?);
     findings.extend(bans::check(repo)?);
+    findings.extend(links::check(repo)?);
     findings.extend(reach::check(repo, packages)?);
     findings.extend(purity::check(repo)?);
     findings.extend(promises::check(repo, packages, &Requirements::read(repo)?)?);

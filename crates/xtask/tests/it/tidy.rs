@@ -90,6 +90,19 @@ fn banned_words_are_found_with_their_line() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let world = World::clean();
+    world.write(
+        "docs/a.md",
+        "[b](b.md#part) [top](../README.md) [web](https://example.com/x) [here](#part)\n",
+    );
+    world.write("docs/b.md", "B\n");
+    world.demand_finding("docs/a.md:1", "../README.md leads nowhere");
+    world.write("README.md", "[a](docs/a.md)\n");
+    assert_eq!(world.findings(), Vec::<String>::new());
+}
+
+#[test]
 fn a_forgotten_file_of_tests_is_found() {
     let world = World::clean();
     world.write("crates/flytypes/tests/it/main.rs", "//! Tests.\nmod known;\n");
