@@ -1,15 +1,15 @@
 //! Ctrl-C: the first one asks, the second one ends.
 
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, Output, report};
 use std::io::Write;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Tells whether SIGINT or SIGTERM came.
 ///
-/// The first signal only sets this, so that a run can come to rest at the next journal entry. The second one
-/// ends the process at once with code 9: nothing is lost by that, since every step is journaled before it is
-/// done.
+/// The first signal only sets this, so that a run can come to rest at a safe point of its own. The second one
+/// ends the process at once with the last words that the binary has chosen: what is lost by that, and which
+/// command helps.
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     requested: watch::Receiver<bool>,
@@ -18,14 +18,18 @@ pub struct Interrupt {
 impl Interrupt {
     /// Takes over both signals for the life of the process. Must be called inside the runtime.
     ///
+    /// `last_words` are reported on the second signal, and their code is the one to leave with; usually
+    /// [`Failure::interrupted`].
+    ///
     /// # Errors
     /// Exit 8 if the system lets no handler be installed.
-    pub fn install() -> Result<Self, Failure> {
+    pub fn install(out: &Output, last_words: Failure) -> Result<Self, Failure> {
         let handler = |kind| {
             signal(kind).map_err(|error| Failure::unavailable("cannot listen for signals").with_source(error))
         };
         let (sender, requested) = watch::channel(false);
-        let listener = listen(handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?, sender);
+        let signals = [handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?];
+        let listener = listen(signals, sender, out.clone(), last_words);
         #[expect(clippy::disallowed_methods, reason = "the listener lives exactly as long as the process")]
         tokio::spawn(listener);
         Ok(Self { requested })
@@ -47,33 +51,25 @@ impl Interrupt {
     }
 }
 
-async fn listen(mut interrupt: Signal, mut terminate: Signal, sender: watch::Sender<bool>) {
-    let mut n_signals = 0_u32;
-    loop {
-        tokio::select! {
-            biased;
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        n_signals += 1;
-        if n_signals == 1 {
-            note("interrupted: coming to rest at the next safe point; a second signal ends it at once\n");
-            sender.send_replace(true);
-        } else {
-            let failure = Failure::interrupted("interrupted twice: ended before the safe point")
-                .with_why("every step is journaled before it is done, so nothing is lost")
-                .with_hint("promote tick");
-            note(&failure.render());
-            leave();
-        }
+async fn listen(mut signals: [Signal; 2], sender: watch::Sender<bool>, out: Output, last_words: Failure) {
+    any(&mut signals).await;
+    let text = "interrupted: coming to rest at the next safe point; a second signal ends it at once\n";
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    sender.send_replace(true);
+    any(&mut signals).await;
+    report(&out, &last_words);
+    leave(last_words.exit);
+}
+
+async fn any([interrupt, terminate]: &mut [Signal; 2]) {
+    tokio::select! {
+        biased;
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
-fn note(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
-}
-
 #[expect(clippy::exit, reason = "the user asked twice: waiting for destructors would be a refusal")]
-fn leave() -> ! {
-    std::process::exit(Exit::Interrupted.number().into())
+fn leave(exit: Exit) -> ! {
+    std::process::exit(exit.number().into())
 }

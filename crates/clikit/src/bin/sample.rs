@@ -60,13 +60,14 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         }
         Verb::Panic { secret: None } => panic!("a literal message"),
         Verb::Panic { secret: Some(secret) } => panic!("token {secret}"),
-        Verb::Wait { stubborn } => return clikit::block_on(wait(context, stubborn)),
+        Verb::Wait { stubborn } => return clikit::block_on(wait(context, out, stubborn)),
     }
     Ok(Exit::Done)
 }
 
-async fn wait(context: &Context, stubborn: bool) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::install()?;
+async fn wait(context: &Context, out: &Output, stubborn: bool) -> Result<Exit, Failure> {
+    let last_words = Failure::interrupted("interrupted twice").with_hint("promote tick");
+    let interrupt = Interrupt::install(out, last_words)?;
     Progress::stderr(context).line("ready");
     interrupt.requested().await;
     if stubborn {

@@ -11,7 +11,7 @@ struct Waiting {
 
 impl Waiting {
     fn start(args: &[&str]) -> Self {
-        let mut child = sample(args).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = sample(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut this = Self { child, stderr };
         assert!(this.line().ends_with("ready\n"));
@@ -29,10 +29,12 @@ impl Waiting {
         assert!(status.success());
     }
 
-    fn end(mut self) -> (Option<i32>, String) {
+    /// Exit code, the rest of stderr, stdout.
+    fn end(mut self) -> (Option<i32>, String, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest)
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code(), rest, String::from_utf8(output.stdout).unwrap())
     }
 }
 
@@ -42,19 +44,21 @@ fn the_first_signal_lets_the_run_come_to_rest() {
         let mut waiting = Waiting::start(&["wait"]);
         waiting.signal(name);
         assert!(waiting.line().starts_with("interrupted: coming to rest"));
-        let (code, rest) = waiting.end();
+        let (code, rest, stdout) = waiting.end();
         assert_eq!(code, Some(9));
+        assert_eq!(stdout, "");
         assert!(rest.contains("stopped at a safe point") && rest.contains("help: promote tick"), "{rest}");
     }
 }
 
 #[test]
 fn the_second_signal_ends_it_at_once() {
-    let mut waiting = Waiting::start(&["wait", "--stubborn"]);
+    let mut waiting = Waiting::start(&["wait", "--stubborn", "--json"]);
     waiting.signal("-INT");
     assert!(waiting.line().starts_with("interrupted: coming to rest"));
     waiting.signal("-TERM");
-    let (code, rest) = waiting.end();
+    let (code, rest, stdout) = waiting.end();
     assert_eq!(code, Some(9));
+    assert!(stdout.starts_with("{") && stdout.contains("\"exit\":9"), "{stdout}");
     assert!(rest.contains("interrupted twice") && rest.contains("help: promote tick"), "{rest}");
 }

@@ -45,6 +45,8 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("flytypes", "tokio", "values only, no IO"),
     ("envconfig", "tokio", "values only, no IO"),
     ("envconfig", "reqwest", "values only, no IO"),
+    ("envconfig", "rand", "values only, no chance"),
+    ("envconfig", "uuid", "values only, no chance"),
     ("promotion", "reqwest", "the engine knows no HTTP"),
     ("promotion", "hyper", "the engine knows no HTTP"),
     ("promotion", "axum", "the engine knows no HTTP"),

@@ -26,11 +26,23 @@ fn results(tests: &[(&str, Outcome)]) -> Results {
 #[test]
 fn only_tests_of_the_promise_can_notice() {
     let red = [("promotion::a::p3_x", Outcome::Failed), ("promotion::a::p3_y", Outcome::Passed)];
-    assert_eq!(judge(3, &ran(false), &results(&red)), Noticed::Red(vec!["promotion::a::p3_x".to_owned()]));
+    assert_eq!(
+        judge(3, "promotion", &ran(false), &results(&red)),
+        Noticed::Red(vec!["promotion::a::p3_x".to_owned()])
+    );
     let other = [("promotion::a::step3_x", Outcome::Failed), ("promotion::a::p3_y", Outcome::Passed)];
-    assert_eq!(judge(3, &ran(false), &results(&other)), Noticed::Green);
-    assert_eq!(judge(3, &ran(false), &results(&[("promotion::a::p4_x", Outcome::Failed)])), Noticed::NoTest);
-    assert!(matches!(judge(3, &ran(true), &results(&[])), Noticed::Broken(_)));
+    assert_eq!(judge(3, "promotion", &ran(false), &results(&other)), Noticed::Green);
+    assert_eq!(
+        judge(3, "promotion", &ran(false), &results(&[("promotion::a::p4_x", Outcome::Failed)])),
+        Noticed::NoTest
+    );
+    let above = [("promote::a::p3_x", Outcome::Failed), ("promotion::a::p3_y", Outcome::Passed)];
+    assert_eq!(
+        judge(3, "promotion", &ran(false), &results(&above)),
+        Noticed::Green,
+        "each package for itself"
+    );
+    assert!(matches!(judge(3, "promotion", &ran(true), &results(&[])), Noticed::Broken(_)));
 }
 
 /// Builds and runs the made-up package with its switch: a minute's worth of nothing but cargo.
