@@ -16,6 +16,15 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
+    /// [`Interrupt::install_with`] with last words that promise nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn install() -> Result<Self, Failure> {
+        let last_words = Failure::interrupted("interrupted twice: ended before the safe point");
+        Self::install_with(&Output::stdout(false), last_words)
+    }
+
     /// Takes over both signals for the life of the process. Must be called inside the runtime.
     ///
     /// `last_words` are reported on the second signal, and their code is the one to leave with; usually
@@ -23,7 +32,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// Exit 8 if the system lets no handler be installed.
-    pub fn install(out: &Output, last_words: Failure) -> Result<Self, Failure> {
+    pub fn install_with(out: &Output, last_words: Failure) -> Result<Self, Failure> {
         let handler = |kind| {
             signal(kind).map_err(|error| Failure::unavailable("cannot listen for signals").with_source(error))
         };

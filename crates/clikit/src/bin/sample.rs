@@ -67,7 +67,7 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
 
 async fn wait(context: &Context, out: &Output, stubborn: bool) -> Result<Exit, Failure> {
     let last_words = Failure::interrupted("interrupted twice").with_hint("promote tick");
-    let interrupt = Interrupt::install(out, last_words)?;
+    let interrupt = Interrupt::install_with(out, last_words)?;
     Progress::stderr(context).line("ready");
     interrupt.requested().await;
     if stubborn {
