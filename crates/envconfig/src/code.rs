@@ -52,6 +52,7 @@ codes! {
     WrongBinding = "E0211", "a binding does not fit the component's kind";
     TooFewApprovers = "E0212", "fewer people than approvals";
     Unproven = "E0213", "a component is promoted from where it does not run";
+    StorePromoted = "E0214", "the journal is in a database that a promotion can change";
     Clamped = "E0301", "a duration outside of what Fly accepts";
     NoProcesses = "E0302", "a service does not say which processes it serves";
     NoProcessGroup = "E0303", "no process group has this name";

@@ -2,11 +2,12 @@
 //!
 //! * [`project::Project`]: the one file a team writes, `understudy.toml`;
 //! * [`fly_toml::FlyToml`]: Fly's own file, and what it means for each process group;
-//! * [`cross`]: the one against the other;
+//! * [`cross`]: the one against the other, and [`check`]: everything together;
 //! * [`Problems`]: everything that is wrong with a file, at once, with line and column.
 //!
 //! Nothing here opens a file, reads a variable, asks a clock or talks to anybody.
 
+mod check;
 mod code;
 pub mod cross;
 pub mod fly_toml;
@@ -21,6 +22,7 @@ mod resolved;
 mod secret;
 mod text_value;
 
+pub use check::check;
 pub use code::Code;
 pub use flytypes::{AppName, Region};
 pub use malformed::Malformed;

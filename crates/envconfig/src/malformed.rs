@@ -39,8 +39,9 @@ impl Malformed {
     pub fn what_is_wrong(&self) -> String {
         // A quote is for recognising the text, not for reading it: long ones are cut.
         const QUOTED_CHARS_MAX: usize = 60;
-        let mut shown: String = self.text.chars().take(QUOTED_CHARS_MAX).collect();
-        if shown.len() < self.text.len() {
+        let text = crate::reading::without_tokens(&self.text);
+        let mut shown: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+        if shown.len() < text.len() {
             shown.push('…');
         }
         format!("`{}` is not {}", shown.escape_debug(), self.expected)

@@ -7,6 +7,7 @@
 mod check;
 mod flatten;
 mod lint;
+mod merge;
 mod overlay;
 mod read;
 mod sections;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 use flytypes::{GoDuration, machine};
 
+pub use merge::onto;
 pub use overlay::{Overlay, VmOverlay};
 pub use sections::{Deploy, Experimental, MountSection};
 pub use vm::Vm;

@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str, base: Base) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// fly.md 3.2: memory in binary units → MiB, bare number MB; fly.md 3.3: volumes decimal → GB, bare number GB.
+    /// flyctl, internal/appconfig: memory in binary units → MiB, bare number MB; volumes decimal → GB, bare number GB.
     #[test]
     fn sizes_are_what_flyctl_takes_them_for() {
         let memory = [

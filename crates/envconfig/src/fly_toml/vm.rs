@@ -145,7 +145,7 @@ fn impossible(guest: &Guest) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// fly.md 3.3: shared-cpu-Nx → 256 MB × N, performance-Nx → 2048 MB × N.
+    /// fly-go, machine presets: shared-cpu-Nx → 256 MB × N, performance-Nx → 2048 MB × N.
     #[test]
     fn presets_are_fly_s() {
         let of =

@@ -144,8 +144,9 @@ fn site(section: &Section<'_>) -> Option<StaticBinding> {
     let url = section.get("url").and_then(|url| scalars::web_url(&url));
     let edges = section.get("edges").map(|edges| scalars::web_urls(&edges));
     let env = section.get("env").and_then(|env| {
+        let json = reading::json(&env)?;
         env.section()?;
-        reading::json(&env)
+        Some(json)
     });
     let env = match env {
         Some(Json::Object(env)) => env,

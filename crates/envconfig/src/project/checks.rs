@@ -6,6 +6,7 @@ use super::{
     component::ComponentKind,
     environment::{Class, Environment, Lifecycle, Located},
     policy_read::Path,
+    store::{StoreRef, StoreUrl},
 };
 use crate::{
     Code, EnvironmentName, SecretRef, Severity, Source,
@@ -150,6 +151,25 @@ fn targets(sink: &Sink<'_>, environments: &[Located]) {
             let what = format!("the {called} `{}` is bound twice", target.value);
             let why = format!("`{first}` is it too, and a change of one would be a change of the other");
             sink.error(Code::BoundTwice, &sink.span_of(&target.source), &key, what, why, None);
+        }
+    }
+}
+
+/// The journal must survive whatever a promotion does to a database.
+pub(super) fn store(sink: &Sink<'_>, store: Option<&StoreRef>, environments: &[Located]) {
+    let Some(StoreRef { url: StoreUrl::Literal(url), source }) = store else { return };
+    for environment in environments.iter().map(|located| &located.value) {
+        for (component, binding) in &environment.bindings {
+            // The reference is in the host of a direct connection and in the user name of a pooled one.
+            let target = binding.target();
+            let in_host = url.host_str().is_some_and(|host| host.split('.').any(|part| part == target.value));
+            let in_user = url.username().split('.').any(|part| part == target.value);
+            if binding.kind() == ComponentKind::Supabase && (in_host || in_user) {
+                let what = "the journal is in a database that a promotion can migrate or restore".to_owned();
+                let why = format!("`environments.{}.{component}` is the same project", environment.name);
+                let hint = "give the journal a database of its own, or a bucket".to_owned();
+                sink.error(Code::StorePromoted, &sink.span_of(source), "store.url", what, why, Some(hint));
+            }
         }
     }
 }

@@ -158,10 +158,14 @@ fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<Project> {
     let components = component::read(root);
     let environments = environment::read(root, &components);
     checks::environments(sink, &environments, &shared);
+    checks::store(sink, store.as_ref(), &environments);
     let known = policy_read::Known { people: &people, suites: &suites, environments: &environments };
     let paths = policy_read::read(root, &known);
     root.finish();
-    checks::unproven(sink, &environments, &paths);
+    if !sink.has_errors() {
+        // A binding that could not be read would look like one that is missing.
+        checks::unproven(sink, &environments, &paths);
+    }
     let suites = suites.with_conventional(&paths);
     Some(Project {
         name,

@@ -218,7 +218,7 @@ serde_as_text!(MaxUnavailable);
 mod tests {
     use super::*;
 
-    /// fly.md 2.2: a number from 1 on is absolute, below it a part of the fleet, ceil(total × f).
+    /// flyctl, internal/command/deploy: a number from 1 on is absolute, below it a part of the fleet, ceil(total × f).
     #[test]
     fn max_unavailable_counts_as_flyctl_does() {
         let of = |text: &str, total| text.parse::<MaxUnavailable>().unwrap().of(total);

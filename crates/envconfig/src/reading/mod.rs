@@ -8,6 +8,7 @@ mod tree;
 mod value;
 
 pub(crate) use content::{json, scalar, variables};
+pub(crate) use mask::without_tokens;
 pub(crate) use section::{Section, suggest};
 pub(crate) use sink::Sink;
 pub(crate) use tree::{Entry, Kind, Node, Span};

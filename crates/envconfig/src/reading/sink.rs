@@ -26,6 +26,11 @@ impl<'t> Sink<'t> {
         if self.lenient { Severity::Warning } else { Severity::Error }
     }
 
+    /// Whether an error was reported.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.problems.borrow().iter().any(|(problem, _)| problem.severity == Severity::Error)
+    }
+
     /// Line and column of a byte, both from 1, the column in characters.
     pub(crate) fn position(&self, at: usize) -> (u32, u32) {
         let before = &self.text[..at];

@@ -1,3 +1,10 @@
 //! The public face of the environment model.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod fly;
+mod fly_forms;
 mod full;
+mod pages;
+mod problems;
+mod properties;

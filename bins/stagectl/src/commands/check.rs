@@ -1,0 +1,99 @@
+//! `stagectl check`: the files of a project, without asking any provider.
+
+use std::{fs, path::Path};
+
+use clikit::{Common, Context, Exit, Failure, Output, Table};
+use envconfig::{Code, Problem, Severity};
+use serde::Serialize;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    /// Whether the exit code is 0.
+    ok: bool,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    severity: Severity,
+    code: Code,
+    /// What, why and what to do, on one line.
+    message: String,
+    file: String,
+    /// From 1; 0 when it is about the file as a whole.
+    line: u32,
+    column: u32,
+    /// The key's path.
+    key: String,
+}
+
+pub(crate) fn exec(context: &Context, out: &Output, common: &Common) -> Result<Exit, Failure> {
+    let findings = find(context, &common.project);
+    let exit = verdict(&findings);
+    let report = Report { ok: exit == Exit::Done, findings: findings.iter().map(Finding::from).collect() };
+    out.emit(&report, |report| human(&report.findings))?;
+    Ok(exit)
+}
+
+fn find(context: &Context, project: &Path) -> Vec<Problem> {
+    let file = project.display().to_string();
+    let path = context.current_dir.join(project);
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(why) => {
+            let what = format!("the project file `{file}` cannot be read");
+            let problem = Problem::about_file(Severity::Error, Code::Unreadable, &file, what);
+            let hint = "run in the project's directory, or name the file with `--project FILE`";
+            return vec![problem.because(why).with_hint(hint)];
+        }
+    };
+    envconfig::check(&file, &text, |relative| {
+        let beside = |project: &Path| project.with_file_name("").join(relative);
+        (beside(project).display().to_string(), read(&beside(&path)))
+    })
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// Input that cannot be read goes before findings, and notes are none.
+fn verdict(findings: &[Problem]) -> Exit {
+    if findings.iter().any(|problem| matches!(problem.code, Code::Unreadable | Code::Syntax)) {
+        Exit::Usage
+    } else if findings.iter().any(|problem| problem.severity > Severity::Note) {
+        Exit::Findings
+    } else {
+        Exit::Done
+    }
+}
+
+impl From<&Problem> for Finding {
+    fn from(problem: &Problem) -> Self {
+        Self {
+            severity: problem.severity,
+            code: problem.code,
+            message: problem.message(),
+            file: problem.file.clone(),
+            line: problem.line,
+            column: problem.column,
+            key: problem.key.clone(),
+        }
+    }
+}
+
+fn human(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "nothing found\n".to_owned();
+    }
+    let mut table = Table::new(["severity", "code", "place", "message"]);
+    for finding in findings {
+        let place = match finding.line {
+            0 => finding.file.clone(),
+            line => format!("{}:{line}:{}", finding.file, finding.column),
+        };
+        table.row([&finding.severity.to_string(), &finding.code.to_string(), &place, &finding.message]);
+    }
+    format!("{table}\ndocs/errors/<CODE>.md explains each code\n")
+}

@@ -1,0 +1,5 @@
+//! The binary as a process.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod check;

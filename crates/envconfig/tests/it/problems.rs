@@ -1,0 +1,391 @@
+//! Every way in which a project file can be wrong, and what is said about it.
+
+use envconfig::{Code, Problem, Severity, project::Project};
+
+/// A file that is right but for what is appended.
+const BASE: &str = "\
+[components.api]
+config = \"fly.toml\"
+[components.web]
+dir = \"dist\"
+[people]
+leads = [\"github:1\"]
+";
+
+const ENVIRONMENTS: &str = "\
+[environments.production]
+api.app = \"runner\"
+web.site = \"web\"
+[environments.staging]
+api.app = \"runner-staging\"
+web.site = \"web-staging\"
+";
+
+fn all(text: &str) -> Vec<Problem> {
+    match Project::parse("understudy.toml", text) {
+        Ok(parsed) => parsed.findings,
+        Err(problems) => problems.list,
+    }
+}
+
+/// The one problem of a file.
+fn only(text: &str) -> Problem {
+    let mut list = all(text);
+    assert_eq!(list.len(), 1, "{list:#?}\nin\n{text}");
+    list.remove(0)
+}
+
+fn with(rest: &str) -> Problem {
+    only(&format!("{BASE}{ENVIRONMENTS}{rest}"))
+}
+
+/// With environments of its own.
+fn among(environments: &str) -> Problem {
+    only(&format!("{BASE}{environments}"))
+}
+
+#[test]
+fn the_base_is_right() {
+    assert_eq!(all(&format!("{BASE}{ENVIRONMENTS}")), []);
+}
+
+#[test]
+fn a_message_quotes_the_line_and_names_the_nearest_key() {
+    let problem = with("[promotion.staging.production]\naproval = { count = 2 }\n");
+    assert_eq!(
+        problem.to_string(),
+        "\
+error[E0102]: unknown key `aproval`
+  --> understudy.toml:14:1
+   |
+14 | aproval = { count = · }
+   | ^^^^^^^
+   = why: `promotion.staging.production` has no such key
+   = help: did you mean `approvals`?"
+    );
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let text = "\
+[components.api]
+config = 7
+[components.web]
+dirr = \"dist\"
+[environments.production]
+api.app = \"Runner\"
+clas = \"production\"
+[environments.staging]
+mirrors = \"prodution\"
+fly = { token = \"fm2_verysecretvalue\" }
+[promotion.staging.production]
+soak = \"5 minutes\"
+strategy = \"bluegren\"
+";
+    let list = all(text);
+    let found: Vec<(u32, &str)> = list.iter().map(|p| (p.line, p.code.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (2, "E0103"),
+            (3, "E0201"),
+            (7, "E0102"),
+            (9, "E0210"),
+            (10, "E0107"),
+            (11, "E0212"),
+            (12, "E0105"),
+            (13, "E0106"),
+        ]
+        .map(|(line, code)| (line, if line == 9 { "E0203" } else { code })),
+        "{list:#?}"
+    );
+    let shown = Project::parse("understudy.toml", text).unwrap_err().to_string();
+    assert!(shown.ends_with("8 problems in understudy.toml"), "{shown}");
+    assert!(!shown.contains("verysecret"), "{shown}");
+}
+
+/// What is appended to a right file, and which problem it is: code, key path, a part of what is said.
+#[test]
+fn each_mistake_has_its_code_key_and_advice() {
+    let table: &[(&str, Code, &str, &str)] = &[
+        ("[sotre]\nurl = \"env:S\"\n", Code::UnknownKey, "sotre", "did you mean `store`?"),
+        ("[store]\n", Code::Missing, "store.url", "has no `url`"),
+        ("[store]\nurl = \"http://x\"\n", Code::Malformed, "store.url", "not the address of a store"),
+        ("[store]\nurl = \"postgres://u:hunter2@h/d\"\n", Code::SecretLiteral, "store.url", "password"),
+        ("[project]\nname = \"a b\"\n", Code::Malformed, "project.name", "`a b` is not a project name"),
+        ("[project]\nname = 3\n", Code::WrongType, "project.name", "is an integer, expected a text"),
+        ("[people2]\nx = []\n", Code::UnknownKey, "people2", "did you mean `people`?"),
+        ("[suites.smoke]\n", Code::Missing, "suites.smoke.file", "has no `file`"),
+        (
+            "[suites.smoke]\nfile = \"/abs\"\n",
+            Code::Malformed,
+            "suites.smoke.file",
+            "relative to the project file",
+        ),
+        (
+            "[promotion.stagign.production]\n",
+            Code::NoEnvironment,
+            "promotion.stagign",
+            "did you mean `staging`?",
+        ),
+        (
+            "[promotion.staging.prod]\n",
+            Code::NoEnvironment,
+            "promotion.staging.prod",
+            "no environment `prod`",
+        ),
+        (
+            "[promotion.production.staging]\n",
+            Code::ClassConflict,
+            "promotion.production.staging",
+            "downwards",
+        ),
+        (
+            "[promotion.staging.production]\napprovals.from = [\"leds\"]\napprovals.count = 0\n",
+            Code::NoGroup,
+            "promotion.staging.production.approvals.from[0]",
+            "did you mean `leads`?",
+        ),
+        (
+            "[promotion.staging.production]\nsuites = [\"smok\"]\n[suites.smoke]\nfile = \"a\"\n",
+            Code::NoSuite,
+            "promotion.staging.production.suites[0]",
+            "did you mean `smoke`?",
+        ),
+        (
+            "[promotion.staging.production]\nsettle = 10\n",
+            Code::Malformed,
+            "promotion.staging.production.settle",
+            "write `\"10s\"` for seconds",
+        ),
+        (
+            "[promotion.staging.production]\nmax-unavailable = 1.5\n",
+            Code::Malformed,
+            "promotion.staging.production.max-unavailable",
+            "`1.5` is not a number of machines",
+        ),
+        (
+            "[promotion.staging.production]\nstrategy = \"canry\"\n",
+            Code::UnknownWord,
+            "promotion.staging.production.strategy",
+            "did you mean `canary`?",
+        ),
+        (
+            "[promotion.staging.production]\nbreaker.failures = 0\n",
+            Code::Malformed,
+            "promotion.staging.production.breaker.failures",
+            "cannot be 0",
+        ),
+        (
+            "[promotion.staging.production]\napprovals.count = 2\n",
+            Code::TooFewApprovers,
+            "promotion.staging.production.approvals",
+            "needs 2 of 1 people",
+        ),
+        ("[shared]\nsecrets = [\"hunter2\"]\n", Code::SecretLiteral, "shared.secrets[0]", "not a reference"),
+    ];
+    for (rest, code, key, said) in table {
+        let problem = with(rest);
+        assert_eq!((problem.code, problem.key.as_str()), (*code, *key), "{problem}");
+        assert!(problem.to_string().contains(said), "{said:?} is not in\n{problem}");
+        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+    }
+}
+
+#[test]
+fn each_mistake_among_environments_has_its_code() {
+    let production = "[environments.production]\napi.app = \"runner\"\n";
+    let table: &[(&str, Code, &str)] = &[
+        (
+            "[environments.staging]\napi.app = \"runner\"\n",
+            Code::BoundTwice,
+            "`environments.production.api` is it too",
+        ),
+        ("[environments.staging]\napi.site = \"x\"\n", Code::WrongBinding, "this one has `app`"),
+        (
+            "[environments.staging]\nweb.site = \"x\"\n[environments.staging.ap]\napp = \"y\"\n",
+            Code::NoComponent,
+            "`api`?",
+        ),
+        (
+            "[environments.staging]\nclass = \"production\"\napi.app = \"x\"\n",
+            Code::ClassConflict,
+            "called `staging`",
+        ),
+        ("[environments.Staging]\n", Code::Malformed, "lower-case"),
+        ("[environments.pr]\nmirrors = \"pr\"\n", Code::Circle, "leads back to `pr`"),
+        ("[environments.pr]\nfly.api = \"ftp://x\"\n", Code::Malformed, "begins with `https://`"),
+        ("[environments.pr]\nfly.api = \"https://u:hunter2@x\"\n", Code::SecretLiteral, "password"),
+        (
+            "[environments.pr]\nfly.token = \"env:FLY_TOKEN_PRODUCTION\"\n",
+            Code::SharedSecret,
+            "token per environment",
+        ),
+        ("[environments.pr]\nclas = \"preview\"\n", Code::UnknownKey, "did you mean `class`?"),
+        ("[environments.pr]\naccess = \"publik\"\n", Code::UnknownWord, "did you mean `public`?"),
+        (
+            "[environments.pr]\napi.app = \"x\"\napi.overlay.vm.memory = \"100mb\"\n",
+            Code::Guest,
+            "256 to 2048 MB",
+        ),
+        (
+            "[environments.pr]\napi = { app = \"x\", overlay = { envv = { A = \"hunter2\" } } }\n",
+            Code::UnknownKey,
+            "`env`?",
+        ),
+        ("[environments.pr]\nparity.may-difer = []\n", Code::UnknownKey, "did you mean `may-differ`?"),
+    ];
+    for (rest, code, said) in table {
+        let problem = among(&format!("{production}{rest}"));
+        assert_eq!(problem.code, *code, "{problem}");
+        assert!(problem.to_string().contains(said), "{said:?} is not in\n{problem}");
+        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+    }
+}
+
+#[test]
+fn the_journal_is_not_in_a_promoted_database() {
+    for url in
+        ["postgres://j@db.abcref.supabase.co/p", "postgres://postgres.abcref@pooler.supabase.com:6543/p"]
+    {
+        let text = format!(
+            "{BASE}[components.db]\nmigrations = \"m\"\n[environments.pr]\ndb.project = \"abcref\"\n[store]\nurl = \"{url}\"\n"
+        );
+        let text = text.replace("[people]\nleads = [\"github:1\"]\n[components.db]", "[components.db]");
+        let problem = only(&text);
+        assert_eq!((problem.code, problem.key.as_str()), (Code::StorePromoted, "store.url"), "{problem}");
+    }
+}
+
+#[test]
+fn production_is_persistent() {
+    let problem = among("[environments.production]\nlifecycle = \"on-demand\"\napi.app = \"runner\"\n");
+    assert_eq!((problem.code, problem.line), (Code::ClassConflict, 8));
+}
+
+#[test]
+fn a_production_does_not_mirror_a_staging() {
+    let problem = among("[environments.staging]\n[environments.production]\nmirrors = \"staging\"\n");
+    assert_eq!(problem.code, Code::ClassConflict, "{problem}");
+}
+
+#[test]
+fn promotions_in_a_circle_are_named_on_every_edge() {
+    let text = format!(
+        "{BASE}[environments.a]\n[environments.b]\n[promotion.a.b]\n[promotion.b.a]\n[promotion.a.a]\n"
+    );
+    let list = all(&text);
+    assert_eq!(list.len(), 3, "{list:#?}");
+    assert!(list.iter().all(|p| p.code == Code::Circle), "{list:#?}");
+}
+
+#[test]
+fn shared_secrets_may_be_shared_when_the_file_says_so() {
+    let shared = "[environments.a]\nfly.token = \"env:T\"\n[environments.b]\nfly.token = \"env:T\"\n";
+    assert_eq!(among(shared).code, Code::SharedSecret);
+    assert_eq!(all(&format!("{BASE}{shared}[shared]\nsecrets = [\"env:T\"]\n")), []);
+}
+
+#[test]
+fn components_are_of_one_kind() {
+    let environments = "[environments.production]\n";
+    let table = [
+        ("[components.api]\n", Code::KindUnclear, "neither `kind` nor"),
+        ("[components.api]\nconfig = \"a\"\ndir = \"b\"\n", Code::KindUnclear, "both `config` and `dir`"),
+        (
+            "[components.api]\nkind = \"fly\"\ndir = \"b\"\n",
+            Code::KindUnclear,
+            "belongs to the kind `static`",
+        ),
+        ("[components.api]\nkind = \"fly\"\n", Code::Missing, "has no `config`"),
+        ("[components.api]\nkind = \"flyy\"\n", Code::UnknownWord, "did you mean `fly`?"),
+        ("[components.fly]\nconfig = \"a\"\n", Code::ReservedName, "cannot be called `fly`"),
+        ("[components.api]\nconfig = \"a\"\nhealthy = {}\n", Code::Missing, "started-for"),
+        ("[components]\n", Code::Missing, "`components` is empty"),
+        ("", Code::Missing, "`components` is missing"),
+    ];
+    for (components, code, said) in table {
+        let people = "[people]\na = [\"github:1\"]\n";
+        let problem = only(&format!("{components}{environments}{people}"));
+        assert_eq!(problem.code, code, "{problem}");
+        assert!(problem.to_string().contains(said), "{said:?} is not in\n{problem}");
+    }
+}
+
+#[test]
+fn people_are_named_by_what_cannot_change_hands() {
+    for (person, said) in [
+        ("github:octocat", "gh api users/LOGIN"),
+        ("ssh:MD5:aa", "43 characters"),
+        ("alice", "`github:<numeric id>`"),
+        ("github:0", "numeric id"),
+        ("github:+5", "numeric id"),
+    ] {
+        let text = format!("{BASE}more = [\"{person}\"]\n{ENVIRONMENTS}");
+        let problem = only(&text);
+        assert_eq!((problem.code, problem.line, problem.column), (Code::Malformed, 7, 9), "{problem}");
+        assert!(problem.to_string().contains(said), "{problem}");
+    }
+}
+
+#[test]
+fn what_runs_only_in_production_cannot_be_tested() {
+    let environments = "[environments.production]\napi.app = \"a\"\nweb.site = \"w\"\n[environments.staging]\napi.app = \"b\"\n";
+    let problem = among(environments);
+    assert_eq!((problem.code, problem.severity, problem.line), (Code::Unproven, Severity::Warning, 9));
+}
+
+#[test]
+fn nobody_to_approve_is_a_warning() {
+    let text = format!(
+        "[components.api]\nconfig = \"a\"\n{}",
+        "[environments.production]\n[environments.staging]\n"
+    );
+    let problem = only(&text);
+    assert_eq!((problem.code, problem.severity), (Code::TooFewApprovers, Severity::Warning));
+    assert!(Project::parse("f", &text).is_ok());
+}
+
+#[test]
+fn a_syntax_error_has_a_place_and_shows_no_value() {
+    let problem = only("[components.api]\nconfig = \"fly.toml\"\ntoken = \"fo1_topsecret\n");
+    assert_eq!((problem.code, problem.line), (Code::Syntax, 3), "{problem}");
+    assert!(!problem.to_string().contains("topsecret"), "{problem}");
+    let twice = only("[people]\na = []\na = [\"topsecret\"]\n");
+    assert_eq!((twice.code, twice.line, twice.column), (Code::Syntax, 3, 1), "{twice}");
+    assert!(!twice.to_string().contains("topsecret"), "{twice}");
+}
+
+/// A secret in any wrong place: as a token, under a misspelt key, beside another mistake, in an overlay's variables.
+#[test]
+fn no_message_repeats_a_secret() {
+    let secret = "fm2_lJPECAAAAAAAhunter2";
+    let places = [
+        format!("[environments.pr]\nfly = {{ token = \"{secret}\" }}\n"),
+        format!("[environments.pr]\nfly = {{ tokn = \"{secret}\" }}\n"),
+        format!("[environments.pr]\nfly = {{ token = \"{secret}\", orgg = \"x\", org = 3 }}\n"),
+        format!("[environments.pr]\nfly = {{ token = [\"{secret}\"] }}\n"),
+        format!("[environments.pr]\nfly = {{ token = {{ value = \"{secret}\" }} }}\n"),
+        format!("[environments.pr]\nfly.api = \"https://x:{secret}@h\"\n"),
+        format!("[environments.pr]\nfly.api = \"{secret}\"\n"),
+        format!("[environments.pr]\nap = {{ app = \"x\", overlay = {{ env = {{ K = \"{secret}\" }} }} }}\n"),
+        format!("[environments.pr]\napi = {{ app = 3, overlay = {{ env = {{ K = \"{secret}\" }} }} }}\n"),
+        format!("[environments.pr]\nweb = {{ site = 3, env = {{ K = \"{secret}\" }} }}\n"),
+        format!("[environments.pr]\nweb = {{ site = \"x\", env = \"{secret}\" }}\n"),
+        format!("[store]\nurl = \"postgres://u:{secret}@h/d\"\n"),
+        format!("[store]\nurl = \"host={secret}\"\n"),
+        format!("[store]\nurl = \"{secret}\"\nurll = 1\n"),
+        format!("[secrets]\ntoken = \"{secret}\"\n"),
+        format!("[shared]\nsecrets = [\"{secret}\"]\n"),
+        format!("[project]\nname = \"\"\"\n{secret}\n"),
+        format!("token = {secret}\n"),
+    ];
+    for place in places {
+        let result = Project::parse("understudy.toml", &format!("{BASE}{ENVIRONMENTS}{place}"));
+        let problems = result.expect_err(&place);
+        for text in [problems.to_string(), format!("{problems:?}"), serde_json::to_string(&problems).unwrap()]
+        {
+            assert!(!text.contains("hunter2"), "{place}\n{text}");
+        }
+    }
+}
