@@ -59,10 +59,10 @@ fn collect(program: &Path, needs: &mut Needs, depth: u32) -> Result<(), ImageErr
         }
         Interpreter::Loader(loader) => {
             for file in list(program, &loader)? {
-                if let Some(directory) = unusual_directory(&file) {
-                    if !needs.unusual_directories.contains(&directory) {
-                        needs.unusual_directories.push(directory);
-                    }
+                if let Some(directory) = unusual_directory(&file)
+                    && !needs.unusual_directories.contains(&directory)
+                {
+                    needs.unusual_directories.push(directory);
                 }
                 needs.files.insert(file);
             }

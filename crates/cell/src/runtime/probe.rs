@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -20,9 +20,6 @@ use crate::{
 
 /// How long the server in miniature may take to listen, on a machine that is busy with other things.
 const LISTENS_MAX: Duration = Duration::from_secs(8);
-/// Any port will do: the probe's address is nobody else's.
-const PORT: u16 = 8080;
-
 /// A directory that is gone when this is.
 struct Scratch(PathBuf);
 
@@ -50,9 +47,8 @@ pub(super) fn isolated(shim: &Shim, rooting: Rooting) -> Result<(), Refusal> {
         move |source| Refusal { step, source }
     };
     let scratch = Scratch::new().map_err(refuse("make a directory for the probe"))?;
-    let address = address();
-    let endpoint = SocketAddr::from((address, PORT));
-    let spec = spec(&scratch.0, address, rooting);
+    let endpoint = free_endpoint().map_err(refuse("find a free port"))?;
+    let spec = spec(&scratch.0, endpoint, rooting);
     let cell = launching::start(shim, RuntimeKind::Isolated, "probe", &spec)?;
     let reached = reach(endpoint);
     let ended = ending::end(&cell);
@@ -60,7 +56,7 @@ pub(super) fn isolated(shim: &Shim, rooting: Rooting) -> Result<(), Refusal> {
     ended.map_err(refuse("end the probe"))
 }
 
-fn spec(scratch: &Path, address: Ipv4Addr, rooting: Rooting) -> Spec {
+fn spec(scratch: &Path, endpoint: SocketAddrV4, rooting: Rooting) -> Spec {
     Spec {
         id: "probe".to_owned(),
         dir: scratch.join("machine"),
@@ -70,21 +66,23 @@ fn spec(scratch: &Path, address: Ipv4Addr, rooting: Rooting) -> Spec {
         endpoints: BTreeMap::new(),
         mode: Mode::Isolated {
             rootfs: scratch.join("rootfs"),
-            address,
+            address: *endpoint.ip(),
             rooting,
             low_ports: 0,
-            probe: Some(PORT),
+            probe: Some(endpoint.port()),
         },
     }
 }
 
-/// An address of this process alone.
-fn address() -> Ipv4Addr {
+/// An address of this process alone, and a port that is free there.
+fn free_endpoint() -> io::Result<SocketAddrV4> {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 100 | high & 1, middle, low)
+    let address = Ipv4Addr::new(127, 100 | high & 1, middle, low);
+    let port = TcpListener::bind((address, 0))?.local_addr()?.port();
+    Ok(SocketAddrV4::new(address, port))
 }
 
-fn reach(endpoint: SocketAddr) -> io::Result<()> {
+fn reach(endpoint: SocketAddrV4) -> io::Result<()> {
     let deadline = Deadline::after(LISTENS_MAX);
     loop {
         match TcpStream::connect(endpoint) {

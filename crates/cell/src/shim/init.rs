@@ -4,7 +4,7 @@
 use std::{
     convert::Infallible,
     fs, io,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
     os::fd::{AsRawFd as _, OwnedFd},
     path::Path,
 };
@@ -133,15 +133,22 @@ fn become_program(
         .step("hand over the filter")?;
     drop(listener);
     match spec.mode {
-        Mode::Isolated { probe: Some(port), .. } => answer_probe(port, report),
+        Mode::Isolated { probe: Some(port), address, .. } => answer_probe(address, port, report),
         _ => program::execute(&spec.argv, &spec.env),
     }
 }
 
-/// The probe's program: an unmodified server in miniature.
-fn answer_probe(port: u16, report: &mut Report) -> Result<Infallible, Failure> {
+/// The probe's program: an unmodified server in miniature, which looks whether its address was rewritten.
+fn answer_probe(address: Ipv4Addr, port: u16, report: &mut Report) -> Result<Infallible, Failure> {
     nix::unistd::alarm::set(PROBE_SECONDS_MAX);
-    let listener = TcpListener::bind(("0.0.0.0", port)).step("listen under the filter")?;
+    // As a program is after `execve`.
+    prctl::set_dumpable(true).step("show the probe to its supervisor")?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).step("listen under the filter")?;
+    let bound = listener.local_addr().step("look at the rewritten address")?;
+    if bound.ip() != address {
+        let why = io::Error::other(format!("it became {bound} and not {address}"));
+        return Err(Failure::new("rewrite an address by seccomp notification", why));
+    }
     // No program replaces this process and closes the pipe by that.
     report.close();
     drop(listener.accept());

@@ -61,7 +61,15 @@ impl Requests {
     }
 
     fn answer(&self, listener: BorrowedFd<'_>, request: &Notification) -> Answer {
-        let Some(asked) = read_address(request) else { return Answer::Continue };
+        let asked = match read_address(request) {
+            Ok(Some(asked)) => asked,
+            // A bad pointer is the kernel's to complain about.
+            Ok(None) | Err(Errno::EFAULT) => return Answer::Continue,
+            Err(errno) => {
+                note(&format!("the address of a socket could not be read: {errno}"));
+                return Answer::Failed(errno);
+            }
+        };
         let is_bind = request.call == libc::SYS_bind;
         let instead = if is_bind {
             bind_instead(asked, self.own, self.low_ports)
@@ -116,14 +124,16 @@ impl Requests {
 }
 
 /// The address that the call's second argument points to, if it is an internet address.
-fn read_address(request: &Notification) -> Option<SocketAddr> {
-    let length = usize::try_from(request.args[2]).ok()?.min(ADDRESS_BYTES_MAX);
+fn read_address(request: &Notification) -> Result<Option<SocketAddr>, Errno> {
+    let number = |argument: u64| usize::try_from(argument).map_err(|_| Errno::EFAULT);
+    // The kernel, too, looks at the lower 32 bits of a length only.
+    let length = number(request.args[2] & 0xffff_ffff)?.min(ADDRESS_BYTES_MAX);
+    let base = number(request.args[1])?;
     let mut bytes = [0u8; ADDRESS_BYTES_MAX];
-    let base = usize::try_from(request.args[1]).ok()?;
-    let thread = Pid::from_raw(i32::try_from(request.thread).ok()?);
+    let thread = Pid::from_raw(i32::try_from(request.thread).map_err(|_| Errno::ESRCH)?);
     let local = &mut [IoSliceMut::new(&mut bytes[..length])];
-    let n = process_vm_readv(thread, local, &[RemoteIoVec { base, len: length }]).ok()?;
-    parse(&bytes[..n])
+    let n = process_vm_readv(thread, local, &[RemoteIoVec { base, len: length }])?;
+    Ok(parse(&bytes[..n]))
 }
 
 /// A copy of the call's first argument. The caller still waits after the copy was made, so it is the caller's.

@@ -144,11 +144,11 @@ pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<Option<Ow
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
     for part in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(descriptors) = part {
-            if let [fd] = descriptors.as_slice() {
-                // SAFETY: the kernel has just installed this descriptor for us and nobody else knows it.
-                return Ok(Some(unsafe { OwnedFd::from_raw_fd(*fd) }));
-            }
+        if let ControlMessageOwned::ScmRights(descriptors) = part
+            && let [fd] = descriptors.as_slice()
+        {
+            // SAFETY: the kernel has just installed this descriptor for us and nobody else knows it.
+            return Ok(Some(unsafe { OwnedFd::from_raw_fd(*fd) }));
         }
     }
     Ok(None)

@@ -315,7 +315,7 @@ fn a_stock_python_server_runs_unmodified() {
     });
 }
 
-/// An image with python and its library: links where the library is, so that nothing large is copied.
+/// An image with python and its library.
 fn python_root() -> Option<World> {
     let real = fs::canonicalize("/usr/bin/python3").ok()?;
     let library = std::path::Path::new("/usr/lib").join(real.file_name()?);
@@ -323,6 +323,7 @@ fn python_root() -> Option<World> {
         return None;
     }
     let world = World::new(&["/usr/bin/python3"]);
+    fs::create_dir_all(world.rootfs().join("usr/lib")).unwrap();
     let copied =
         Command::new("cp").arg("-r").arg(&library).arg(world.rootfs().join("usr/lib")).status().ok()?;
     copied.success().then_some(world)

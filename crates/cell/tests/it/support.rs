@@ -5,13 +5,14 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU8, Ordering},
     time::{Duration, Instant},
 };
 
 use cell::{
     image::Tree,
-    runtime::{Launch, Runtime, RuntimeKind, choose},
+    runtime::{Launch, Runtime, RuntimeKind, choose, recorded},
     shim::Shim,
 };
 use tempfile::TempDir;
@@ -104,6 +105,19 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// A failed test leaves no machines behind: each ends with its supervisor.
+    fn drop(&mut self) {
+        let machines = std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten();
+        for cell in machines.filter_map(|machine| recorded(&machine.path())) {
+            let words = std::fs::read(format!("/proc/{}/cmdline", cell.pid)).unwrap_or_default();
+            if String::from_utf8_lossy(&words).contains(cell::shim::ARGUMENT) {
+                drop(Command::new("kill").args(["-9", &cell.pid.to_string()]).status());
+            }
+        }
+    }
+}
+
 pub(crate) fn log(launch: &Launch) -> String {
     std::fs::read_to_string(launch.dir.join("log")).unwrap_or_default()
 }
@@ -124,7 +138,8 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 pub(crate) fn get(endpoint: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&endpoint, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+    // At once: the small server reads once.
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());

@@ -33,7 +33,7 @@ fn serve(addresses: &[&str], text: &str) -> io::Result<()> {
         for listener in &listeners {
             scope.spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    drop(answer(stream, text));
+                    scope.spawn(move || drop(answer(stream, text)));
                 }
             });
         }
@@ -50,7 +50,7 @@ fn answer(mut stream: TcpStream, text: &str) -> io::Result<()> {
         Some(address) => fetch(address).unwrap_or_else(|error| format!("error: {error}")),
         None => text.to_owned(),
     };
-    write!(stream, "HTTP/1.0 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    stream.write_all(format!("HTTP/1.0 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes())
 }
 
 fn fetch(address: &str) -> io::Result<String> {
