@@ -1,1 +1,39 @@
 //! A local stand-in for the clouds: real processes, real registry, real proxy.
+//!
+//! ```text
+//! Options → Localcloud::start → Handle
+//! api/       the Machines API under /v1, own calls under /localcloud/v1; one routing table
+//! machine/   the record of a machine and the task that keeps it: processes, checks, restarts
+//! registry/  an OCI registry; images and static bundles
+//! edge/      one proxy per region with a late view of its own
+//! sites      static sites
+//! faults     what goes wrong on purpose       audit   the provider's truth, JSON lines
+//! ```
+//!
+//! Requests are decoded here by themselves, without the clients' types, so that one misreading cannot fool both sides.
+
+mod api;
+mod artifact;
+pub mod audit;
+mod clock;
+mod cloud;
+mod crew;
+mod disk;
+mod duration;
+mod edge;
+mod error;
+pub mod faults;
+mod http_io;
+mod ids;
+mod limits;
+mod machine;
+mod options;
+mod query;
+mod registry;
+mod server;
+mod sites;
+mod world;
+
+pub use error::StartError;
+pub use options::{EdgeLag, Options, Orgs, Quirks};
+pub use server::{Handle, Localcloud};

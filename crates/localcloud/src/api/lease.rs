@@ -1,0 +1,124 @@
+//! Leases: who may change a machine. Their answers alone are wrapped in `{status, data}`.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Call, Handled, Reply};
+use crate::{
+    clock,
+    cloud::Cloud,
+    error::ApiError,
+    ids,
+    machine::model::{Lease, Machine},
+};
+
+/// When no ttl is given, in seconds.
+const TTL: u64 = 30;
+/// The longest, in seconds.
+const LONGEST: u64 = 86_400;
+
+/// Refuses a change of a machine that somebody else has leased.
+pub(super) fn guard(cloud: &Cloud, call: &Call) -> Result<(), ApiError> {
+    let machine = call.machine(cloud)?;
+    match (machine.live_lease(), &call.nonce) {
+        (Some(lease), Some(nonce)) if lease.nonce == *nonce => Ok(()),
+        (Some(lease), _) => Err(ApiError::conflict(held(&machine.id, lease))),
+        (None, Some(_)) if cloud.quirks.strict_nonce => Err(ApiError::conflict(format!(
+            "lease nonce is not valid: machine ID {} has no lease",
+            machine.id
+        ))),
+        (None, _) => Ok(()),
+    }
+}
+
+fn held(id: &str, lease: &Lease) -> String {
+    let until = clock::rfc3339(lease.expires_at.saturating_mul(1_000_000));
+    let description =
+        if lease.description.is_empty() { String::new() } else { format!(" ({})", lease.description) };
+    format!("machine ID {id} lease currently held by {}{description}, expires at {until}", lease.owner)
+}
+
+/// Gives the machine a new lease and answers its nonce.
+pub(super) fn grant(m: &mut Machine, org: &str, ttl: u64, description: String) -> String {
+    let nonce = ids::nonce();
+    m.lease = Some(Lease {
+        nonce: nonce.clone(),
+        expires_at: clock::now_s() + ttl.min(LONGEST),
+        owner: format!("{org}@tokens.localcloud"),
+        description,
+        version: ids::ulid(),
+    });
+    nonce
+}
+
+fn envelope(status: StatusCode, lease: &Lease, with_nonce: bool) -> Reply {
+    let mut data = json!({
+        "expires_at": lease.expires_at, "owner": lease.owner, "description": lease.description,
+        "version": lease.version,
+    });
+    if with_nonce {
+        data["nonce"] = Value::from(lease.nonce.clone());
+    }
+    Reply::with(status, json!({"status": "success", "data": data}))
+}
+
+fn refusal(status: StatusCode, code: &str, message: &str) -> Reply {
+    Reply::with(status, json!({"status": "error", "message": message, "code": code}))
+}
+
+/// GET `…/lease`: 404 when there is none. The nonce is shown to its holder only.
+pub(super) fn get(cloud: &Cloud, call: &Call) -> Handled {
+    let machine = call.machine(cloud)?;
+    Ok(match machine.live_lease() {
+        Some(lease) => envelope(StatusCode::OK, lease, call.nonce.as_ref() == Some(&lease.nonce)),
+        None => refusal(StatusCode::NOT_FOUND, "not_found", "lease not found"),
+    })
+}
+
+/// POST `…/lease?ttl=` or with `{ttl, description}`: 201; with the nonce of the live lease it is prolonged.
+pub(super) fn acquire(cloud: &Cloud, call: &Call) -> Handled {
+    let body = call.json()?;
+    let query = call.query.get("ttl").filter(|t| !t.is_empty());
+    let ttl = match query {
+        Some(text) => text.parse().ok(),
+        None => body.get("ttl").map_or(Some(TTL), Value::as_u64),
+    };
+    let ttl = ttl.filter(|t| (1..=LONGEST).contains(t));
+    let ttl =
+        ttl.ok_or_else(|| ApiError::bad(format!("ttl must be whole seconds between 1 and {LONGEST}")))?;
+    let description = body.get("description").and_then(Value::as_str).map(String::from);
+    call.machine(cloud)?;
+    cloud.change(&call.machine, |m| {
+        let id = m.id.clone();
+        if let Some(lease) = m.lease.as_mut().filter(|l| l.expires_at > clock::now_s()) {
+            if call.nonce.as_ref() != Some(&lease.nonce) {
+                return Ok(refusal(StatusCode::CONFLICT, "conflict", &held(&id, lease)));
+            }
+            lease.expires_at = clock::now_s() + ttl;
+            if let Some(description) = description {
+                lease.description = description;
+            }
+            return Ok(envelope(StatusCode::CREATED, lease, true));
+        }
+        grant(m, &call.org, ttl, description.unwrap_or_default());
+        m.lease
+            .as_ref()
+            .map(|l| envelope(StatusCode::CREATED, l, true))
+            .ok_or_else(|| ApiError::conflict("no lease"))
+    })
+}
+
+/// DELETE `…/lease` with the nonce.
+pub(super) fn release(cloud: &Cloud, call: &Call) -> Handled {
+    call.machine(cloud)?;
+    cloud.change(&call.machine, |m| {
+        let Some(lease) = m.live_lease() else {
+            return Ok(refusal(StatusCode::NOT_FOUND, "not_found", "lease not found"));
+        };
+        if call.nonce.as_ref() != Some(&lease.nonce) {
+            return Ok(refusal(StatusCode::CONFLICT, "conflict", &held(&m.id, lease)));
+        }
+        m.lease = None;
+        Ok(Reply::ok(json!({"status": "success", "data": {"ok": true}})))
+    })
+}

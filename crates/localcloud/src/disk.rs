@@ -1,0 +1,152 @@
+//! The state directory: one server at a time, every record replaced whole.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{error::StartError, ids};
+
+/// Where everything lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub(crate) fn app(&self, app: &str) -> PathBuf {
+        self.root.join("apps").join(format!("{app}.json"))
+    }
+
+    pub(crate) fn apps(&self) -> PathBuf {
+        self.root.join("apps")
+    }
+
+    pub(crate) fn machines(&self) -> PathBuf {
+        self.root.join("machines")
+    }
+
+    pub(crate) fn machine(&self, id: &str) -> PathBuf {
+        self.machines().join(id)
+    }
+
+    pub(crate) fn image(&self, digest: &str) -> PathBuf {
+        self.root.join("images").join(digest.replace(':', "-"))
+    }
+
+    pub(crate) fn sites(&self) -> PathBuf {
+        self.root.join("sites")
+    }
+
+    pub(crate) fn site(&self, site: &str) -> PathBuf {
+        self.sites().join(site)
+    }
+
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.root.join("registry")
+    }
+}
+
+/// Makes a directory and its parents, readable by the owner only.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Replaces a file whole: temporary file, `fsync` when `durable`, rename.
+pub(crate) fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
+    let parent = path.parent().ok_or_else(|| io::Error::other("path has no parent"))?;
+    make_dir(parent)?;
+    let temporary = parent.join(format!(".{}.tmp", ids::nonce()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        if durable {
+            file.sync_all()?;
+        }
+        drop(file);
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Replaces a JSON record. Not synced: it must survive the death of the process, not of the host.
+pub(crate) fn save<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value).map_err(io::Error::other)?;
+    replace(path, &bytes, false)
+}
+
+/// Reads a JSON record; `None` when there is no such file.
+pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {
+    let state =
+        |step: &str, source| StartError::State { path: path.to_owned(), step: step.to_owned(), source };
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| state(&format!("its JSON is damaged: {e}"), io::Error::from(e))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(state("reading", e)),
+    }
+}
+
+/// The names in a directory, sorted; none when it does not exist.
+pub(crate) fn names(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut names: Vec<_> = entries
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .filter(|n| !n.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Holds the state directory until dropped; released by the system when the process dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(crate) fn take(root: &Path) -> Result<Self, StartError> {
+        let path = root.join("lock");
+        let state =
+            |step: &str, source| StartError::State { path: path.clone(), step: step.to_owned(), source };
+        make_dir(root).map_err(|e| state("making the state directory", e))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| state("opening the lock", e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                let _ = file.read_to_string(&mut pid);
+                return Err(StartError::InUse { dir: root.to_owned(), pid: pid.trim().to_owned() });
+            }
+            Err(TryLockError::Error(e)) => return Err(state("locking", e)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(|e| state("writing the lock", e))?;
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,91 @@
+//! Which port belongs to what, kept over restarts so that a URL stays good.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{disk, error::StartError};
+
+/// Ports are drawn from here: below the range from which systems give ephemeral ports, so that no outgoing
+/// connection takes one while the server is down.
+const RANGE: std::ops::Range<u16> = 20_000..32_000;
+/// Draws before giving up.
+const DRAWS: usize = 200;
+
+/// `API`, `REGISTRY` and per region and app a port.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Ports {
+    #[serde(skip)]
+    path: PathBuf,
+    /// `region/app` → port; `/api` and `/registry` for the two servers.
+    ports: BTreeMap<String, u16>,
+}
+
+impl Ports {
+    /// Those of an earlier run, or none.
+    pub(crate) fn load(path: &Path) -> Result<Self, StartError> {
+        let mut ports = disk::load::<Self>(path)?.unwrap_or_default();
+        ports.path = path.to_owned();
+        Ok(ports)
+    }
+
+    /// Listens on the port of `region` and `app`.
+    pub(crate) fn bind(&mut self, region: &str, app: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+        self.bind_at(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), region, app)
+    }
+
+    /// Listens at `wanted`; port 0 is the port of the last run, or a new one.
+    pub(crate) fn bind_at(
+        &mut self,
+        wanted: SocketAddr,
+        region: &str,
+        app: &str,
+    ) -> Result<(TcpListener, SocketAddr), StartError> {
+        let key = format!("{region}/{app}");
+        let fixed = if wanted.port() == 0 { self.ports.get(&key).copied() } else { Some(wanted.port()) };
+        let failed = |address: SocketAddr, source| StartError::Listen {
+            address,
+            what: format!("port of `{key}`"),
+            source,
+        };
+        let listener = match fixed {
+            Some(port) => {
+                let address = SocketAddr::new(wanted.ip(), port);
+                listen(address).map_err(|e| failed(address, e))?
+            }
+            None => draw(wanted.ip()).map_err(|e| failed(wanted, e))?,
+        };
+        let address = listener.local_addr().map_err(|e| failed(wanted, e))?;
+        if self.ports.insert(key, address.port()) != Some(address.port()) {
+            disk::save(&self.path, self).map_err(|source| StartError::State {
+                path: self.path.clone(),
+                step: String::from("writing"),
+                source,
+            })?;
+        }
+        Ok((listener, address))
+    }
+}
+
+fn draw(ip: IpAddr) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..DRAWS {
+        match listen(SocketAddr::new(ip, rand::rng().random_range(RANGE))) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
