@@ -171,7 +171,7 @@ impl MaxUnavailable {
     /// For a fleet of `total` machines; at least 1.
     pub fn of(self, total: usize) -> usize {
         match self.0 {
-            Amount::Permille(part) => (total * usize::from(part)).div_ceil(1000).max(1),
+            Amount::Permille(part) => total.saturating_mul(usize::from(part)).div_ceil(1000).max(1),
             Amount::Machines(n) => usize::try_from(n).unwrap_or(usize::MAX).max(1),
         }
     }
