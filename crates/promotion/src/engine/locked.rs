@@ -12,6 +12,10 @@ use crate::model::{ComponentTarget, Fleet, Millis, Nonce, UnitId, label};
 use crate::ports::{Key, PortErrorKind};
 use crate::rollout::{Stamp, UnitCall};
 
+/// A lease is first taken for this long, and made to last until the deadline only when its number is journaled: a
+/// runner that dies in between leaves units that are free again soon, for nobody else knows the number.
+const FIRST_TTL: Millis = Millis::secs(60);
+
 /// How a lease on a unit came out.
 enum Lease {
     Ours(Option<Nonce>),
@@ -93,25 +97,32 @@ impl Session<'_> {
         fleet: &Fleet,
         stamp: &Stamp,
     ) -> Result<Option<Came>, EngineError> {
-        let mut nonces: BTreeMap<UnitId, Nonce> = BTreeMap::new();
-        let left = self.view().state.facts.deadline.since(self.now());
-        for unit in fleet.units.iter().filter(|unit| unit.managed) {
-            self.keep_lease().await?;
-            match self.lease_unit(component, &unit.id, left, stamp).await {
-                Lease::Ours(Some(nonce)) => {
-                    nonces.insert(unit.id.clone(), nonce);
+        let whole = self.view().state.facts.deadline.since(self.now());
+        for ttl in [FIRST_TTL.min(whole), whole] {
+            let mut nonces: BTreeMap<UnitId, Nonce> = BTreeMap::new();
+            let mut refused = None;
+            for unit in fleet.units.iter().filter(|unit| unit.managed) {
+                self.keep_lease().await?;
+                match self.lease_unit(component, &unit.id, ttl, stamp).await {
+                    Lease::Ours(nonce) => nonces.extend(nonce.map(|nonce| (unit.id.clone(), nonce))),
+                    Lease::Theirs(why) => {
+                        refused = Some(Came::Event(Event::GateClosed { gate: "unit leases".to_owned(), why }));
+                        break;
+                    }
+                    Lease::Away(why) => {
+                        refused = Some(Came::errored(why));
+                        break;
+                    }
                 }
-                Lease::Ours(None) => {}
-                Lease::Theirs(why) => {
-                    let name = component.place.component.clone();
-                    self.append(vec![Entry::Leased { component: name, nonces }]).await?;
-                    return Ok(Some(Came::Event(Event::GateClosed { gate: "unit leases".to_owned(), why })));
-                }
-                Lease::Away(why) => return Ok(Some(Came::errored(why))),
+            }
+            if ttl != whole || refused.is_some() {
+                let component = component.place.component.clone();
+                self.append(vec![Entry::Leased { component, nonces }]).await?;
+            }
+            if refused.is_some() {
+                return Ok(refused);
             }
         }
-        let component = component.place.component.clone();
-        self.append(vec![Entry::Leased { component, nonces }]).await?;
         Ok(None)
     }
 

@@ -236,7 +236,7 @@ impl Provider {
             };
         };
         kept.fence(call, key, now)?;
-        let done = kept.perform(call, &manners, n, now)?;
+        let done = kept.perform(call, key, &manners, n, now)?;
         if matches!(call, UnitCall::Destroy { .. }) {
             history.note(&id, Change { at: now, open: false, alive: false });
             units.remove(&id);
@@ -290,6 +290,7 @@ impl Kept {
     fn perform(
         &mut self,
         call: &UnitCall,
+        key: &Key,
         manners: &Manners,
         n: u64,
         now: At,
@@ -327,10 +328,15 @@ impl Kept {
             UnitCall::Lease { ttl, description, .. } => {
                 if let Some(lease) = &unit.lease
                     && lease.expires_at > now
-                    && lease.description != *description
                 {
-                    let message = format!("unit {} is leased by {}", unit.id, lease.description);
-                    return Err(PortError::new(PortErrorKind::Fenced, message));
+                    if key.nonce == self.nonce {
+                        unit.lease =
+                            Some(LeaseView { description: description.clone(), expires_at: now.plus(*ttl) });
+                        return Ok(Performed { nonce: self.nonce.clone(), ..Performed::default() });
+                    }
+                    let kind =
+                        if lease.description == *description { PortErrorKind::NotSent } else { PortErrorKind::Fenced };
+                    return Err(PortError::new(kind, format!("unit {} is leased by {}", unit.id, lease.description)));
                 }
                 unit.lease = Some(LeaseView { description: description.clone(), expires_at: now.plus(*ttl) });
                 self.nonce = Nonce::new(format!("nonce{n:04}")).ok();

@@ -1,0 +1,41 @@
+//! One deployer over many: by environment and provider, since each has its own credentials.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use promotion::model::{EnvironmentName, Fleet, Place};
+use promotion::ports::{Deployer, Key, Performed, PortError};
+use promotion::rollout::UnitCall;
+
+/// Hands each call to the deployer of its place.
+#[derive(Debug, Clone, Default)]
+pub struct Dispatch {
+    deployers: BTreeMap<(EnvironmentName, String), Arc<dyn Deployer>>,
+}
+
+impl Dispatch {
+    /// Adds the deployer of `provider` in `environment`.
+    #[must_use]
+    pub fn with(mut self, environment: EnvironmentName, provider: &str, deployer: Arc<dyn Deployer>) -> Self {
+        self.deployers.insert((environment, provider.to_owned()), deployer);
+        self
+    }
+
+    fn of(&self, place: &Place) -> Result<&Arc<dyn Deployer>, PortError> {
+        self.deployers.get(&(place.environment.clone(), place.provider.clone())).ok_or_else(|| {
+            PortError::refused(format!("environment {} has no provider `{}`", place.environment, place.provider))
+        })
+    }
+}
+
+#[async_trait]
+impl Deployer for Dispatch {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.of(place)?.observe_fleet(place).await
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        self.of(place)?.perform(place, call, key).await
+    }
+}

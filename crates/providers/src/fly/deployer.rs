@@ -1,0 +1,212 @@
+//! The two verbs over the Machines API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flyclient::fly::wire::{CreateMachine, ListMachines, NewLease, StopMachine, UpdateMachine};
+use flyclient::fly::{AppHandle, Client, Error, ErrorKind};
+use flytypes::wire::{Machine, MachineState};
+use flytypes::{AppName, InstanceId, MachineId, Region};
+use promotion::model::{Fleet, Nonce, Place, Slot, UnitId, UnitSpec, UnitVersion};
+use promotion::ports::{Deployer, Key, Performed, PortError};
+use promotion::rollout::UnitCall;
+
+use super::error::port;
+use super::shape::full;
+use super::{labels, unit};
+
+/// A Fly organisation, through one token.
+#[derive(Debug, Clone)]
+pub struct FlyDeployer {
+    client: Client,
+}
+
+impl FlyDeployer {
+    /// Over a client.
+    pub const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    fn app(&self, place: &Place) -> Result<AppHandle, PortError> {
+        let name: AppName = place.name.parse().map_err(refused)?;
+        Ok(self.client.app(&name))
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> PortError {
+    PortError::refused(error.to_string())
+}
+
+fn machine_id(unit: &UnitId) -> Result<MachineId, PortError> {
+    unit.as_str().parse().map_err(refused)
+}
+
+fn done(machine: &Machine) -> Performed {
+    Performed {
+        unit: UnitId::new(machine.id.as_str()).ok(),
+        version: machine.instance_id.as_ref().and_then(|id| UnitVersion::new(id.as_str()).ok()),
+        nonce: None,
+    }
+}
+
+/// Success although the call failed: its effect is there already.
+fn unless(result: Result<(), Error>, is_there: impl Fn(&ErrorKind) -> bool) -> Result<Performed, PortError> {
+    match result {
+        Ok(()) => Ok(Performed::default()),
+        Err(error) if is_there(error.kind()) => Ok(Performed::default()),
+        Err(error) => Err(port(&error)),
+    }
+}
+
+#[async_trait]
+impl Deployer for FlyDeployer {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        let query = ListMachines { include_leases: true, ..ListMachines::default() };
+        let machines = match self.app(place)?.machines().list(&query).await {
+            Ok(machines) => machines,
+            Err(error) if error.is_not_found() => {
+                return Err(PortError::refused(format!(
+                    "there is no app `{}`; create it with `fly apps create {}`",
+                    place.name, place.name
+                )));
+            }
+            Err(error) => return Err(port(&error)),
+        };
+        let mut units: Vec<_> = machines.iter().filter_map(unit::unit).collect();
+        units.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Fleet { units, secrets_version: None })
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let app = self.app(place)?;
+        let nonce = key.nonce.as_ref().map(Nonce::as_str);
+        match call {
+            UnitCall::Create { slot, spec, labels, open } => create(&app, slot, spec, labels, *open, key).await,
+            UnitCall::Update { unit, expect, spec, labels, start } => {
+                update(&app, unit, expect, spec, labels, *start, nonce).await
+            }
+            UnitCall::Start { unit } => start(&app, &machine_id(unit)?, nonce).await,
+            UnitCall::Stop { unit } => {
+                let stopped = app.machines().stop(&machine_id(unit)?, &StopMachine::default(), nonce).await;
+                unless(stopped, |_| false)
+            }
+            UnitCall::Cordon { unit } => unless(app.machines().cordon(&machine_id(unit)?, nonce).await, |_| false),
+            UnitCall::Uncordon { unit } => unless(app.machines().uncordon(&machine_id(unit)?, nonce).await, |_| false),
+            UnitCall::Destroy { unit } => {
+                let destroyed = app.machines().destroy(&machine_id(unit)?, true, nonce).await;
+                unless(destroyed, |kind| *kind == ErrorKind::NotFound)
+            }
+            UnitCall::Tag { unit, labels } => tag(&app, &machine_id(unit)?, labels).await,
+            UnitCall::Lease { unit, ttl, description } => {
+                lease(&app, &machine_id(unit)?, ttl.duration(), description, nonce).await
+            }
+            UnitCall::Unlease { unit } => match nonce {
+                None => Ok(Performed::default()),
+                Some(nonce) => {
+                    let released = app.leases().release(&machine_id(unit)?, nonce).await;
+                    unless(released, |kind| *kind == ErrorKind::NotFound)
+                }
+            },
+        }
+    }
+}
+
+async fn create(
+    app: &AppHandle,
+    slot: &Slot,
+    spec: &UnitSpec,
+    labels: &BTreeMap<String, String>,
+    open: bool,
+    key: &Key,
+) -> Result<Performed, PortError> {
+    let mut metadata: BTreeMap<String, String> =
+        labels.iter().map(|(label, value)| (format!("{}{label}", labels::PREFIX), value.clone())).collect();
+    metadata.insert(labels::PLATFORM.to_owned(), "v2".to_owned());
+    metadata.insert(labels::GROUP.to_owned(), spec.group.to_string());
+    metadata.insert(labels::KEY.to_owned(), key.id.clone());
+    let region: Region = spec.region.as_str().parse().map_err(refused)?;
+    let config = full(&spec.config, &spec.image.to_string(), metadata)
+        .map_err(|error| refused(format!("the configuration of {slot} cannot be sent: {error}")))?;
+    let machine = CreateMachine {
+        config,
+        region: Some(region),
+        skip_service_registration: !open,
+        ..CreateMachine::default()
+    };
+    app.machines().create(&machine).await.map(|machine| done(&machine)).map_err(|error| port(&error))
+}
+
+async fn update(
+    app: &AppHandle,
+    unit: &UnitId,
+    expect: &UnitVersion,
+    spec: &UnitSpec,
+    labels: &BTreeMap<String, Option<String>>,
+    start: bool,
+    nonce: Option<&str>,
+) -> Result<Performed, PortError> {
+    let id = machine_id(unit)?;
+    let present = app.machines().get(&id).await.map_err(|error| port(&error))?;
+    let mut metadata = present.config.map(|config| config.metadata).unwrap_or_default();
+    for (key, value) in labels::changes(labels, &metadata) {
+        match value {
+            Some(value) => metadata.insert(key, value),
+            None => metadata.remove(&key),
+        };
+    }
+    let config = full(&spec.config, &spec.image.to_string(), metadata)
+        .map_err(|error| refused(format!("the configuration of {unit} cannot be sent: {error}")))?;
+    let current: InstanceId = expect.as_str().parse().map_err(refused)?;
+    let machine =
+        UpdateMachine { config, current_version: Some(current), skip_launch: !start, ..UpdateMachine::default() };
+    app.machines().update(&id, &machine, nonce).await.map(|machine| done(&machine)).map_err(|error| port(&error))
+}
+
+async fn start(app: &AppHandle, id: &MachineId, nonce: Option<&str>) -> Result<Performed, PortError> {
+    let Err(error) = app.machines().start(id, nonce).await else { return Ok(Performed::default()) };
+    if *error.kind() == ErrorKind::Precondition {
+        let machine = app.machines().get(id).await.map_err(|error| port(&error))?;
+        if matches!(machine.state, MachineState::Started | MachineState::Starting) {
+            return Ok(Performed::default());
+        }
+    }
+    Err(port(&error))
+}
+
+async fn tag(
+    app: &AppHandle,
+    id: &MachineId,
+    labels: &BTreeMap<String, Option<String>>,
+) -> Result<Performed, PortError> {
+    let metadata = app.metadata().get(id).await.map_err(|error| port(&error))?;
+    let changes = labels::changes(labels, &metadata);
+    app.metadata().patch(id, &changes, None).await.map(|()| Performed::default()).map_err(|error| port(&error))
+}
+
+async fn lease(
+    app: &AppHandle,
+    id: &MachineId,
+    ttl: Duration,
+    description: &str,
+    nonce: Option<&str>,
+) -> Result<Performed, PortError> {
+    let leases = app.leases();
+    let taken = match nonce {
+        Some(nonce) => leases.refresh(id, ttl, nonce).await,
+        None => leases.acquire(id, &NewLease { ttl, description: description.to_owned() }).await,
+    };
+    match taken {
+        Ok(lease) => Ok(Performed { nonce: lease.nonce.and_then(|nonce| Nonce::new(nonce).ok()), ..Performed::default() }),
+        Err(error) => {
+            let held = leases.get(id).await.ok().flatten();
+            match held {
+                // Ours, and its number was lost with a runner: it runs out soon.
+                Some(held) if held.description == description => Err(PortError::not_sent(format!(
+                    "machine {id} is still leased by an earlier runner of this promotion"
+                ))),
+                _ => Err(port(&error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Fly.io as a deployer: calls only. What follows from what is decided in `promotion::rollout`.
+
+mod deployer;
+mod error;
+mod labels;
+mod shape;
+mod unit;
+
+pub use deployer::FlyDeployer;
+pub use shape::{expected_checks, unit_config};

@@ -1,0 +1,69 @@
+//! Evidence signed by a runner's key.
+
+use std::io;
+use std::path::Path;
+
+use async_trait::async_trait;
+use promotion::model::{Attestation, Statement};
+use promotion::ports::{Attestor, PortError};
+use ssh_key::rand_core::OsRng;
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
+
+use super::{ATTESTATION_NAMESPACE, AllowedSigners, person, signer};
+
+/// Signs with one key, believes it and those that are allowed. Its `Debug` shows no key material.
+#[derive(Clone)]
+pub struct SshAttestor {
+    key: PrivateKey,
+    allowed: AllowedSigners,
+}
+
+impl std::fmt::Debug for SshAttestor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SshAttestor").field("key", &person(self.key.public_key())).finish_non_exhaustive()
+    }
+}
+
+impl SshAttestor {
+    /// Over a key that was read already.
+    pub fn new(key: PrivateKey, allowed: AllowedSigners) -> Self {
+        let allowed = allowed.with(key.public_key().clone(), ATTESTATION_NAMESPACE);
+        Self { key, allowed }
+    }
+}
+
+#[async_trait]
+impl Attestor for SshAttestor {
+    async fn sign(&self, statement: &Statement) -> Result<Attestation, PortError> {
+        let signature = self
+            .key
+            .sign(ATTESTATION_NAMESPACE, HashAlg::Sha512, statement.text().as_bytes())
+            .and_then(|signature| signature.to_pem(LineEnding::LF))
+            .map_err(|error| PortError::refused(format!("the runner's key cannot sign: {error}")))?;
+        Ok(Attestation { statement: statement.clone(), by: person(self.key.public_key()), signature })
+    }
+
+    async fn verify(&self, attestation: &Attestation) -> Result<(), PortError> {
+        let text = attestation.statement.text();
+        let who = signer(&self.allowed, ATTESTATION_NAMESPACE, &text, &attestation.signature)?;
+        if who == attestation.by {
+            Ok(())
+        } else {
+            Err(PortError::refused(format!("it says {} and is signed by {who}", attestation.by)))
+        }
+    }
+}
+
+/// The key at `path`; a new Ed25519 key, readable by its owner alone, when there is none.
+pub fn read_or_make_key(path: &Path) -> io::Result<PrivateKey> {
+    let other = |error: ssh_key::Error| io::Error::other(format!("{}: {error}", path.display()));
+    match std::fs::read(path) {
+        Ok(text) => PrivateKey::from_openssh(text).map_err(other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(other)?;
+            key.write_openssh_file(path, LineEnding::LF).map_err(other)?;
+            Ok(key)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,252 @@
+//! From the project file to what components shall become.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envconfig::fly_toml::FlyToml;
+use envconfig::project::{Binding, Class as FileClass, Component, Environment, HealthProof, Project, PromotionPolicy, Strategy as FileStrategy};
+use flytypes::ImageRef;
+use promotion::model::{
+    ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule, GroupName,
+    GroupTarget, Limits, Millis, NameError, Person, Place, Policy, Proof, RegionName, Strategy, SuiteName,
+};
+use serde_json::Value;
+
+use crate::fly::{expected_checks, unit_config};
+
+/// Why a target cannot be made from a project.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// A name of the project file is none for the engine.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The environment is not in the file.
+    #[error("the project file has no environment `{0}`")]
+    NoEnvironment(String),
+    /// The component is not bound.
+    #[error("environment `{environment}` says nothing about component `{component}`")]
+    NoBinding {
+        /// Where.
+        environment: String,
+        /// What.
+        component: String,
+    },
+    /// This kind of component cannot be moved yet.
+    #[error("component `{component}` is of a kind that cannot be promoted by this version: leave it out with --only")]
+    Kind {
+        /// Which.
+        component: String,
+    },
+    /// This strategy is not there.
+    #[error("strategy `{strategy}` cannot be used by this version; `bluegreen`, `rolling` and `immediate` can")]
+    Strategy {
+        /// Which.
+        strategy: String,
+    },
+    /// The fly.toml of a component is missing or unreadable.
+    #[error("component `{component}` has no readable fly.toml")]
+    NoConfig {
+        /// Which component.
+        component: String,
+    },
+}
+
+/// Makes targets for one environment.
+#[derive(Debug)]
+pub struct Targets<'p> {
+    project: &'p Project,
+    environment: &'p Environment,
+    name: EnvironmentName,
+    /// fly.toml by component, as read.
+    configs: &'p BTreeMap<String, FlyToml>,
+}
+
+/// Machines of a new group that has services, as `fly deploy` makes them (fly.md 2.2).
+const NEW_WITH_SERVICES: u32 = 2;
+
+impl<'p> Targets<'p> {
+    /// For `environment` of `project`, with every component's fly.toml.
+    pub fn new(
+        project: &'p Project,
+        environment: &str,
+        configs: &'p BTreeMap<String, FlyToml>,
+    ) -> Result<Self, TargetError> {
+        let found =
+            project.environment(environment).ok_or_else(|| TargetError::NoEnvironment(environment.to_owned()))?;
+        Ok(Self { project, environment: found, name: EnvironmentName::new(environment)?, configs })
+    }
+
+    /// The environment's class.
+    pub fn class(&self) -> Class {
+        match self.environment.class.value {
+            FileClass::Local => Class::Local,
+            FileClass::Preview => Class::Preview,
+            FileClass::Staging => Class::Staging,
+            FileClass::Production => Class::Production,
+        }
+    }
+
+    /// Where a component lives.
+    pub fn place(&self, component: &str) -> Result<Place, TargetError> {
+        let binding = self.binding(component)?;
+        let provider = match binding {
+            Binding::Fly(_) => "fly",
+            Binding::Static(_) => "static",
+            Binding::Supabase(_) => return Err(TargetError::Kind { component: component.to_owned() }),
+        };
+        Ok(Place {
+            environment: self.name.clone(),
+            component: ComponentName::new(component)?,
+            provider: provider.to_owned(),
+            name: binding.target().value,
+        })
+    }
+
+    /// The components in the order in which they change: Fly apps, then static bundles.
+    pub fn components(&self) -> Vec<String> {
+        let mut names: Vec<(u8, String)> = self
+            .project
+            .components()
+            .iter()
+            .filter_map(|(name, component)| match component {
+                Component::Fly { .. } => Some((0, name.to_string())),
+                Component::Static { .. } => Some((1, name.to_string())),
+                Component::Supabase { .. } => None,
+            })
+            .collect();
+        names.sort();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    fn binding(&self, component: &str) -> Result<&'p Binding, TargetError> {
+        self.environment
+            .bindings
+            .iter()
+            .find(|(name, _)| name.as_str() == component)
+            .map(|(_, binding)| binding)
+            .ok_or_else(|| TargetError::NoBinding {
+                environment: self.environment.name.to_string(),
+                component: component.to_owned(),
+            })
+    }
+
+    /// What `component` shall become with `image`, tested as `source`.
+    pub fn target(
+        &self,
+        component: &str,
+        image: ImageRef,
+        source: ImageRef,
+        rules: Option<&PromotionPolicy>,
+    ) -> Result<ComponentTarget, TargetError> {
+        let place = self.place(component)?;
+        let limits = rules.map_or_else(Limits::default, limits);
+        match self.binding(component)? {
+            Binding::Fly(binding) => {
+                let mut toml = self
+                    .configs
+                    .get(component)
+                    .cloned()
+                    .ok_or_else(|| TargetError::NoConfig { component: component.to_owned() })?;
+                toml.apply_overlay(&binding.overlay);
+                let volumes = toml.groups().iter().any(|group| toml.has_mounts(group));
+                let asked = rules.map_or(FileStrategy::BlueGreen, |rules| rules.strategy_for(volumes).value);
+                let strategy = strategy(asked, volumes && rules.is_none())?;
+                let groups = self.groups(component, &toml)?;
+                Ok(ComponentTarget { place, image, source, groups, strategy, limits })
+            }
+            Binding::Static(binding) => {
+                let group = GroupTarget {
+                    config: Value::Object(binding.env.clone()),
+                    counts: BTreeMap::from([(RegionName::new("everywhere")?, 1)]),
+                    proof: Proof::Served,
+                };
+                let groups = BTreeMap::from([(GroupName::new("site")?, group)]);
+                Ok(ComponentTarget { place, image, source, groups, strategy: Strategy::Immediate, limits })
+            }
+            Binding::Supabase(_) => Err(TargetError::Kind { component: component.to_owned() }),
+        }
+    }
+
+    fn groups(&self, component: &str, toml: &FlyToml) -> Result<BTreeMap<GroupName, GroupTarget>, TargetError> {
+        let healthy = self.project.component(component).and_then(|component| match component {
+            Component::Fly { healthy, .. } => healthy.as_ref().map(|proof| proof.value),
+            Component::Static { .. } | Component::Supabase { .. } => None,
+        });
+        let region = toml.primary_region.as_ref().map_or("iad", |region| region.as_str());
+        let mut groups = BTreeMap::new();
+        for (name, config) in toml.flatten() {
+            let checks = expected_checks(&config);
+            let proof = match healthy {
+                Some(HealthProof::StartedFor(time)) if checks.is_empty() => {
+                    Proof::StartedFor(Millis(time.as_millis()))
+                }
+                _ => Proof::Checks(checks),
+            };
+            let count = if config.services.is_empty() { 1 } else { NEW_WITH_SERVICES };
+            let group = GroupTarget {
+                config: unit_config(&config),
+                counts: BTreeMap::from([(RegionName::new(region)?, count)]),
+                proof,
+            };
+            groups.insert(GroupName::new(name.as_str())?, group);
+        }
+        Ok(groups)
+    }
+}
+
+fn strategy(asked: FileStrategy, volumes: bool) -> Result<Strategy, TargetError> {
+    match asked {
+        FileStrategy::BlueGreen if volumes => Ok(Strategy::Rolling),
+        FileStrategy::BlueGreen => Ok(Strategy::BlueGreen),
+        FileStrategy::Rolling => Ok(Strategy::Rolling),
+        FileStrategy::Immediate => Ok(Strategy::Immediate),
+        FileStrategy::Canary => Err(TargetError::Strategy { strategy: "canary".to_owned() }),
+    }
+}
+
+fn limits(rules: &PromotionPolicy) -> Limits {
+    Limits {
+        settle: Millis(rules.settle.value.as_millis()),
+        drain: Millis(rules.drain.value.as_millis()),
+        wait: Millis(rules.wait_timeout.value.as_millis()),
+        park_for: Millis(rules.park_for.value.as_millis()),
+        max_unavailable: 1,
+        ..Limits::default()
+    }
+}
+
+/// The engine's rules for promotions from `from` (none: where evidence is made) by a policy of the project file.
+pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) -> Result<Policy, TargetError> {
+    let suites: BTreeSet<SuiteName> =
+        rules.suites.value.iter().map(|suite| SuiteName::new(suite.as_str())).collect::<Result<_, _>>()?;
+    let people: BTreeSet<Person> = project
+        .people()
+        .in_groups(rules.approvals.from.value.iter())
+        .into_iter()
+        .map(|person| Person::new(person.to_string()))
+        .collect::<Result<_, _>>()?;
+    let evidence = match from {
+        Some(from) => Some(EvidenceRule {
+            from: EnvironmentName::new(from)?,
+            suites: suites.clone(),
+            max_age: Millis(rules.attestation_max_age.value.as_millis()),
+        }),
+        None => None,
+    };
+    let approvals = from.map(|_| ApprovalRule {
+        count: rules.approvals.count.value,
+        from: people,
+        expires: Millis(rules.approvals.expires.value.as_millis()),
+    });
+    Ok(Policy {
+        evidence,
+        approvals,
+        breaker: BreakerRule {
+            failures: rules.breaker.failures.value,
+            window: Millis(rules.breaker.window.value.as_millis()),
+        },
+        verify: suites,
+        soak: Millis(if from.is_some() { rules.soak.value.as_millis() } else { 0 }),
+        deadline: Policy::default().deadline,
+    })
+}

@@ -1,0 +1,64 @@
+//! Time, ids and chance of the real world.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use promotion::model::{At, Millis, PromotionId};
+use promotion::ports::{Clock, Ids, Randomness};
+use rand::Rng as _;
+
+/// The system's clock, and tokio's sleep.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    fn now(&self) -> At {
+        At(jiff::Timestamp::now().as_millisecond())
+    }
+
+    async fn sleep(&self, time: Millis) {
+        tokio::time::sleep(Duration::from_millis(time.0)).await;
+    }
+}
+
+/// UUIDs version 7 (RFC 9562), which sort by time.
+#[derive(Debug, Default)]
+pub struct UuidIds {
+    runners: AtomicU64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where ids enter")]
+fn fresh() -> uuid::Uuid {
+    uuid::Uuid::now_v7()
+}
+
+impl UuidIds {
+    /// An id for a new store.
+    pub fn store(&self) -> promotion::model::StoreId {
+        promotion::model::StoreId::new(format!("store-{}", fresh().simple())).expect("hex digits are a name")
+    }
+}
+
+impl Ids for UuidIds {
+    fn promotion(&self) -> PromotionId {
+        PromotionId::new(format!("p-{}", fresh().simple())).expect("hex digits are a name")
+    }
+
+    fn runner(&self) -> String {
+        let n = self.runners.fetch_add(1, Ordering::Relaxed);
+        format!("runner-{}-{n}", fresh().simple())
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsRandomness;
+
+impl Randomness for OsRandomness {
+    fn below(&self, bound: u64) -> u64 {
+        rand::rng().random_range(0..bound.max(1))
+    }
+}
