@@ -23,7 +23,7 @@ pub(crate) enum Verb {
     ///
     /// Exit codes: 0 all passed, 2 a file cannot be read, 3 a target is not the requested environment or build,
     /// 4 a test failed, 9 interrupted, 10 no test ran, 13 flaky under --fail-on-flaky.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List suites and cases without sending anything
     List(ListArgs),
 }

@@ -14,9 +14,9 @@ use std::{fmt, str::FromStr};
 
 use serde_json::Value;
 
-/// A path into a JSON document. See the [module's table](self) for what can be written.
+/// A path into a JSON document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonPath {
+pub(crate) struct JsonPath {
     text: String,
     segments: Vec<Segment>,
 }
@@ -31,7 +31,7 @@ enum Segment {
 /// Why a text is no path that is understood here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no JSON path: {why} at character {at}")]
-pub struct JsonPathError {
+pub(crate) struct JsonPathError {
     text: String,
     why: &'static str,
     at: usize,
@@ -39,14 +39,14 @@ pub struct JsonPathError {
 
 impl JsonPath {
     /// The nodes that the path selects in `document`, in document order.
-    pub fn select<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
+    pub(crate) fn select<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
         self.segments.iter().fold(vec![document], |nodes, segment| {
             nodes.into_iter().flat_map(|n| segment.children(n)).collect()
         })
     }
 
     /// Whether the path can select at most one node (RFC 9535, 2.3.5.1, "singular query").
-    pub fn is_singular(&self) -> bool {
+    pub(crate) fn is_singular(&self) -> bool {
         !self.segments.contains(&Segment::Any)
     }
 }

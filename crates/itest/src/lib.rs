@@ -31,7 +31,6 @@ mod transport;
 mod variables;
 
 pub use event::{Event, Events, Silent};
-pub use json_path::{JsonPath, JsonPathError};
 pub use report::{
     CaseReport, Exchange, Failure, Report, Retry, SuiteReport, TargetReport, Totals, Verdict, exit,
     terminal::{Terminal, event_line},

@@ -7,7 +7,7 @@ use itest::{Event, ExpectedIdentity, Filter, Limits, Report, Run, Target, Termin
 
 use crate::{args::RunArgs, files};
 
-pub(crate) fn exec(context: &Context, out: &Output, args: RunArgs) -> Result<Exit, Failure> {
+pub(crate) fn exec(context: &Context, out: &Output, args: Box<RunArgs>) -> Result<Exit, Failure> {
     let run = Run {
         suites: files::suites(&context.current_dir, &args.paths),
         targets: targets(&args)?,

@@ -1,29 +1,4 @@
 //! What came out of a run.
-//!
-//! As JSON a report is one object; names are stable, new ones may be added, and `schema` changes when an old
-//! one changes its meaning. Durations are whole milliseconds. Absent values are `null`.
-//!
-//! ```json
-//! {
-//!   "schema": 1,
-//!   "duration_ms": 812,
-//!   "interrupted": false, "fail_on_flaky": false,
-//!   "totals": {"passed": 3, "failed": 1, "flaky": 0, "errored": 0, "not_run": 0},
-//!   "targets": [{"name": "api", "url": "https://…", "environment": "staging", "version": "1.2.0",
-//!                "commit": null, "digest": null, "waived": null, "refused": null}],
-//!   "suites": [{
-//!     "file": "smoke.toml", "name": "smoke", "problems": [],
-//!     "cases": [{
-//!       "name": "runs python", "tags": [], "line": 12, "verdict": "failed", "reason": null,
-//!       "attempts": 1, "duration_ms": 40, "retries": [],
-//!       "failures": [{"step": "run", "assertion": "json $.stdout equals", "expected": "\"hi\\n\"",
-//!                     "actual": "\"\"", "line": 20}],
-//!       "exchange": {"request": "POST https://…/api/v1/run", "status": 200, "duration_ms": 31, "body": "{…}"}
-//!     }]
-//!   }],
-//!   "warnings": []
-//! }
-//! ```
 
 pub mod exit;
 mod redaction;
@@ -86,6 +61,31 @@ impl Totals {
 }
 
 /// The whole result. Suites are in the order they were given, cases in the order of their file.
+///
+/// As JSON a report is one object; names are stable, new ones may be added, and `schema` changes when an old
+/// one changes its meaning. Durations are whole milliseconds. Absent values are `null`.
+///
+/// ```json
+/// {
+///   "schema": 1,
+///   "duration_ms": 812,
+///   "interrupted": false, "fail_on_flaky": false,
+///   "totals": {"passed": 3, "failed": 1, "flaky": 0, "errored": 0, "not_run": 0},
+///   "targets": [{"name": "api", "url": "https://…", "environment": "staging", "version": "1.2.0",
+///                "commit": null, "digest": null, "waived": null, "refused": null}],
+///   "suites": [{
+///     "file": "smoke.toml", "name": "smoke", "problems": [],
+///     "cases": [{
+///       "name": "runs python", "tags": [], "line": 12, "verdict": "failed", "reason": null,
+///       "attempts": 1, "duration_ms": 40, "retries": [],
+///       "failures": [{"step": "run", "assertion": "json $.stdout equals", "expected": "\"hi\\n\"",
+///                     "actual": "\"\"", "line": 20}],
+///       "exchange": {"request": "POST https://…/api/v1/run", "status": 200, "duration_ms": 31, "body": "{…}"}
+///     }]
+///   }],
+///   "warnings": []
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The version of this form.

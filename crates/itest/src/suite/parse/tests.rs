@@ -225,3 +225,44 @@ fn a_suite_never_shows_the_values_of_its_variables() {
     let shown = format!("{:?}", Suite::parse("s.toml", text).unwrap());
     assert!(shown.contains("token") && !shown.contains("hunter22"), "{shown}");
 }
+
+#[test]
+fn every_example_of_the_readme_can_be_read() {
+    let readme = include_str!("../../../README.md");
+    let examples: Vec<_> =
+        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        Suite::parse("README.md", example).unwrap_or_else(|problems| panic!("{problems}\n{example}"));
+    }
+}
+
+#[test]
+fn no_broken_file_breaks_the_reader_and_every_problem_has_a_place_in_it() {
+    let whole = include_str!("full.toml");
+    let lines = whole.lines().count();
+    let check = |text: &str| {
+        let Err(found) = Suite::parse("s.toml", text) else { return };
+        assert!(!found.problems.is_empty());
+        for problem in &found.problems {
+            assert!(
+                problem.line >= 1 && problem.line <= lines + 1 && problem.column >= 1,
+                "{problem:?}\n{text}"
+            );
+        }
+    };
+    let cuts = whole.char_indices().map(|(at, _)| at).step_by(11);
+    for at in cuts {
+        check(&whole[..at]);
+    }
+    for left_out in 0..lines {
+        let rest: Vec<_> =
+            whole.lines().enumerate().filter(|(n, _)| *n != left_out).map(|(_, l)| l).collect();
+        check(&rest.join("\n"));
+    }
+    for (from, to) in
+        [("\"", "'"), ("[", "{"), ("=", "."), ("{", "[["), ("\n", " "), ("$", "@"), ("request", "req")]
+    {
+        check(&whole.replace(from, to));
+    }
+}
