@@ -65,8 +65,8 @@ pub fn tests(session: &mut Session<'_>) -> Result<Report, Failure> {
     let doc = test(&["--doc", "--no-fail-fast"]).echoed().run(session.shell)?;
     results.extend(libtest::parse_doc(&doc.text));
     let (is_ok, ending) = match ran.is_ok() {
-        true => (doc.is_ok(), doc.ending()),
-        false => (false, ran.ending()),
+        true => (doc.is_ok(), format!("cargo test --doc ended with {}", doc.ending())),
+        false => (false, format!("cargo test ended with {}", ran.ending())),
     };
     let report = judge(&results, is_ok, &ending);
     session.results = Some(results);
@@ -91,7 +91,7 @@ pub fn judge(results: &Results, is_ok: bool, ending: &str) -> Report {
     }
     if !is_ok && counts.failed == 0 {
         counts.failed = 1;
-        notes.push(format!("cargo test ended with {ending}"));
+        notes.push(ending.to_owned());
     }
     Report::of(counts, notes)
 }
