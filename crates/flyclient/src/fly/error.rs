@@ -171,8 +171,10 @@ impl fmt::Display for Error {
         if let Some(machine) = &context.machine {
             write!(f, " {machine}")?;
         }
-        if let Some(app) = &context.app {
-            write!(f, " of app {app}")?;
+        match &context.app {
+            Some(app) if context.operation.ends_with(" app") => write!(f, " {app}")?,
+            Some(app) => write!(f, " of app {app}")?,
+            None => {}
         }
         write!(f, ": {}", context.kind.words())?;
         if let Some(status) = context.status {

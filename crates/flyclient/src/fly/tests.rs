@@ -120,6 +120,9 @@ async fn an_error_says_what_where_why_and_which_request() {
          3287457df24987 lease currently held by a@b until noon; nothing was changed; request 01REQ-fra"
     );
     assert_eq!((error.operation(), error.attempts()), ("update machine", 1));
+    let (asking, _, _) = client(Script::new().then(404, ""));
+    let text = asking.apps().get(&app()).await.unwrap_err().to_string();
+    assert_eq!(text, "get app runner: not found (status 404); nothing was changed");
     assert_eq!(error.request_id(), Some("01REQ-fra"));
 }
 

@@ -24,7 +24,7 @@ pub struct Lease {
     /// What for, in the holder's words.
     #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
     pub description: String,
-    /// The machine's version when it was granted.
+    /// A version of the lease or of the machine; which is not documented, so do not compare it.
     #[serde(deserialize_with = "unless_empty", skip_serializing_if = "is_default")]
     pub version: Option<InstanceId>,
 }
