@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, http, lines, within};
+use crate::support::{Server, best_runtime, http, lines, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_runs_its_image_with_the_platforms_environment() {
@@ -40,6 +40,31 @@ async fn a_machine_runs_its_image_with_the_platforms_environment() {
         }
         let log = s.call("GET", &format!("/localcloud/v1/apps/web/machines/{id}/log"), None).await;
         assert!(log.text().contains("listening on"), "{}", log.text());
+        s.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_image_runs_on_the_best_runtime_there_is() {
+    within(async {
+        let s = Server::start_with(|o| o.runtime = best_runtime()).await;
+        println!("runtime {}: {}", s.handle.runtime(), s.handle.runtime_why());
+        s.app("web").await;
+        let digest = s.push_whole("web", "v1").await;
+        for region in ["fra", "ams"] {
+            let id = s.started("web", json!({"config": s.config("web:v1"), "region": region})).await;
+            let machine = s.until("web", &id, |m| m["checks"][0]["status"] == "passing").await;
+            assert_eq!(machine["image_ref"]["digest"], digest.as_str());
+        }
+        for (edge, region) in s.edges("web").await.iter().zip(["fra", "ams"]) {
+            while !http("GET", edge, &[], "")
+                .await
+                .is_ok_and(|a| a.text().contains(&format!("FLY_REGION={region}")))
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
         s.end().await;
     })
     .await;

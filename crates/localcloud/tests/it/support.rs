@@ -16,6 +16,9 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+/// The test service.
+pub(crate) const APP: &str = env!("CARGO_BIN_EXE_localcloud-fixture-app");
+
 /// No test takes longer.
 const HARD: Duration = Duration::from_secs(90);
 
@@ -213,15 +216,15 @@ impl Client {
         json!({"digest": digest, "size": bytes.len()})
     }
 
-    /// Pushes an image of the test service; `env` is the image's own. Answers its digest.
+    /// Pushes an image whose command is the test service, which the plain runtime finds on the host: small and quick.
+    /// `env` is the image's own. Answers its digest.
     pub(crate) async fn push(&self, repository: &str, tag: &str, env: &[(&str, &str)]) -> String {
-        let program = std::fs::read(env!("CARGO_BIN_EXE_localcloud-fixture-app")).unwrap();
-        let layer = archive(&[("usr/local/bin/app", &program, 0o755)]);
+        let layer = archive(&[("etc/motd", tag.as_bytes(), 0o644)]);
         let env: Vec<String> = env.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let labels = json!({"org.opencontainers.image.version": tag});
         let config = json!({
             "architecture": "amd64", "os": "linux",
-            "config": {"Entrypoint": ["/usr/local/bin/app"], "Env": env, "Labels": labels},
+            "config": {"Entrypoint": [APP], "Env": env, "Labels": labels},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
         });
         self.push_manifest(
@@ -232,6 +235,20 @@ impl Client {
             &layer,
         )
         .await
+    }
+
+    /// Pushes an image with the test service and its libraries in it.
+    pub(crate) async fn push_whole(&self, repository: &str, tag: &str) -> String {
+        let program = cell::image::ProgramImage { program: APP.into(), ..Default::default() };
+        let image = cell::image::build_program(&program).unwrap();
+        for blob in &image.blobs {
+            self.push_blob(repository, &blob.bytes).await;
+        }
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let put =
+            self.registry_with("PUT", &path, &[("content-type", &image.media_type)], &image.manifest).await;
+        assert_eq!(put.header("docker-content-digest"), image.digest);
+        image.digest
     }
 
     /// Pushes a static bundle of files.
@@ -308,13 +325,20 @@ impl std::ops::Deref for Server {
     }
 }
 
+fn runtime(want: Option<RuntimeKind>) -> Arc<dyn runtime::Runtime> {
+    let exe = env!("CARGO_BIN_EXE_localcloud-fixture").into();
+    Arc::from(runtime::choose(want, Shim { exe, args: vec![String::from(ARGUMENT)] }).unwrap())
+}
+
+/// What this host offers at best.
+pub(crate) fn best_runtime() -> Arc<dyn runtime::Runtime> {
+    runtime(None)
+}
+
 /// Options for a server on `dir`: no rate limits, little lag, the plain runtime.
 pub(crate) fn options(dir: &Path) -> Options {
-    let shim =
-        Shim { exe: env!("CARGO_BIN_EXE_localcloud-fixture").into(), args: vec![String::from(ARGUMENT)] };
-    let runtime = runtime::choose(Some(RuntimeKind::Plain), shim).unwrap();
     let orgs = Orgs::one("tok-a", "acme").with("tok-b", "other");
-    let mut options = Options::new(dir, Arc::from(runtime), orgs);
+    let mut options = Options::new(dir, runtime(Some(RuntimeKind::Plain)), orgs);
     (options.rate_limits, options.lag, options.seed) = (false, EdgeLag { min_ms: 5, max_ms: 60 }, 7);
     options
 }

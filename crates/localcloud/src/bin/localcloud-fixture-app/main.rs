@@ -1,7 +1,8 @@
 //! A small service for the tests' images: plain threads and sockets, nothing of the crate under test.
 //!
 //! Listens on `HOST`:`PORT`. Answers with its environment as lines; `/healthz` 200 unless `HEALTH` says another code;
-//! `/slow?MS` late; `/count` how many POSTs came; `/exit?CODE` ends; `/stream` in chunks. `EXIT` set: ends at once with it.
+//! `/slow?MS` late; `/count` how many POSTs came; `/exit?CODE` ends; `/stream` in chunks; `/upgrade` echoes
+//! bytes; `/drop` closes without an answer. `EXIT` set: ends at once with it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -82,6 +83,20 @@ fn answer(stream: &mut TcpStream, method: &str, target: &str, body: &[u8]) -> st
         "/count" => return text(stream, &POSTS.load(Ordering::SeqCst).to_string()),
         "/echo" => return text(stream, &String::from_utf8_lossy(body)),
         "/drop" => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+        "/upgrade" => {
+            write!(
+                stream,
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"
+            )?;
+            let mut buffer = [0; 64];
+            loop {
+                let n = stream.read(&mut buffer)?;
+                if n == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                stream.write_all(&buffer[..n])?;
+            }
+        }
         "/stream" => {
             write!(stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
             for part in ["one", "two", "six"] {
