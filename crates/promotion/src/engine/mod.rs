@@ -23,7 +23,7 @@ pub use error::EngineError;
 pub use events::{EngineEvent, Events};
 pub use planning::snapshot_release;
 pub use tick::Ticked;
-pub use verbs::Ask;
+pub use verbs::{Ask, Planned};
 
 use crate::model::{EnvironmentName, Millis, PromotionId};
 use crate::ports::{

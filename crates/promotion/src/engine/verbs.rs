@@ -1,11 +1,15 @@
 //! What people do: ask, agree, refuse, end, close the breaker, look.
 
+use std::sync::Arc;
+
+use super::drive::Came;
+use super::session::Session;
 use super::{Engine, EngineError, Handle};
-use crate::journal::{Draft, Entry, EnvironmentView};
-use crate::machine::{Event, Stamped, step};
+use crate::journal::{Draft, Entry, EnvironmentView, Memory};
+use crate::machine::{Event, Stamped, Work, step};
 use crate::model::{
-    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Kind, Person, Policy, PromotionId,
-    Release, Request,
+    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Kind, Person, Plan, Policy,
+    PromotionId, Release, Request,
 };
 use crate::ports::JournalError;
 
@@ -30,12 +34,50 @@ pub struct Ask {
     pub reason: Option<String>,
 }
 
+/// A plan that nobody asked to carry out.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// What would be true afterwards; its hash is what a request made now would get.
+    pub plan: Plan,
+    /// A line per open gate, or why one is closed.
+    pub gates: Result<Vec<String>, String>,
+}
+
 impl Engine {
     /// Reads an environment's whole journal.
     pub async fn view(&self, environment: &EnvironmentName) -> Result<EnvironmentView, EngineError> {
         let mut view = EnvironmentView::new(environment.clone());
         view.extend(&self.ports.journal.read(environment, 0).await?)?;
         Ok(view)
+    }
+
+    /// What [`Engine::request`] and a drive would plan, and whether the gates would let it; nothing is written down and
+    /// nothing at the provider changes.
+    pub async fn plan(&self, ask: Ask) -> Result<Planned, EngineError> {
+        let scratch = Memory::new(self.ports.journal.store_id().await?, self.ports.clock.clone());
+        for environment in self.ports.journal.environments().await? {
+            scratch.load(&environment, self.ports.journal.read(&environment, 0).await?);
+        }
+        let mut trial = self.clone();
+        trial.ports.journal = Arc::new(scratch);
+        trial.events = tokio::sync::broadcast::Sender::new(1);
+        let handle = trial.request(ask).await?;
+        let mut session = Session::open(&trial, &handle.environment, &handle.id).await?;
+        if let Came::Event(event) = session.make_plan().await? {
+            session.emit(event).await?;
+        }
+        let facts = &session.view().state.facts;
+        let stopped = facts.failure.as_ref().map(|failure| failure.why.clone()).or_else(|| facts.stalled.clone());
+        let Some(plan) = facts.plan.clone() else {
+            return Err(EngineError::Refused { why: stopped.unwrap_or_else(|| "there is no plan".to_owned()) });
+        };
+        let gates = match session.ask_gates().await? {
+            Came::Event(Event::Done(Work::Gates { passed })) => Ok(passed),
+            Came::Event(Event::GateClosed { gate, why }) => Err(format!("{gate}: {why}")),
+            Came::Event(Event::Errored { why }) => Err(why),
+            Came::Event(_) | Came::Yield => Err("the gates could not be asked".to_owned()),
+        };
+        Ok(Planned { plan, gates })
     }
 
     /// Writes a request down; nothing else happens until somebody drives it. Not idempotent: each call is a promotion.

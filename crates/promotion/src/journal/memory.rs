@@ -30,6 +30,11 @@ impl Memory {
         Self { id, clock, chains: Mutex::default() }
     }
 
+    /// Takes over a chain that was read elsewhere, for a trial that leaves the original alone.
+    pub fn load(&self, environment: &EnvironmentName, records: Vec<Record>) {
+        self.chains().entry(environment.clone()).or_default().records = records;
+    }
+
     fn chains(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, Chain>> {
         self.chains.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
