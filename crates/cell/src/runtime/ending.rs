@@ -3,7 +3,7 @@
 use std::{io, thread, time::Duration};
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 
@@ -23,6 +23,9 @@ pub(super) fn signal(kind: RuntimeKind, cell: &Cell, signal: i32) -> io::Result<
     if !is_running(cell) {
         return Err(gone());
     }
+    if !cfg!(target_os = "linux") {
+        return killpg(pid(cell.pid)?, signal).map_err(io::Error::from);
+    }
     let below = procfs::eldest_child(cell.pid).ok_or_else(gone)?;
     let program = match kind {
         RuntimeKind::Plain => below,
@@ -35,6 +38,10 @@ pub(super) fn signal(kind: RuntimeKind, cell: &Cell, signal: i32) -> io::Result<
 pub(super) fn end(cell: &Cell) -> io::Result<()> {
     let (patience, deadline) = (Deadline::after(SUPERVISOR_MAX), Deadline::after(END_MAX));
     while is_running(cell) {
+        if !cfg!(target_os = "linux") {
+            // Without /proc the tree is the supervisor's process group.
+            let _ = killpg(pid(cell.pid)?, Signal::SIGKILL);
+        }
         for victim in procfs::descendants(cell.pid) {
             let _ = kill(pid(victim.pid)?, Signal::SIGKILL);
         }

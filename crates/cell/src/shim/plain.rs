@@ -1,5 +1,6 @@
 //! The supervisor of a plain cell: the program is its child, and on Linux all that the program leaves behind becomes
-//! its child too (`PR_SET_CHILD_SUBREAPER`), so that at the end nothing is missed.
+//! its child too (`PR_SET_CHILD_SUBREAPER`), so that at the end nothing is missed. Elsewhere the tree is the process
+//! group, and what leaves the group is not found again.
 
 use std::{convert::Infallible, path::Path, thread, time::Duration};
 
@@ -9,7 +10,7 @@ use nix::{
         signal::{Signal, kill, killpg},
         wait::{WaitStatus, wait},
     },
-    unistd::{Pid, chdir, setpgid},
+    unistd::{Pid, chdir, getpgrp},
 };
 
 use super::{
@@ -32,8 +33,14 @@ pub(super) fn supervise(spec: &Spec, mut report: Report) -> Result<(), (Failure,
         Ok(program) => {
             drop(report);
             let code = watch(program);
-            sweep(program);
-            drop(record::write_exit(&spec.dir, code));
+            if cfg!(target_os = "linux") {
+                sweep(program);
+                drop(record::write_exit(&spec.dir, code));
+            } else {
+                // There the supervisor is of the same group, and ends with it.
+                drop(record::write_exit(&spec.dir, code));
+                let _ = killpg(getpgrp(), Signal::SIGKILL);
+            }
             Ok(())
         }
         Err(failure) => Err((failure, report)),
@@ -61,9 +68,9 @@ fn begin(spec: &Spec, report: &mut Report) -> Result<Pid, Failure> {
 }
 
 fn become_program(spec: &Spec, supervisor: u32) -> Result<Infallible, Failure> {
-    setpgid(Pid::from_raw(0), Pid::from_raw(0)).step("make a process group")?;
     #[cfg(target_os = "linux")]
     {
+        nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).step("make a process group")?;
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).step("tie the program to its supervisor")?;
         if nix::unistd::getppid().as_raw().unsigned_abs() != supervisor {
             exit_now(137);

@@ -3,13 +3,10 @@
 use std::{
     fs::File,
     io::{self, Read as _, Write as _},
+    os::fd::OwnedFd,
 };
 
-use nix::{
-    fcntl::OFlag,
-    sys::wait::waitpid,
-    unistd::{pipe2, setsid},
-};
+use nix::{sys::wait::waitpid, unistd::setsid};
 
 use super::{
     failure::{Failure, Report, Step as _},
@@ -36,17 +33,17 @@ fn start() -> Result<Answer, String> {
         serde_json::from_slice(&order).map_err(|error| format!("its order is unreadable: {error}"))?;
     #[cfg(target_os = "linux")]
     crate::sys::close_all_on_exec();
-    let (answers, report) = pipe2(OFlag::O_CLOEXEC).map_err(|error| error.to_string())?;
+    let (mut answers, report) = io::pipe().map_err(|error| error.to_string())?;
     let supervisor = match fork().map_err(|error| error.to_string())? {
         Fork::Child => {
             drop(answers);
-            supervise(&spec, Report::new(File::from(report)))
+            supervise(&spec, Report::new(File::from(OwnedFd::from(report))))
         }
         Fork::Parent(supervisor) => supervisor,
     };
     drop(report);
     let mut text = String::new();
-    File::from(answers).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    answers.read_to_string(&mut text).map_err(|error| error.to_string())?;
     let answer = first_failure_or_start(&text);
     if matches!(answer, Answer::Failed { .. }) {
         let _ = waitpid(supervisor, None);

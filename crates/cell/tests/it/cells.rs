@@ -1,6 +1,6 @@
 //! Cells on both runtimes.
 
-use std::{fs, net::TcpListener, process::Command, time::Duration};
+use std::{fs, net::TcpListener, os::unix::fs::MetadataExt as _, process::Command, time::Duration};
 
 use cell::runtime::{CellStatus, LaunchError, Runtime, RuntimeKind, RuntimeKind::*, recorded};
 
@@ -312,6 +312,46 @@ fn a_stock_python_server_runs_unmodified() {
         for (_, cell) in &cells {
             block_on(runtime.kill(cell)).unwrap();
         }
+    });
+}
+
+/// Python's own way to have a socket for each family: the one for IPv6 is for IPv6 only.
+#[test]
+fn a_socket_for_each_family_works_in_either_order() {
+    let Some(root) = python_root() else {
+        return println!("not run: no python3 with its library in /usr/lib");
+    };
+    let four = "a = socket.create_server(('', 8080))";
+    let six = "b = socket.create_server(('::', 8080), family=socket.AF_INET6)";
+    let answer = "c = (a if select.select([a, b], [], [])[0][0] is a else b).accept()[0]\n\
+                  c.recv(999)\nc.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nboth')\nc.close()";
+    on_each(&[Isolated], |runtime| {
+        for [first, second] in [[four, six], [six, four]] {
+            let program = format!("import select, socket\n{first}\n{second}\n{answer}\n");
+            let launch = root.machine("m", &["/usr/bin/python3", "-c", &program]);
+            let cell = block_on(runtime.launch(&launch)).unwrap();
+            assert_eq!(answers(&launch, cell.endpoints[&8080]), "both");
+            eventually("it ends", || {
+                matches!(runtime.status(&launch, &cell), CellStatus::Exited { .. }).then_some(())
+            });
+            assert!(log(&launch).contains("other address family"), "{}", log(&launch));
+        }
+    });
+}
+
+#[test]
+fn a_privileged_port_is_reachable_where_the_cell_says() {
+    on_each(&[Isolated], |runtime| {
+        let world = World::new(&[]);
+        let mut launch = world.machine("m", &["server", "serve", "[::]:80", "web"]);
+        launch.ports = vec![80];
+        let cell = block_on(runtime.launch(&launch)).unwrap();
+        let endpoint = cell.endpoints[&80];
+        let own = fs::metadata(&launch.dir).unwrap().uid();
+        assert_eq!(endpoint.port(), if own == 0 { 80 } else { 20_080 });
+        assert_eq!(answers(&launch, endpoint), "web");
+        assert_eq!(get(endpoint, "/fetch/127.0.0.1:80").unwrap(), "web");
+        block_on(runtime.kill(&cell)).unwrap();
     });
 }
 

@@ -5,8 +5,8 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
 };
 
-/// `serve ADDRESS TEXT`, and `serve-env TEXT` for a program that honours `HOST` and `PORT`; `fetch ADDRESS` asks once
-/// and writes the answer to standard output, as `serve` does for the path `/fetch/ADDRESS`.
+/// `serve ADDRESS [ADDRESS] TEXT`, and `serve-env TEXT` for a program that honours `HOST` and `PORT`. A request for
+/// `/fetch/ADDRESS` is passed on to that address.
 pub(crate) fn run(args: &[String]) -> io::Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &[String]) -> io::Result<()> {
 fn serve(addresses: &[&str], text: &str) -> io::Result<()> {
     let mut listeners = Vec::new();
     for address in addresses {
-        listeners.push(TcpListener::bind(address)?);
+        // Servers bind on any thread, so this one does.
+        let bound = std::thread::scope(|scope| scope.spawn(|| TcpListener::bind(address)).join());
+        listeners.push(bound.map_err(|_| io::Error::other("the thread that binds panicked"))??);
     }
     std::thread::scope(|scope| {
         for listener in &listeners {
