@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -31,7 +32,6 @@ use crate::{
 };
 
 /// Everything the servers share.
-#[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) layout: Layout,
     pub(crate) orgs: Orgs,
@@ -53,6 +53,16 @@ pub(crate) struct Cloud {
     pub(crate) changed: watch::Sender<u64>,
     pub(crate) keepers: Mutex<BTreeMap<String, Arc<Notify>>>,
     pub(crate) order: AtomicU64,
+}
+
+impl fmt::Debug for Cloud {
+    /// Without the records: they hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud")
+            .field("api_url", &self.api_url)
+            .field("layout", &self.layout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cloud {

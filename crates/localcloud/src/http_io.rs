@@ -126,7 +126,8 @@ where
             let service = service_fn(move |request| handler(request, peer));
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(60))
+                // A kept connection may be idle for as long as its client likes: closing it could race with a request.
+                .header_read_timeout(None)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             // A client that goes away, and a cut on purpose, end here.

@@ -64,7 +64,7 @@ impl Localcloud {
         disk::make_dir(&layout.machines()).map_err(state(layout.machines(), "making"))?;
         let world = World::load(&layout, options.quirks.destroyed_readable_s)?;
         let mut ports = Ports::load(&layout.file("ports.json"))?;
-        let (api_socket, api_at) = ports.bind_at(options.api, "", "api")?;
+        let (api_socket, api_at) = ports.bind_at(options.api, "", "API")?;
         let (registry_socket, registry_at) = ports.bind_at(options.registry, "", "registry")?;
         let edges = Edges::open(&options.regions, options.lag, options.seed, ports, &audit)?;
         let faults = Faults::new(options.faults, options.seed)

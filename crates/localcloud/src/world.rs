@@ -36,7 +36,7 @@ pub(crate) struct App {
 }
 
 /// A text that never prints.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hidden(pub(crate) String);
 

@@ -1,6 +1,11 @@
 //! Creating machines, and what creating and updating have in common.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{Ipv4Addr, TcpListener},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 
@@ -87,7 +92,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call) -> Handled {
     let now = clock::now_us();
     let stop = Spec::read(&config)?.stop;
     let mut machine = Machine {
-        address: free_address(&world),
+        address: free_address(&world, &Spec::read(&config)?.ports),
         app: call.app.clone(),
         name,
         region,
@@ -127,13 +132,18 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call) -> Handled {
     Ok(Reply::ok(reply))
 }
 
-/// A loopback address that no other machine of this server has; 127.64.0.0 to 127.126.255.255.
-fn free_address(world: &World) -> Ipv4Addr {
+/// A loopback address, 127.64.0.0 to 127.126.255.255, that no other machine of this server has and on which nobody
+/// else (another server, perhaps) uses the machine's ports.
+fn free_address(world: &World, ports: &[u16]) -> Ipv4Addr {
     let taken: BTreeSet<Ipv4Addr> = world.machines.values().map(|m| m.address).collect();
     loop {
         let [a, b, c, _] = rand::random::<u32>().to_le_bytes();
         let address = Ipv4Addr::new(127, 64 + a % 63, b, 1 + c % 254);
-        if !taken.contains(&address) {
+        let in_use = |port: &u16| {
+            let bound = TcpListener::bind((address, *port));
+            bound.is_err_and(|e| e.kind() == io::ErrorKind::AddrInUse)
+        };
+        if !taken.contains(&address) && !ports.iter().any(in_use) {
             return address;
         }
     }

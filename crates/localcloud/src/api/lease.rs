@@ -10,6 +10,7 @@ use crate::{
     error::ApiError,
     ids,
     machine::model::{Lease, Machine},
+    world::Hidden,
 };
 
 /// When no ttl is given, in seconds.
@@ -21,7 +22,7 @@ const LONGEST: u64 = 86_400;
 pub(super) fn guard(cloud: &Cloud, call: &Call) -> Result<(), ApiError> {
     let machine = call.machine(cloud)?;
     match (machine.live_lease(), &call.nonce) {
-        (Some(lease), Some(nonce)) if lease.nonce == *nonce => Ok(()),
+        (Some(lease), Some(nonce)) if lease.nonce.0 == *nonce => Ok(()),
         (Some(lease), _) => Err(ApiError::conflict(held(&machine.id, lease))),
         (None, Some(_)) if cloud.quirks.strict_nonce => Err(ApiError::conflict(format!(
             "lease nonce is not valid: machine ID {} has no lease",
@@ -42,7 +43,7 @@ fn held(id: &str, lease: &Lease) -> String {
 pub(super) fn grant(m: &mut Machine, org: &str, ttl: u64, description: String) -> String {
     let nonce = ids::nonce();
     m.lease = Some(Lease {
-        nonce: nonce.clone(),
+        nonce: Hidden(nonce.clone()),
         expires_at: clock::now_s() + ttl.min(LONGEST),
         owner: format!("{org}@tokens.localcloud"),
         description,
@@ -57,7 +58,7 @@ fn envelope(status: StatusCode, lease: &Lease, with_nonce: bool) -> Reply {
         "version": lease.version,
     });
     if with_nonce {
-        data["nonce"] = Value::from(lease.nonce.clone());
+        data["nonce"] = Value::from(lease.nonce.0.clone());
     }
     Reply::with(status, json!({"status": "success", "data": data}))
 }
@@ -70,7 +71,7 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> Reply {
 pub(super) fn get(cloud: &Cloud, call: &Call) -> Handled {
     let machine = call.machine(cloud)?;
     Ok(match machine.live_lease() {
-        Some(lease) => envelope(StatusCode::OK, lease, call.nonce.as_ref() == Some(&lease.nonce)),
+        Some(lease) => envelope(StatusCode::OK, lease, call.nonce.as_ref() == Some(&lease.nonce.0)),
         None => refusal(StatusCode::NOT_FOUND, "not_found", "lease not found"),
     })
 }
@@ -91,7 +92,7 @@ pub(super) fn acquire(cloud: &Cloud, call: &Call) -> Handled {
     cloud.change(&call.machine, |m| {
         let id = m.id.clone();
         if let Some(lease) = m.lease.as_mut().filter(|l| l.expires_at > clock::now_s()) {
-            if call.nonce.as_ref() != Some(&lease.nonce) {
+            if call.nonce.as_ref() != Some(&lease.nonce.0) {
                 return Ok(refusal(StatusCode::CONFLICT, "conflict", &held(&id, lease)));
             }
             lease.expires_at = clock::now_s() + ttl;
@@ -115,7 +116,7 @@ pub(super) fn release(cloud: &Cloud, call: &Call) -> Handled {
         let Some(lease) = m.live_lease() else {
             return Ok(refusal(StatusCode::NOT_FOUND, "not_found", "lease not found"));
         };
-        if call.nonce.as_ref() != Some(&lease.nonce) {
+        if call.nonce.as_ref() != Some(&lease.nonce.0) {
             return Ok(refusal(StatusCode::CONFLICT, "conflict", &held(&m.id, lease)));
         }
         m.lease = None;

@@ -10,6 +10,7 @@ use std::{
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::serve::BY_HOST;
 use crate::{disk, error::StartError};
 
 /// Ports are drawn from here: below the range from which systems give ephemeral ports, so that no outgoing
@@ -49,11 +50,8 @@ impl Ports {
     ) -> Result<(TcpListener, SocketAddr), StartError> {
         let key = format!("{region}/{app}");
         let fixed = if wanted.port() == 0 { self.ports.get(&key).copied() } else { Some(wanted.port()) };
-        let failed = |address: SocketAddr, source| StartError::Listen {
-            address,
-            what: format!("port of `{key}`"),
-            source,
-        };
+        let failed =
+            |address: SocketAddr, source| StartError::Listen { address, what: what(region, app), source };
         let listener = match fixed {
             Some(port) => {
                 let address = SocketAddr::new(wanted.ip(), port);
@@ -70,6 +68,15 @@ impl Ports {
             })?;
         }
         Ok((listener, address))
+    }
+}
+
+/// For messages.
+fn what(region: &str, app: &str) -> String {
+    match (region, app) {
+        ("", server) => server.to_owned(),
+        (region, BY_HOST) => format!("edge of {region}"),
+        (region, app) => format!("port of `{app}` on the edge of {region}"),
     }
 }
 

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(40);
 /// How long a machine made with `skip_launch` reads `created`, and an update of a stopped one `updating`.
 const SETTLE: Duration = Duration::from_millis(200);
 /// After this a program that should listen and does not is asked why, again and again.
-const SILENCE_US: u64 = 5_000_000;
+const SILENCE_US: u64 = 4_000_000;
 
 /// The next thing to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,7 +62,8 @@ struct Keeper {
     checks: Option<(u64, JoinSet<()>)>,
     /// Since when the program has been asked to end.
     ending: Option<Instant>,
-    not_before: Option<Instant>,
+    /// The pause before the next start, for the generation that crashed.
+    not_before: Option<(u64, Instant)>,
     asked_silence_us: u64,
 }
 
@@ -126,7 +127,8 @@ impl Keeper {
     }
 
     async fn launch(&mut self, m: Machine) -> Result<(), ApiError> {
-        if let Some(at) = self.not_before.filter(|at| *at > Instant::now()) {
+        if let Some((_, at)) = self.not_before.filter(|(of, at)| *of == m.generation && *at > Instant::now())
+        {
             self.pause(at.saturating_duration_since(Instant::now())).await;
             return Ok(());
         }
@@ -274,7 +276,7 @@ impl Keeper {
         let restarts = if steady { 0 } else { m.restarts };
         let next = restart::after_exit(spec.restart, code, restarts);
         if let Next::Again(pause) = next {
-            self.not_before = Some(Instant::now() + pause);
+            self.not_before = Some((running.generation, Instant::now() + pause));
         }
         self.cloud.change(&self.id, |m| {
             m.running = None;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::{Ipv4Addr, SocketAddr},
 };
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::spec::{Spec, Stop};
-use crate::{clock, error::ApiError, ids};
+use crate::{clock, error::ApiError, ids, world::Hidden};
 
 /// Newest events kept; the API answers at most 50.
 const EVENTS: usize = 50;
@@ -67,13 +68,23 @@ pub(crate) enum Goal {
 }
 
 /// A program that runs, or ran until somebody looks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Running {
     pub(crate) launch: Launch,
     pub(crate) cell: Cell,
     /// Which generation it was started for.
     pub(crate) generation: u64,
     pub(crate) since_us: u64,
+}
+
+impl fmt::Debug for Running {
+    /// Without the launch: its environment holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("cell", &self.cell)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The intent to start a process, on disk before it is started.
@@ -108,7 +119,7 @@ impl ImageRef {
 /// Who may change the machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Lease {
-    pub(crate) nonce: String,
+    pub(crate) nonce: Hidden,
     /// Unix seconds.
     pub(crate) expires_at: u64,
     pub(crate) owner: String,

@@ -90,7 +90,7 @@ async fn bursts_and_latency() {
             ]})),
         )
         .await;
-        let since = std::time::Instant::now();
+        let since = tokio::time::Instant::now();
         let mut answers = Vec::new();
         for _ in 0..3 {
             answers.push(s.call("GET", "/v1/apps/web", None).await.status);

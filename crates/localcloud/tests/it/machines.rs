@@ -263,3 +263,47 @@ async fn documented_rate_limits_answer_429() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_ignores_port_is_refused_by_name() {
+    within(async {
+        let s = Server::start().await;
+        s.app("web").await;
+        s.push("web", "v1", &[("DEAF", "1")]).await;
+        let machine = s.post("/v1/apps/web/machines", json!({"config": s.config("web:v1")})).await;
+        let id = machine["id"].as_str().unwrap();
+        let failed = s.until("web", id, |m| m["state"] == "failed").await;
+        let why = failed["events"][0]["request"]["error"].as_str().unwrap();
+        assert!(why.contains("/web:v1@sha256:") && why.contains("PORT"), "{why}");
+        s.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_behaviour_can_be_turned_round() {
+    within(async {
+        let s = Server::start_with(|o| {
+            (o.quirks.strict_wait_instance, o.quirks.skip_launch_rests_created) = (true, true);
+        })
+        .await;
+        s.app("web").await;
+        s.push("web", "v1", &[]).await;
+        let body = json!({"config": s.config("web:v1"), "skip_launch": true});
+        let machine = s.post("/v1/apps/web/machines", body).await;
+        let wait =
+            format!("/v1/apps/web/machines/{}/wait?state=stopped&timeout=1", machine["id"].as_str().unwrap());
+        assert_eq!(s.call("GET", &wait, None).await.status, 400);
+        let version = machine["instance_id"].as_str().unwrap();
+        assert_eq!(s.call("GET", &format!("{wait}&instance_id={version}"), None).await.status, 408);
+        for bad in ["timeout=61", "timeout=0", "timeout=x", "state=created"] {
+            assert_eq!(
+                s.call("GET", &format!("{wait}&{bad}").replace("&timeout=1&t", "&t"), None).await.status,
+                400,
+                "{bad}"
+            );
+        }
+        s.end().await;
+    })
+    .await;
+}

@@ -310,10 +310,47 @@ pub(crate) fn archive(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
+/// A state directory; when a test fails, the machines that it left behind end with it.
+pub(crate) struct Dir(TempDir);
+
+impl Dir {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let machines = std::fs::read_dir(self.path().join("machines")).into_iter().flatten().flatten();
+        let ids: Vec<String> = machines.filter_map(|e| e.file_name().into_string().ok()).collect();
+        for pid in programs_of(&ids) {
+            let _ = std::process::Command::new("kill").args(["-9", &pid]).status();
+        }
+    }
+}
+
+/// The processes that run a program of these machines, known by their environment.
+pub(crate) fn programs_of(ids: &[String]) -> Vec<String> {
+    let marks: Vec<String> = ids.iter().map(|id| format!("FLY_MACHINE_ID={id}")).collect();
+    let runs = |entry: std::fs::DirEntry| {
+        let environ = std::fs::read(entry.path().join("environ")).ok()?;
+        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let mine = environ.split(|b| *b == 0).any(|pair| marks.iter().any(|m| m.as_bytes() == pair));
+        (mine && String::from_utf8_lossy(&command).contains("localcloud-fixture-app"))
+            .then(|| entry.file_name().into_string().ok())
+            .flatten()
+    };
+    std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(runs).collect()
+}
+
 /// A server in this process, ended with its machines by [`Server::end`].
 pub(crate) struct Server {
     pub(crate) client: Client,
-    pub(crate) dir: TempDir,
+    pub(crate) dir: Dir,
     pub(crate) handle: Handle,
 }
 
@@ -349,11 +386,10 @@ impl Server {
     }
 
     pub(crate) async fn start_with(with: impl FnOnce(&mut Options)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        Self::start_on(dir, with).await
+        Self::start_on(Dir::new(), with).await
     }
 
-    pub(crate) async fn start_on(dir: TempDir, with: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn start_on(dir: Dir, with: impl FnOnce(&mut Options)) -> Self {
         let mut options = options(dir.path());
         with(&mut options);
         let handle = Localcloud::start(options).await.unwrap();

@@ -9,7 +9,7 @@ use std::{
 use localcloud::{Localcloud, StartError};
 use serde_json::json;
 
-use crate::support::{Client, Server, http, lines, options, within};
+use crate::support::{Client, Dir, Server, http, lines, options, programs_of, within};
 
 /// A server in a process of its own.
 struct Killable(Child);
@@ -18,12 +18,12 @@ impl Killable {
     async fn start(dir: &Path) -> (Self, Client) {
         let ready = dir.join("ready");
         let _ = std::fs::remove_file(&ready);
-        let child = Command::new(env!("CARGO_BIN_EXE_localcloud-fixture")).arg(dir).spawn().unwrap();
+        let child = Self(Command::new(env!("CARGO_BIN_EXE_localcloud-fixture")).arg(dir).spawn().unwrap());
         loop {
             let text = std::fs::read_to_string(&ready).unwrap_or_default();
             if let Some((api, registry)) = text.split_once('\n').filter(|(_, r)| !r.is_empty()) {
                 let token = String::from("tok-a");
-                return (Self(child), Client { api: api.to_owned(), registry: registry.to_owned(), token });
+                return (child, Client { api: api.to_owned(), registry: registry.to_owned(), token });
             }
             if let Ok(error) = std::fs::read_to_string(dir.join("error")) {
                 panic!("the server did not start: {error}");
@@ -46,16 +46,15 @@ impl Drop for Killable {
     }
 }
 
-/// How many processes run the machine's program, by their environment.
+/// How many processes run the machine's program.
 fn programs(id: &str) -> usize {
-    let mark = format!("FLY_MACHINE_ID={id}");
-    let runs = |entry: &std::fs::DirEntry| {
-        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        environ.split(|b| *b == 0).any(|pair| pair == mark.as_bytes())
-            && String::from_utf8_lossy(&command).contains("localcloud-fixture-app")
-    };
-    std::fs::read_dir("/proc").unwrap().filter(|e| e.as_ref().is_ok_and(runs)).count()
+    programs_of(&[id.to_owned()]).len()
+}
+
+fn kill_program(id: &str) {
+    for pid in programs_of(&[id.to_owned()]) {
+        assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    }
 }
 
 /// Ends the machines that a killed server left behind.
@@ -66,7 +65,7 @@ async fn clean_up(dir: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_finds_its_machines_again() {
     within(async {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Dir::new();
         let (server, c) = Killable::start(dir.path()).await;
         c.app("web").await;
         c.push("web", "v1", &[]).await;
@@ -90,7 +89,12 @@ async fn a_killed_server_finds_its_machines_again() {
             "leases too"
         );
         // The other one's program died meanwhile: its policy starts it again.
-        again.until("web", &mortal, |m| m["state"] == "started" && m["events"][0]["type"] == "start").await;
+        again
+            .until("web", &mortal, |m| {
+                let exited = m["events"].as_array().unwrap().iter().any(|e| e["type"] == "exit");
+                exited && m["state"] == "started"
+            })
+            .await;
         assert_eq!((programs(&id), programs(&mortal)), (1, 1));
         let answer = http("GET", &edges[0], &[], "").await.unwrap();
         assert_eq!(lines(&answer.text())["FLY_MACHINE_ID"], id);
@@ -101,23 +105,10 @@ async fn a_killed_server_finds_its_machines_again() {
     .await;
 }
 
-fn kill_program(id: &str) {
-    let record = std::path::PathBuf::from(format!("FLY_MACHINE_ID={id}"));
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let mine = environ.split(|b| *b == 0).any(|pair| pair == record.as_os_str().as_encoded_bytes());
-        if mine && String::from_utf8_lossy(&command).contains("localcloud-fixture-app") {
-            let pid = entry.file_name();
-            assert!(Command::new("kill").arg("-9").arg(pid).status().unwrap().success());
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_of_a_start_nothing_runs_twice() {
     within(async {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Dir::new();
         let (mut server, c) = Killable::start(dir.path()).await;
         c.app("web").await;
         c.push("web", "v1", &[]).await;

@@ -3,6 +3,7 @@
 //! Listens on `HOST`:`PORT`. Answers with its environment as lines; `/healthz` 200 unless `HEALTH` says another code;
 //! `/slow?MS` late; `/count` how many POSTs came; `/exit?CODE` ends; `/stream` in chunks; `/upgrade` echoes
 //! bytes; `/drop` closes without an answer. `EXIT` set: ends at once with it.
+//! `DEAF` set: ignores where it is told to listen.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -28,6 +29,12 @@ fn end(code: i32) -> ! {
 fn main() {
     if let Some(code) = env("EXIT").and_then(|c| c.parse().ok()) {
         end(code);
+    }
+    if env("DEAF").is_some() {
+        // Listens, but not where it was told to.
+        let listener = TcpListener::bind("127.0.0.1:0");
+        thread::sleep(Duration::from_secs(3600));
+        drop(listener);
     }
     let host = env("HOST").unwrap_or_else(|| String::from("0.0.0.0"));
     let port = env("PORT").unwrap_or_else(|| String::from("8080"));
