@@ -137,6 +137,40 @@ fn a_program_brings_its_loader_and_libraries() {
     assert!(to.path().join("bin/bash").is_file());
 }
 
+/// A client that others wrote reads the image and finds every digest right (OCI image spec, "Image Layout").
+#[test]
+fn skopeo_accepts_the_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let (layout, copy) = (dir.path().join("layout"), dir.path().join("copy"));
+    let from = dir.path().join("from");
+    sample(&from);
+    let image = build(&Tree::of_directory(&from).unwrap(), &spec()).unwrap();
+    fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    let put = |digest: &str, bytes: &[u8]| {
+        fs::write(layout.join("blobs/sha256").join(digest.strip_prefix("sha256:").unwrap()), bytes).unwrap();
+    };
+    put(&image.digest, &image.manifest);
+    for blob in &image.blobs {
+        put(&blob.digest, &blob.bytes);
+    }
+    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
+        "mediaType": image.media_type, "digest": image.digest, "size": image.manifest.len(),
+        "annotations": {"org.opencontainers.image.ref.name": "v1"}}]});
+    fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    let oci = format!("oci:{}:v1", layout.display());
+    let inspect = Command::new("skopeo").args(["inspect", &oci]).output();
+    let Ok(inspect) = inspect else { return println!("not run: skopeo is not installed") };
+    let seen: Value = serde_json::from_slice(&inspect.stdout).unwrap();
+    assert_eq!(seen["Digest"], image.digest.as_str());
+    assert_eq!(seen["Labels"]["org.opencontainers.image.version"], "1.0.0");
+    let copied = Command::new("skopeo")
+        .args(["--insecure-policy", "copy", &oci, &format!("dir:{}", copy.display())])
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+}
+
 #[test]
 fn what_is_no_program_is_refused_with_its_name() {
     let dir = tempfile::tempdir().unwrap();
