@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Seek, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -114,6 +115,10 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// How long a dead server's lock is waited for, a hundred times.
+const HANDED_DOWN: Duration = Duration::from_millis(20);
+const HANDED_DOWN_TRIES: u32 = 100;
+
 /// Holds the state directory until dropped; released by the system when the process dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -134,14 +139,23 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(|e| state("opening the lock", e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                let _ = file.read_to_string(&mut pid);
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(e)) => return Err(state("locking", e)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let mut pid = String::new();
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
+            // A server that was killed while it started a machine leaves its lock, for the moment until the new
+            // process becomes another program, to that process.
+            let dead = Path::new("/proc/self").exists() && !Path::new("/proc").join(pid.trim()).exists();
+            tries += 1;
+            if !dead || tries > HANDED_DOWN_TRIES {
                 return Err(StartError::InUse { dir: root.to_owned(), pid: pid.trim().to_owned() });
             }
-            Err(TryLockError::Error(e)) => return Err(state("locking", e)),
+            std::thread::sleep(HANDED_DOWN);
         }
         file.set_len(0)
             .and_then(|()| file.rewind())

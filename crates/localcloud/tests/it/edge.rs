@@ -21,11 +21,13 @@ async fn two_machines(s: &Server) -> (String, String) {
     for id in [&a, &b] {
         s.until("web", id, |m| m["checks"][0]["status"] == "passing").await;
     }
-    // Every edge prefers its own region, so it knows both once it answers from there.
-    for (url, id) in s.edges("web").await.iter().zip([&a, &b]) {
-        while !http("GET", url, &[], "").await.is_ok_and(|r| r.text().contains(id.as_str())) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    // The audit log tells what each edge believes.
+    let knows = |audit: &[Value], region: &str, id: &str| {
+        let mut lines = audit.iter().rev().filter(|l| l["event"] == "edge");
+        lines.find(|l| l["region"] == region && l["machine"] == id).is_some_and(|l| l["routable"] == true)
+    };
+    while !["fra", "ams"].iter().all(|r| [&a, &b].iter().all(|id| knows(&s.audit(), r, id))) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     (a, b)
 }
@@ -159,6 +161,28 @@ async fn force_instance_reaches_a_cordoned_machine_and_hosts_route() {
         assert_eq!(streamed.text(), "onetwosix");
         let long = "x".repeat(300_000);
         assert_eq!(http("POST", &format!("{fra}echo"), &[], long.clone()).await.unwrap().text(), long);
+        s.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_connections_that_a_machine_closes_cost_no_request() {
+    within(async {
+        let s = Server::start().await;
+        s.app("web").await;
+        s.push("web", "v1", &[("IDLE_MS", "2")]).await;
+        let id = s.started("web", json!({"config": s.config("web:v1")})).await;
+        s.until("web", &id, |m| m["checks"][0]["status"] == "passing").await;
+        s.until_edges("web", |a| a.status == 200).await;
+        let fra = s.edges("web").await[0].clone();
+        for (method, body) in [("GET", ""), ("POST", "x")] {
+            for i in 0..150 {
+                let answer = http(method, &fra, &[], body).await.unwrap();
+                assert_eq!(answer.status, 200, "{method} {i}: {}", answer.text());
+                tokio::time::sleep(Duration::from_micros(1500 + 50 * (i % 20))).await;
+            }
+        }
         s.end().await;
     })
     .await;

@@ -3,7 +3,7 @@
 //! Listens on `HOST`:`PORT`. Answers with its environment as lines; `/healthz` 200 unless `HEALTH` says another code;
 //! `/slow?MS` late; `/count` how many POSTs came; `/exit?CODE` ends; `/stream` in chunks; `/upgrade` echoes
 //! bytes; `/drop` closes without an answer. `EXIT` set: ends at once with it.
-//! `DEAF` set: ignores where it is told to listen.
+//! `IDLE_MS` set: closes a kept connection that was idle so long. `DEAF` set: ignores where it is told to listen.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -49,6 +49,9 @@ fn main() {
 }
 
 fn serve(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let idle = env("IDLE_MS").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    stream.set_read_timeout(idle)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
         let mut first = String::new();
@@ -83,7 +86,8 @@ fn answer(stream: &mut TcpStream, method: &str, target: &str, body: &[u8]) -> st
     match path {
         "/healthz" => {
             let code = env("HEALTH").unwrap_or_else(|| String::from("200"));
-            return write!(stream, "HTTP/1.1 {code} Whatever\r\ncontent-length: 2\r\n\r\nok");
+            let answer = format!("HTTP/1.1 {code} Whatever\r\ncontent-length: 2\r\n\r\nok");
+            return stream.write_all(answer.as_bytes());
         }
         "/slow" => thread::sleep(Duration::from_millis(query.parse().unwrap_or(0))),
         "/exit" => end(query.parse().unwrap_or(0)),
@@ -132,5 +136,6 @@ fn answer(stream: &mut TcpStream, method: &str, target: &str, body: &[u8]) -> st
 }
 
 fn text(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(answer.as_bytes())
 }
