@@ -51,7 +51,6 @@ fn main() {
 fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let idle = env("IDLE_MS").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
-    stream.set_read_timeout(idle)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
         let mut first = String::new();
@@ -75,6 +74,8 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         let mut words = first.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         answer(&mut stream, method, target, &body)?;
+        // Like real servers: a kept connection may be idle for so long, a new one longer.
+        stream.set_read_timeout(idle)?;
     }
 }
 
