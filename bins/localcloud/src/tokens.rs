@@ -1,0 +1,114 @@
+//! Tokens of this server: one file each, readable by the owner alone.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use clikit::{Exit, Failure, FailureExt as _};
+use flyclient::Token;
+
+use crate::place::Place;
+
+/// Whose apps are made when nobody says.
+pub(crate) const OWN_ORG: &str = "personal";
+
+/// A token and its organisation. Not printable.
+pub(crate) struct Given {
+    pub(crate) token: String,
+    pub(crate) org: String,
+}
+
+/// Reads `TOKEN=ORG`. The last `=` divides, since a token may end in some. The text is never repeated.
+pub(crate) fn parse(text: &str) -> Result<Given, Failure> {
+    let wrong = |why: &str| {
+        Err(Failure::usage("--token: this is no TOKEN=ORG").with_why(why).with_hint("--token s3cret=acme"))
+    };
+    let Some((token, org)) = text.rsplit_once('=') else { return wrong("it has no `=`") };
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if org.is_empty() || org.len() > 60 || !org.chars().all(is_name) {
+        return wrong("an organisation has small letters, digits and hyphens");
+    }
+    if token.contains([' ', ',']) || token.parse::<Token>().is_err() {
+        return wrong(
+            "the token is empty or has white space, a comma, or characters that no header can hold",
+        );
+    }
+    Ok(Given { token: token.to_owned(), org: org.to_owned() })
+}
+
+/// The random token for [`OWN_ORG`], made when there is none yet.
+pub(crate) fn own(place: &Place) -> Result<Given, Failure> {
+    let path = path(place, OWN_ORG);
+    let made = (|| {
+        if !path.exists() {
+            make_dir(&path)?;
+            let unfinished = write_new(
+                &path,
+                &format!("lc_{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()),
+            )?;
+            // Unlike a rename, a link never replaces what another run has put there meanwhile.
+            let linked = fs::hard_link(&unfinished, &path);
+            fs::remove_file(&unfinished)?;
+            linked.or_else(
+                |error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) },
+            )?;
+        }
+        fs::read_to_string(&path)
+    })();
+    let text = made.or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))?;
+    Ok(Given { token: text.trim().to_owned(), org: OWN_ORG.to_owned() })
+}
+
+/// Writes a given token down for the other verbs, and says where.
+pub(crate) fn keep(place: &Place, given: &Given) -> Result<PathBuf, Failure> {
+    let path = path(place, &given.org);
+    let kept = (|| {
+        make_dir(&path)?;
+        fs::rename(write_new(&path, &given.token)?, &path)
+    })();
+    kept.or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))?;
+    Ok(path)
+}
+
+fn path(place: &Place, org: &str) -> PathBuf {
+    place.dir().join("tokens").join(org)
+}
+
+fn make_dir(path: &Path) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)
+}
+
+/// A file of its own beside `path`, complete when this returns.
+fn write_new(path: &Path, token: &str) -> io::Result<PathBuf> {
+    let unfinished = path.with_file_name(format!(".{:016x}", rand::random::<u64>()));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    writeln!(file, "{token}")?;
+    Ok(unfinished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_may_hold_equals_signs_and_is_never_repeated() {
+        let given = parse("dG9r==acme").unwrap();
+        assert_eq!((given.token.as_str(), given.org.as_str()), ("dG9r=", "acme"));
+        for bad in [
+            "hunter2",
+            "=acme",
+            "hunter2=",
+            "hunter2=Acme",
+            "hunter2 x=acme",
+            "hunter2,b=acme",
+            "hunter2=../x",
+        ] {
+            let Err(failure) = parse(bad) else { panic!("{bad} is taken") };
+            assert!(!failure.render().contains("hunter2"), "{bad}");
+        }
+    }
+}
