@@ -57,6 +57,7 @@ impl Engine {
 
 impl Session<'_> {
     async fn run(&mut self) -> Result<Outcome, EngineError> {
+        let mut n_errored = 0;
         loop {
             self.sync().await?;
             if self.engine.is_stopped() {
@@ -100,7 +101,10 @@ impl Session<'_> {
                     let errored = matches!(event, Event::Errored { .. });
                     self.emit(event).await?;
                     if errored {
-                        self.pause(None).await?;
+                        self.back_off(n_errored).await?;
+                        n_errored += 1;
+                    } else {
+                        n_errored = 0;
                     }
                 }
             }
@@ -108,7 +112,7 @@ impl Session<'_> {
     }
 
     async fn work(&mut self, phase: Phase) -> Result<Came, EngineError> {
-        if phase.is_active() && phase != Phase::Locked {
+        if phase.is_active() {
             match self.rotate_leases().await? {
                 None => {}
                 Some(Came::Event(Event::GateClosed { why, .. })) => return Ok(Came::errored(why)),

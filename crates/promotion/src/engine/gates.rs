@@ -5,7 +5,7 @@ use super::drive::Came;
 use super::session::Session;
 use crate::journal::{BreakerState, EnvironmentView};
 use crate::machine::{Event, Work};
-use crate::model::{Attestation, EvidenceRule, Kind};
+use crate::model::{Attestation, Class, EvidenceRule, Kind};
 use crate::ports::PortErrorKind;
 
 /// What a gate said.
@@ -31,7 +31,8 @@ impl Session<'_> {
 
     async fn gates(&mut self, people_too: bool) -> Result<Came, EngineError> {
         let mut passed = Vec::new();
-        let mut gates = vec![("breaker", self.breaker()), ("attestation", self.evidence().await?)];
+        let mut gates =
+            vec![("verb", self.verb()), ("breaker", self.breaker()), ("attestation", self.evidence().await?)];
         if people_too {
             gates.push(("approval", self.people().await));
         }
@@ -45,6 +46,29 @@ impl Session<'_> {
             }
         }
         Ok(Came::done(Work::Gates { passed }))
+    }
+
+    /// Which verb may do what here. Untested releases come into production by no verb but the named exceptions (P1).
+    fn verb(&self) -> Gate {
+        let request = &self.view().state.facts.request;
+        match &request.kind {
+            Kind::Deploy if request.class == Class::Production => Gate::Closed(format!(
+                "`{}` is production: a release comes there by `promote start`, after it was tested",
+                request.environment
+            )),
+            Kind::Rollback { of } => match self.environment.current() {
+                Some(current) if current.id() == of => Gate::Open(format!("{of} is what runs now")),
+                Some(current) => Gate::Closed(format!(
+                    "{of} is not what runs in `{}` now: go back from {} first",
+                    request.environment,
+                    current.id()
+                )),
+                None => Gate::Closed(format!("nothing was promoted into `{}`", request.environment)),
+            },
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => {
+                Gate::Open(format!("{} may be done here", request.kind.verb()))
+            }
+        }
     }
 
     fn breaker(&self) -> Gate {
@@ -64,16 +88,24 @@ impl Session<'_> {
     }
 
     async fn evidence(&mut self) -> Result<Gate, EngineError> {
-        let facts = &self.view().state.facts;
-        if facts.request.kind != Kind::Promote {
-            return Ok(Gate::Open(format!("not asked of a {}", facts.request.kind.verb())));
+        let request = &self.view().state.facts.request;
+        if request.kind != Kind::Promote {
+            return Ok(Gate::Open(format!("not asked of a {}", request.kind.verb())));
         }
-        let Some(rule) = self.view().state.policy().evidence.clone() else {
-            return Ok(Gate::Open("the policy asks for none".to_owned()));
-        };
         if cfg!(feature = "sabotage-p1") {
             return Ok(Gate::Open("not looked at".to_owned()));
         }
+        let rule = self.view().state.policy().evidence.clone().filter(|rule| !rule.suites.is_empty());
+        let Some(rule) = rule else {
+            return Ok(if request.class == Class::Production {
+                Gate::Closed(format!(
+                    "`{}` is production, and its policy names no suite that a release must have passed",
+                    request.environment
+                ))
+            } else {
+                Gate::Open("the policy asks for none".to_owned())
+            });
+        };
         let mut from = EnvironmentView::new(rule.from.clone());
         from.extend(&self.engine.ports.journal.read(&rule.from, 0).await?)?;
         self.covered(&rule, &from).await

@@ -98,7 +98,7 @@ impl Session<'_> {
         stamp: &Stamp,
     ) -> Result<Option<Came>, EngineError> {
         let whole = self.view().state.facts.deadline.since(self.now());
-        for ttl in [FIRST_TTL.min(whole), whole] {
+        for (is_first, ttl) in [(true, FIRST_TTL.min(whole)), (false, whole)] {
             let mut nonces: BTreeMap<UnitId, Nonce> = BTreeMap::new();
             let mut refused = None;
             for unit in fleet.units.iter().filter(|unit| unit.managed) {
@@ -106,7 +106,8 @@ impl Session<'_> {
                 match self.lease_unit(component, &unit.id, ttl, stamp).await {
                     Lease::Ours(nonce) => nonces.extend(nonce.map(|nonce| (unit.id.clone(), nonce))),
                     Lease::Theirs(why) => {
-                        refused = Some(Came::Event(Event::GateClosed { gate: "unit leases".to_owned(), why }));
+                        refused =
+                            Some(Came::Event(Event::GateClosed { gate: "unit leases".to_owned(), why }));
                         break;
                     }
                     Lease::Away(why) => {
@@ -115,7 +116,7 @@ impl Session<'_> {
                     }
                 }
             }
-            if ttl != whole || refused.is_some() {
+            if is_first {
                 let component = component.place.component.clone();
                 self.append(vec![Entry::Leased { component, nonces }]).await?;
             }

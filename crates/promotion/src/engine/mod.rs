@@ -79,6 +79,7 @@ pub struct Engine {
     ports: Ports,
     runner: String,
     stop: Arc<AtomicBool>,
+    views: verbs::Views,
     events: broadcast::Sender<EngineEvent>,
 }
 
@@ -89,7 +90,14 @@ impl Engine {
     /// An engine over `ports`. Starts nothing.
     pub fn new(options: Options, ports: Ports) -> Self {
         let runner = ports.ids.runner();
-        Self { options, ports, runner, stop: Arc::default(), events: broadcast::Sender::new(EVENTS_MAX) }
+        Self {
+            options,
+            ports,
+            runner,
+            stop: Arc::default(),
+            views: verbs::Views::default(),
+            events: broadcast::Sender::new(EVENTS_MAX),
+        }
     }
 
     /// Everything that happens from now on.

@@ -50,6 +50,7 @@ impl Session<'_> {
         let mut refusals = 0;
         let mut ask_edges = false;
         let mut said = None;
+        let mut is_taken_up = true;
         loop {
             if self.must_yield(phase).await? {
                 return Ok(Rolled::Yield);
@@ -67,7 +68,12 @@ impl Session<'_> {
             };
             looks_failed = 0;
             let before = self.view().rollouts.get(&slot).cloned();
-            let progress = before.clone().unwrap_or_else(|| Progress::new(FIRST, self.now()));
+            let progress = match &before {
+                Some(progress) if is_taken_up => progress.resumed(self.now()),
+                Some(progress) => progress.clone(),
+                None => self.beginning(rollout),
+            };
+            is_taken_up = false;
             let decision = next(rollout.job(), &observed, &progress, self.now());
             self.tell(rollout, before.as_ref(), &decision, &mut said);
             let problems = self.act(rollout, before.as_ref(), &decision).await?;
@@ -88,9 +94,17 @@ impl Session<'_> {
         }
     }
 
+    fn beginning(&self, rollout: &Rollout) -> Progress {
+        let there = (rollout.target.place.component.clone(), Direction::Forward);
+        match self.view().rollouts.get(&there) {
+            Some(there) => there.turned(FIRST, self.now()),
+            None => Progress::new(FIRST, self.now()),
+        }
+    }
+
     /// Calls an earlier runner meant and of which nobody knows what became: the next look shows. A create among them
     /// may still land.
-    async fn settle_open(&mut self, rollout: &Rollout) -> Result<(), EngineError> {
+    pub(super) async fn settle_open(&mut self, rollout: &Rollout) -> Result<(), EngineError> {
         let component = rollout.target.place.component.clone();
         let outcomes: BTreeMap<String, Outcome> = self
             .view()
@@ -139,7 +153,7 @@ impl Session<'_> {
     }
 
     /// Writes the progress and the intents down, makes the calls, writes down what became of them.
-    async fn act(
+    pub(super) async fn act(
         &mut self,
         rollout: &Rollout,
         before: Option<&Progress>,

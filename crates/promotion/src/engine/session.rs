@@ -1,5 +1,6 @@
 //! One runner on one promotion: its reading of the chain, its lease, its appends.
 
+use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
 use crate::machine::{Event, Phase, Stamped, step};
@@ -21,13 +22,8 @@ impl<'e> Session<'e> {
         environment: &EnvironmentName,
         id: &PromotionId,
     ) -> Result<Self, EngineError> {
-        let mut session = Self {
-            engine,
-            id: id.clone(),
-            environment: EnvironmentView::new(environment.clone()),
-            lease: None,
-        };
-        session.sync().await?;
+        let session =
+            Self { engine, id: id.clone(), environment: engine.view(environment).await?, lease: None };
         if session.environment.promotions.contains_key(id) {
             Ok(session)
         } else {
@@ -70,7 +66,10 @@ impl<'e> Session<'e> {
     pub(super) async fn append(&mut self, entries: Vec<Entry>) -> Result<(), EngineError> {
         loop {
             match self.try_append(entries.clone()).await {
-                Err(EngineError::Journal(JournalError::Conflict { .. })) => self.sync().await?,
+                Err(EngineError::Journal(JournalError::Conflict { head })) => {
+                    lost_tail(&self.environment, head)?;
+                    self.sync().await?;
+                }
                 other => return other,
             }
         }
@@ -103,7 +102,8 @@ impl<'e> Session<'e> {
         };
         match self.try_append(vec![entry]).await {
             Ok(()) => {}
-            Err(EngineError::Journal(JournalError::Conflict { .. })) => {
+            Err(EngineError::Journal(JournalError::Conflict { head })) => {
+                lost_tail(&self.environment, head)?;
                 self.sync().await?;
                 return Ok(false);
             }
@@ -134,10 +134,10 @@ impl<'e> Session<'e> {
     /// Takes the environment's lease; `Held` is the caller's business.
     pub(super) async fn take_lease(&mut self) -> Result<(), EngineError> {
         let ports = &self.engine.ports;
-        let grant = ports
-            .journal
-            .take_lease(&self.environment.name, &self.engine.runner, self.engine.options.lease_ttl)
-            .await?;
+        // Two promotions of one engine are two holders: the second waits for the first.
+        let holder = format!("{} for {}", self.engine.runner, self.id);
+        let grant =
+            ports.journal.take_lease(&self.environment.name, &holder, self.engine.options.lease_ttl).await?;
         self.lease = Some((grant.epoch, ports.clock.now()));
         Ok(())
     }
@@ -170,6 +170,17 @@ impl<'e> Session<'e> {
             time = time.min(Millis(wake.since(self.now()).0.max(1)));
         }
         self.engine.ports.clock.sleep(time).await;
+        self.keep_lease().await
+    }
+
+    /// Waits after the `n`-th try in a row that could not be judged: longer each time, and never so long that the
+    /// lease runs out.
+    pub(super) async fn back_off(&mut self, n: u32) -> Result<(), EngineError> {
+        let options = &self.engine.options;
+        let most = (options.lease_ttl.0 / 4).max(1);
+        let time = options.poll.0.max(1).saturating_mul(1 << n.min(16)).min(most);
+        let shift = self.engine.ports.randomness.below(time / 4 + 1);
+        self.engine.ports.clock.sleep(Millis(time + shift)).await;
         self.keep_lease().await
     }
 

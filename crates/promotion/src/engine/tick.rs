@@ -1,9 +1,11 @@
 //! Nobody's chore: orphans are taken over, timers fire, parked fleets end.
 
+use std::collections::BTreeMap;
+
 use super::{Engine, EngineError, Outcome};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::machine::Phase;
-use crate::model::{ComponentTarget, EnvironmentName, PromotionId, UnitId, UnitState, label};
+use crate::model::{ComponentName, EnvironmentName, Place, PromotionId, UnitId, UnitState, label};
 use crate::ports::{JournalError, Key};
 use crate::rollout::UnitCall;
 
@@ -44,6 +46,9 @@ impl Engine {
             .values()
             .filter(|promotion| {
                 let phase = promotion.state.phase;
+                if phase.is_active() && cfg!(feature = "sabotage-p4") {
+                    return false;
+                }
                 let timer = self.ports.clock.now() >= promotion.state.facts.deadline;
                 !promotion.outbox.is_empty() || (!phase.is_final() && (!phase.is_human_wait() || timer))
             })
@@ -58,58 +63,70 @@ impl Engine {
         ticked: &mut Ticked,
     ) -> Result<(), EngineError> {
         let view = self.view(environment).await?;
-        let Some(last) = view.ended().filter(|view| view.state.phase == Phase::Succeeded).last() else {
-            return Ok(());
-        };
         if view.active().is_some() {
             return Ok(());
         }
-        let components = last.state.facts.request.components.clone();
-        let grant =
-            match self.ports.journal.take_lease(environment, &self.runner, self.options.lease_ttl).await {
-                Ok(grant) => grant,
-                Err(JournalError::Held { .. }) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
-        for component in &components {
-            let units = self.over(component).await.unwrap_or_default();
-            let mut gone = Vec::new();
+        // All places that were ever promoted into: a component that is no longer asked for may have parked units.
+        let places: BTreeMap<Place, ComponentName> = view
+            .ended()
+            .filter(|view| view.state.phase == Phase::Succeeded)
+            .flat_map(|view| &view.state.facts.request.components)
+            .map(|component| (component.place.clone(), component.place.component.clone()))
+            .collect();
+        let mut due = Vec::new();
+        for (place, component) in places {
+            match self.over(&place).await {
+                Ok(units) if units.is_empty() => {}
+                Ok(_) => due.push((place, component)),
+                Err(error) => ticked.problems.push(format!("{}: {error}", place.name)),
+            }
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        let holder = format!("{} for parked units", self.runner);
+        let grant = match self.ports.journal.take_lease(environment, &holder, self.options.lease_ttl).await {
+            Ok(grant) => grant,
+            Err(JournalError::Held { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for (place, component) in due {
+            // Looked at again: nobody else changes them from here on.
+            let units = self.over(&place).await?;
+            // Written down first: whoever finds a unit gone finds here why.
+            let entry = Entry::ParkedEnded { component, units: units.clone() };
+            let draft = Draft { promotion: None, at: self.ports.clock.now(), entry };
+            let view = self.view(environment).await?;
+            if view.active().is_some() {
+                break;
+            }
+            self.ports.journal.append(environment, view.head, Some(grant.epoch), vec![draft]).await?;
             for unit in units {
                 let call = UnitCall::Destroy { unit: unit.clone() };
                 let key = Key { id: format!("parked/{unit}"), nonce: None };
-                match self.ports.deployer.perform(&component.place, &call, &key).await {
-                    Ok(_) => gone.push(unit),
+                match self.ports.deployer.perform(&place, &call, &key).await {
+                    Ok(_) => ticked.ended.push((environment.clone(), unit)),
                     Err(error) => ticked.problems.push(format!("parked {unit}: {error}")),
                 }
             }
-            if gone.is_empty() {
-                continue;
-            }
-            ticked.ended.extend(gone.iter().map(|unit| (environment.clone(), unit.clone())));
-            let entry = Entry::ParkedEnded { component: component.place.component.clone(), units: gone };
-            let at = self.ports.clock.now();
-            let head = self.view(environment).await?.head;
-            let draft = Draft { promotion: None, at, entry };
-            self.ports.journal.append(environment, head, Some(grant.epoch), vec![draft]).await?;
         }
         self.ports.journal.release_lease(environment, grant.epoch).await?;
         Ok(())
     }
 
     /// Parked units of ours whose time is over: labelled, stopped, of this store and environment (P10).
-    async fn over(&self, component: &ComponentTarget) -> Result<Vec<UnitId>, EngineError> {
+    async fn over(&self, place: &Place) -> Result<Vec<UnitId>, EngineError> {
         let store = self.ports.journal.store_id().await?;
         let now = self.ports.clock.now().to_string();
-        let Ok(fleet) = self.ports.deployer.observe_fleet(&component.place).await else {
-            return Ok(Vec::new());
-        };
+        let looked = self.ports.deployer.observe_fleet(place).await;
+        let fleet = looked.map_err(|error| EngineError::Refused { why: error.message })?;
         Ok(fleet
             .units
             .into_iter()
             .filter(|unit| {
                 unit.label(label::PARKED_UNTIL).is_some_and(|until| until <= now.as_str())
                     && unit.label(label::STORE) == Some(store.as_str())
-                    && unit.label(label::ENVIRONMENT) == Some(component.place.environment.as_str())
+                    && unit.label(label::ENVIRONMENT) == Some(place.environment.as_str())
                     && unit.state == UnitState::Stopped
             })
             .map(|unit| unit.id)

@@ -1,6 +1,7 @@
 //! What people do: ask, agree, refuse, end, close the breaker, look.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::drive::Came;
 use super::session::Session;
@@ -12,6 +13,18 @@ use crate::model::{
     PromotionId, Release, Request,
 };
 use crate::ports::JournalError;
+
+/// Views of journals as far as they were read, shared by the clones of an engine.
+pub(super) type Views = Arc<Mutex<BTreeMap<EnvironmentName, EnvironmentView>>>;
+
+/// A store that has fewer records than we read from it lost some: nothing may be written on top of that.
+pub(super) fn lost_tail(view: &EnvironmentView, head: u64) -> Result<(), JournalError> {
+    if head >= view.head {
+        return Ok(());
+    }
+    let why = format!("it was read, and now the journal ends at record {head}");
+    Err(JournalError::Damaged { environment: view.name.clone(), seq: head + 1, why })
+}
 
 /// What [`Engine::request`] takes; id and instant come from the ports.
 #[derive(Debug, Clone)]
@@ -44,11 +57,21 @@ pub struct Planned {
 }
 
 impl Engine {
-    /// Reads an environment's whole journal.
+    /// What an environment's journal adds up to. What this engine has read and proven before is not read again; an
+    /// audit takes a fresh engine.
     pub async fn view(&self, environment: &EnvironmentName) -> Result<EnvironmentView, EngineError> {
-        let mut view = EnvironmentView::new(environment.clone());
-        view.extend(&self.ports.journal.read(environment, 0).await?)?;
+        let known = self.known().get(environment).cloned();
+        let mut view = known.unwrap_or_else(|| EnvironmentView::new(environment.clone()));
+        let records = self.ports.journal.read(environment, view.head).await?;
+        if !records.is_empty() {
+            view.extend(&records)?;
+            self.known().insert(environment.clone(), view.clone());
+        }
         Ok(view)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<EnvironmentName, EnvironmentView>> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What [`Engine::request`] and a drive would plan, and whether the gates would let it; nothing is written down and
@@ -60,6 +83,7 @@ impl Engine {
         }
         let mut trial = self.clone();
         trial.ports.journal = Arc::new(scratch);
+        trial.views = Views::default();
         trial.events = tokio::sync::broadcast::Sender::new(1);
         let handle = trial.request(ask).await?;
         let mut session = Session::open(&trial, &handle.environment, &handle.id).await?;
@@ -67,9 +91,12 @@ impl Engine {
             session.emit(event).await?;
         }
         let facts = &session.view().state.facts;
-        let stopped = facts.failure.as_ref().map(|failure| failure.why.clone()).or_else(|| facts.stalled.clone());
+        let stopped =
+            facts.failure.as_ref().map(|failure| failure.why.clone()).or_else(|| facts.stalled.clone());
         let Some(plan) = facts.plan.clone() else {
-            return Err(EngineError::Refused { why: stopped.unwrap_or_else(|| "there is no plan".to_owned()) });
+            return Err(EngineError::Refused {
+                why: stopped.unwrap_or_else(|| "there is no plan".to_owned()),
+            });
         };
         let gates = match session.ask_gates().await? {
             Came::Event(Event::Done(Work::Gates { passed })) => Ok(passed),
@@ -129,6 +156,16 @@ impl Engine {
         self.word(environment, id, Event::Cancel { by, reason }).await
     }
 
+    /// Ends a promotion that waits, because `by` takes its place; one that holds the environment is not ended this way.
+    pub async fn supersede(
+        &self,
+        environment: &EnvironmentName,
+        id: &PromotionId,
+        by: PromotionId,
+    ) -> Result<(), EngineError> {
+        self.word(environment, id, Event::Supersede { by }).await
+    }
+
     /// Closes the circuit breaker.
     pub async fn reset_breaker(
         &self,
@@ -173,7 +210,8 @@ impl Engine {
             let drafts = vec![draft(&view)?];
             match self.ports.journal.append(environment, view.head, None, drafts).await {
                 Ok(_) => return Ok(()),
-                Err(JournalError::Conflict { .. }) => {
+                Err(JournalError::Conflict { head }) => {
+                    lost_tail(&view, head)?;
                     view.extend(&self.ports.journal.read(environment, view.head).await?)?;
                 }
                 Err(error) => return Err(error.into()),

@@ -10,10 +10,10 @@ use crate::journal::PromotionView;
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
     At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Hash, Kind, Snapshot, Statement,
-    SuiteName, canonical,
+    SuiteName, Unit, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
-use crate::rollout::{Direction, Job, Stamp, arrived, restored};
+use crate::rollout::{self, Decision, Direction, FIRST, Progress, Stamp, UnitCall, arrived, restored};
 
 fn judge(error: PortError) -> Came {
     if error.kind == PortErrorKind::Refused {
@@ -62,7 +62,8 @@ impl Session<'_> {
             match ComponentSnapshot::take(target.place.clone(), &fleet) {
                 Ok(mut taken) => {
                     // Leases are ours and end with us: no part of what is put back.
-                    taken.units.iter_mut().for_each(|record| record.unit.lease = None);
+                    let records = taken.units.iter_mut().chain(&mut taken.parked);
+                    records.for_each(|record| record.unit.lease = None);
                     components.insert(target.place.component.clone(), taken);
                 }
                 Err(why) => return Ok(Came::failed(why)),
@@ -154,7 +155,11 @@ impl Session<'_> {
         }
         let facts = &self.view().state.facts;
         let (environment, release) = (facts.request.environment.clone(), facts.request.release.clone());
-        let suites = self.view().state.policy().verify.clone();
+        let mut suites = self.view().state.policy().verify.clone();
+        if facts.request.kind == Kind::Adopt {
+            // Nothing new runs, and which build it is nobody proved.
+            suites.clear();
+        }
         let mut attestations = Vec::new();
         for suite in suites {
             if self.must_yield(Phase::Verifying).await? {
@@ -265,6 +270,7 @@ impl Session<'_> {
 
     pub(super) async fn roll_back(&mut self) -> Result<Came, EngineError> {
         let stamp = self.stamp().await?;
+        let mut failed: Option<Failure> = None;
         for target in self.targets().into_iter().rev() {
             let name = target.place.component.clone();
             let touched = self.view().rollouts.contains_key(&(name.clone(), Direction::Forward));
@@ -274,50 +280,57 @@ impl Session<'_> {
             let Some(rollout) = self.rollout(&target, Direction::Back, &stamp) else {
                 return Ok(Came::failed(format!("`{name}` has no snapshot")));
             };
-            match self.roll(&rollout).await? {
-                Rolled::Done => {}
+            let wrong = match self.roll(&rollout).await? {
                 Rolled::Yield => return Ok(Came::Yield),
                 Rolled::Errored(why) => return Ok(Came::errored(why)),
-                Rolled::Failed(why) => {
-                    return Ok(Came::Event(Event::Failed(Failure { component: Some(name), why })));
-                }
-            }
-            let observed = match self.look(&rollout, false).await {
-                Ok(observed) => observed,
-                Err(error) => return Ok(Came::errored(error.message)),
+                Rolled::Failed(why) => Err(why),
+                Rolled::Done => match self.look(&rollout, false).await {
+                    Ok(observed) => restored(rollout.job(), &observed),
+                    Err(error) => return Ok(Came::errored(error.message)),
+                },
             };
-            let job: Job<'_> = rollout.job();
-            if let Err(why) = restored(job, &observed) {
-                return Ok(Came::Event(Event::Failed(Failure { component: Some(name), why })));
+            // The other components are put back all the same: one that is wrong is better than two.
+            if let Err(why) = wrong {
+                failed.get_or_insert(Failure { component: Some(name), why });
             }
         }
-        Ok(Came::done(Work::Restored))
+        Ok(failed.map_or(Came::done(Work::Restored), |failure| Came::Event(Event::Failed(failure))))
     }
 
     /// Takes what runs over as it is: labels only, no new version, no restart.
     async fn adopt(&mut self, target: &ComponentTarget, stamp: &Stamp) -> Result<Option<Came>, EngineError> {
         let labels: BTreeMap<String, Option<String>> =
             stamp.labels(target).into_iter().map(|(key, value)| (key, Some(value))).collect();
-        let place = &target.place;
-        let fleet = match self.engine.ports.deployer.observe_fleet(place).await {
+        let Some(rollout) = self.rollout(target, Direction::Forward, stamp) else {
+            return Ok(Some(Came::failed(format!("`{}` has no snapshot to go by", target.place.component))));
+        };
+        self.settle_open(&rollout).await?;
+        let fleet = match self.engine.ports.deployer.observe_fleet(&target.place).await {
             Ok(fleet) => fleet,
             Err(error) => return Ok(Some(judge(error))),
         };
         if let Some(unit) = fleet.live().find(|unit| unit.digest.as_ref() != target.digest()) {
             return Ok(Some(Came::failed(format!("machine {} does not run {}", unit.id, target.image))));
         }
-        for unit in fleet.live() {
-            if labels.iter().all(|(key, value)| unit.labels.get(key) == value.as_ref()) {
-                continue;
-            }
-            self.keep_lease().await?;
-            let call = crate::rollout::UnitCall::Tag { unit: unit.id.clone(), labels: labels.clone() };
-            let key = crate::ports::Key { id: format!("{}/tag/{}", self.id, unit.id), nonce: None };
-            if let Err(error) = self.engine.ports.deployer.perform(place, &call, &key).await {
-                return Ok(Some(judge(error)));
-            }
+        let is_labelled =
+            |unit: &Unit| labels.iter().all(|(key, value)| unit.labels.get(key) == value.as_ref());
+        let calls: Vec<UnitCall> = fleet
+            .live()
+            .filter(|unit| !is_labelled(unit))
+            .map(|unit| UnitCall::Tag { unit: unit.id.clone(), labels: labels.clone() })
+            .collect();
+        if calls.is_empty() {
+            return Ok(None);
         }
-        Ok(None)
+        let slot = (target.place.component.clone(), Direction::Forward);
+        let before = self.view().rollouts.get(&slot).cloned();
+        let progress = before.clone().unwrap_or_else(|| Progress::new(FIRST, self.now()));
+        let verdict = rollout::Verdict::Going { why: "adopting".to_owned(), wake: None };
+        let decision = Decision { calls, progress, verdict, ask_edges: false };
+        let mut problems = self.act(&rollout, before.as_ref(), &decision).await?;
+        self.pause(None).await?;
+        // Seen in the next look, like every call.
+        Ok(Some(problems.pop().map_or(Came::Yield, judge)))
     }
 }
 

@@ -32,7 +32,10 @@ impl Memory {
 
     /// Takes over a chain that was read elsewhere, for a trial that leaves the original alone.
     pub fn load(&self, environment: &EnvironmentName, records: Vec<Record>) {
-        self.chains().entry(environment.clone()).or_default().records = records;
+        let mut chains = self.chains();
+        let chain = chains.entry(environment.clone()).or_default();
+        chain.epoch = records.iter().filter_map(|record| record.epoch).fold(chain.epoch, u64::max);
+        chain.records = records;
     }
 
     fn chains(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, Chain>> {

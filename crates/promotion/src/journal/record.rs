@@ -89,7 +89,7 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
-    /// A parked fleet's time was over and it was destroyed.
+    /// A parked fleet's time is over: these units are destroyed now.
     ParkedEnded {
         /// Which component.
         component: ComponentName,

@@ -218,7 +218,13 @@ impl PromotionView {
                     self.outbox.push(OutboxItem { seq: record.seq, n, effect: *effect });
                 }
             }
-            Entry::EffectDone { seq, n } => self.outbox.retain(|item| (item.seq, item.n) != (*seq, *n)),
+            Entry::EffectDone { seq, n } => {
+                let place = self.outbox.iter().position(|item| (item.seq, item.n) == (*seq, *n));
+                let place = place.ok_or_else(|| format!("effect {seq}/{n} was never asked for"))?;
+                if self.outbox.remove(place).effect == EffectName::Release {
+                    self.nonces.clear();
+                }
+            }
             Entry::Meant { component, direction, progress, calls } => {
                 self.rollouts.insert((component.clone(), *direction), (**progress).clone());
                 for intent in calls {
@@ -271,16 +277,21 @@ impl PromotionView {
 
 /// What an outcome adds to what must be remembered.
 fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, at: At) {
+    let is_lost = match outcome {
+        Outcome::Settled => true,
+        Outcome::Failed(error) => error.kind == PortErrorKind::Ambiguous,
+        Outcome::Performed(_) => false,
+    };
+    if is_lost {
+        progress.lost = Some(at);
+    }
     match (call, outcome) {
         (UnitCall::Update { unit, .. }, Outcome::Performed(done)) => {
             if let Some(version) = &done.version {
                 progress.versions.insert(unit.clone(), version.clone());
             }
         }
-        (UnitCall::Create { .. }, Outcome::Settled) => progress.lost_create = Some(at),
-        (UnitCall::Create { .. }, Outcome::Failed(error)) if error.kind == PortErrorKind::Ambiguous => {
-            progress.lost_create = Some(at);
-        }
+        (UnitCall::Create { .. }, _) if is_lost => progress.lost_create = Some(at),
         _ => {}
     }
 }

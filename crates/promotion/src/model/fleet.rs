@@ -24,6 +24,8 @@ pub mod label {
     pub const STORE: &str = "store";
     /// Until when a stopped old unit is kept for a warm way back (RFC 3339).
     pub const PARKED_UNTIL: &str = "parked_until";
+    /// Of a unit made in the place of one that was gone: `promotion/unit`, the natural key of that create.
+    pub const RESTORES: &str = "restores";
     /// Which promotion parked it.
     pub const PARKED_BY: &str = "parked_by";
 }

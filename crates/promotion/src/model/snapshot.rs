@@ -28,8 +28,11 @@ impl UnitRecord {
 pub struct ComponentSnapshot {
     /// Where.
     pub place: Place,
-    /// The live units, sorted by id; parked and unmanaged ones are no part of it.
+    /// The live units, sorted by id; unmanaged ones are no part of it.
     pub units: Vec<UnitRecord>,
+    /// The parked units, which only a rollback by a person touches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<UnitRecord>,
     /// The version of the secrets the units had.
     pub secrets_version: Option<u64>,
 }
@@ -37,16 +40,21 @@ pub struct ComponentSnapshot {
 impl ComponentSnapshot {
     /// Takes the live units of `fleet`. A unit without a digest could not be put back: an error.
     pub fn take(place: Place, fleet: &Fleet) -> Result<Self, String> {
+        let record = |unit: &Unit| {
+            let image = unit.image.clone().filter(|image| image.digest().is_some())?;
+            Some(UnitRecord { unit: unit.clone(), image })
+        };
         let mut units = Vec::new();
         for unit in fleet.live() {
-            let image = unit
-                .image
-                .clone()
-                .filter(|image| image.digest().is_some())
-                .ok_or_else(|| format!("unit {} shows no digest", unit.id))?;
-            units.push(UnitRecord { unit: unit.clone(), image });
+            units.push(record(unit).ok_or_else(|| format!("unit {} shows no digest", unit.id))?);
         }
-        Ok(Self { place, units, secrets_version: fleet.secrets_version })
+        let parked = fleet.units.iter().filter(|unit| unit.managed && unit.is_parked()).filter_map(record);
+        Ok(Self { place, units, parked: parked.collect(), secrets_version: fleet.secrets_version })
+    }
+
+    /// Every unit that stands in it.
+    pub fn all(&self) -> impl Iterator<Item = &UnitRecord> {
+        self.units.iter().chain(&self.parked)
     }
 }
 

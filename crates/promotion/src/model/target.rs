@@ -46,7 +46,8 @@ pub struct GroupTarget {
 /// Times and widths. All durations are upper or lower bounds on real waiting, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// At least this long between a change of routing and reliance on it: every edge must have heard. Default 10 s.
+    /// At least this long between a change of routing and reliance on it: every edge must have heard. Zero
+    /// switches waiting for edges off altogether, also asking them. Default 10 s.
     pub settle: Millis,
     /// At most this long for requests in flight to end. Default 30 s.
     pub drain: Millis,

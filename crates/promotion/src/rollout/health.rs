@@ -77,7 +77,10 @@ fn proven(unit: &Unit, proof: &Proof, now: At) -> Health {
                         ));
                     }
                     _ => {
-                        return Health::NotYet(format!("unit {}: check {name} has not reported yet", unit.id));
+                        return Health::NotYet(format!(
+                            "unit {}: check {name} has not reported yet",
+                            unit.id
+                        ));
                     }
                 }
             }

@@ -4,11 +4,14 @@ use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
 use super::health::{Expected, Health, health};
 use super::in_place::{self, Looked};
 use super::progress::{Mark, Progress, Stage, Turn};
-use super::sets::{Incoming, Sets, Who, found, is_ours, sets, undo};
-use crate::model::{At, Millis, Unit, UnitId, UnitState, label};
+use super::sets::{Incoming, Sets, Who, found, is_destroyed, is_ours, sets, undo};
+use crate::model::{At, Millis, Slot, Unit, UnitId, UnitState, label};
 
 /// A start that shows no effect is sent again after this long.
 const START_AGAIN: Millis = Millis::secs(3);
+
+/// Stages that one look may go through: once around, and no circle without an end.
+const STAGES_MAX: usize = 12;
 
 /// Decides what to call now. Pure; the runner writes `progress` down before it makes the calls.
 pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> Decision {
@@ -21,13 +24,15 @@ pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> 
         ask_edges: false,
         now,
     };
-    let verdict = loop {
-        let before = look.progress.stage;
-        let verdict = look.stage();
+    let mut verdict = look.stage();
+    let mut before = progress.stage;
+    for _ in 0..STAGES_MAX {
         if look.progress.stage == before || matches!(verdict, Verdict::Failed(_)) {
-            break verdict;
+            break;
         }
-    };
+        before = look.progress.stage;
+        verdict = look.stage();
+    }
     Decision { calls: look.calls, progress: look.progress, verdict, ask_edges: look.ask_edges }
 }
 
@@ -129,7 +134,14 @@ impl<'a> Look<'a> {
 
     /// Sends a create, unless one whose answer was lost may still land (P3).
     fn create(&mut self, one: &Incoming) -> String {
-        let Who::Slot(slot) = &one.who else { return "a unit of the snapshot is gone".to_owned() };
+        let slot = match &one.who {
+            Who::Slot(slot) => slot.clone(),
+            Who::InsteadOf(gone) => match Slot::new(format!("restore/{gone}")) {
+                Ok(slot) => slot,
+                Err(error) => return error.to_string(),
+            },
+            Who::Unit(gone) => return format!("unit {gone} is gone"),
+        };
         if let Some(lost) = self.progress.lost_create
             && self.now < lost.plus(self.job.target.limits.client_timeout)
             && !cfg!(feature = "sabotage-p3")
@@ -227,12 +239,14 @@ impl<'a> Look<'a> {
         }
         let wake = self.progress.since.plus(self.settle());
         let silent: Vec<&String> = self.observed.all_edges.difference(&self.progress.edges).collect();
-        if self.now >= wake && (silent.is_empty() || cfg!(feature = "sabotage-p7")) {
+        if self.now >= wake && (silent.is_empty() || self.settle() == Millis::ZERO) {
             return self.go(Stage::Closing);
         }
         self.ask_edges = true;
-        if self.late() {
-            return Verdict::Failed(format!("edge {} does not answer from the new units", silent[0]));
+        if self.late()
+            && let Some(edge) = silent.first()
+        {
+            return Verdict::Failed(format!("edge {edge} does not answer from the new units"));
         }
         Verdict::Going { why: "every edge must answer from the new units".to_owned(), wake: Some(wake) }
     }
@@ -301,7 +315,14 @@ impl<'a> Look<'a> {
                     ];
                     self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels: labels.into() });
                 }
-                Direction::Back => self.calls.push(UnitCall::Destroy { unit: unit.id.clone() }),
+                Direction::Back if is_destroyed(self.job, unit) => {
+                    self.calls.push(UnitCall::Destroy { unit: unit.id.clone() });
+                }
+                Direction::Back => {
+                    let record = self.job.snapshot.parked.iter().find(|record| record.unit.id == unit.id);
+                    let Some(record) = record else { continue };
+                    self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels: undo(unit, record) });
+                }
             }
             waiting = true;
         }
@@ -316,12 +337,18 @@ impl<'a> Look<'a> {
 
     /// What remains is put as it was found; a create whose answer was lost may land until the client's own timeout.
     fn rest(&mut self) -> Verdict {
+        match self.job.direction {
+            Direction::Back if self.is_disturbed() => {
+                self.progress.marks.clear();
+                return self.go(FIRST);
+            }
+            Direction::Back if cfg!(feature = "sabotage-p5") => {}
+            Direction::Back => self.as_found(),
+            Direction::Forward => self.as_wanted(),
+        }
         for one in std::mem::take(&mut self.sets.incoming) {
             let units = found(self.job, &self.observed.fleet, &one);
             self.destroy_duplicates(&units);
-        }
-        if self.job.direction == Direction::Back && !cfg!(feature = "sabotage-p5") {
-            self.as_found();
         }
         if !self.calls.is_empty() {
             if self.late() {
@@ -329,14 +356,48 @@ impl<'a> Look<'a> {
             }
             return going("putting units to rest as they were found".to_owned());
         }
-        match self.progress.lost_create.map(|lost| lost.plus(self.job.target.limits.client_timeout)) {
+        match self.progress.lost.map(|lost| lost.plus(self.job.target.limits.client_timeout)) {
             Some(wake) if self.now < wake && !cfg!(feature = "sabotage-p3") => Verdict::Going {
-                why: "a create whose answer was lost may still land".to_owned(),
+                why: "a call whose answer was lost may still land".to_owned(),
                 wake: Some(wake),
             },
             _ => {
                 self.go(Stage::Done);
                 Verdict::Done
+            }
+        }
+    }
+
+    /// A call of the way there landed on the way back: it is undone like the others.
+    fn is_disturbed(&self) -> bool {
+        let stopped = |(one, unit): &(&Incoming, &Unit)| one.run && unit.state == UnitState::Stopped;
+        !self.sets.in_place.is_empty()
+            || !self.sets.outgoing.is_empty()
+            || self.incoming_units().iter().any(stopped)
+            || self.incoming_units().len() < self.sets.incoming.len()
+    }
+
+    /// Late calls of an earlier turn of a unit may have moved it once more.
+    fn as_wanted(&mut self) {
+        let mut serving: Vec<&Unit> = self
+            .incoming_units()
+            .into_iter()
+            .filter(|(one, _)| one.open && one.run)
+            .map(|(_, unit)| unit)
+            .collect();
+        let fleet = &self.observed.fleet;
+        serving.extend(
+            self.sets.in_place.iter().filter(|want| want.open).filter_map(|want| fleet.unit(&want.unit)),
+        );
+        for unit in serving.into_iter().filter(|unit| unit.cordoned) {
+            self.calls.push(UnitCall::Uncordon { unit: unit.id.clone() });
+        }
+        for unit in self.outgoing_units() {
+            if !unit.cordoned {
+                self.calls.push(UnitCall::Cordon { unit: unit.id.clone() });
+            }
+            if matches!(unit.state, UnitState::Started | UnitState::Starting) {
+                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
             }
         }
     }

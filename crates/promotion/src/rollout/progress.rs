@@ -86,6 +86,9 @@ pub struct Progress {
     /// The version each unit got by our update.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<UnitId, UnitVersion>,
+    /// When an answer to any call was last lost: it may still land, until the client's own timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<At>,
     /// When an answer to a create was last lost: a duplicate may still appear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_create: Option<At>,
@@ -101,8 +104,26 @@ impl Progress {
             edges: BTreeSet::new(),
             sick: BTreeMap::new(),
             versions: BTreeMap::new(),
+            lost: None,
             lost_create: None,
         }
+    }
+
+    /// The beginning of the way back from here: what may still land stays in mind.
+    #[must_use]
+    pub fn turned(&self, stage: Stage, now: At) -> Self {
+        Self { lost: self.lost, lost_create: self.lost_create, ..Self::new(stage, now) }
+    }
+
+    /// Taken up again after nobody looked for a while: patience counts from now. Waiting anew is safe, and a unit is
+    /// not late because its runner was.
+    #[must_use]
+    pub fn resumed(&self, now: At) -> Self {
+        let mut progress = self.clone();
+        progress.since = now;
+        progress.sick.clear();
+        progress.marks.values_mut().for_each(|mark| mark.since = now);
+        progress
     }
 
     /// Enters `stage`.

@@ -11,13 +11,14 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
     let sets = sets(job, &observed.fleet);
     single(job, observed)?;
     let mut serving = 0_usize;
+    let in_traffic = |open: bool, unit: &crate::model::Unit| {
+        if open && unit.cordoned { Err(format!("unit {} is out of traffic", unit.id)) } else { Ok(()) }
+    };
     for one in &sets.incoming {
         let unit =
             *found(job, &observed.fleet, one).first().ok_or_else(|| format!("{:?} is missing", one.who))?;
         proven(unit, &one.proof, one.spec.image.digest(), now)?;
-        if one.open && unit.cordoned {
-            return Err(format!("unit {} is out of traffic", unit.id));
-        }
+        in_traffic(one.open, unit)?;
         serving += 1;
     }
     for want in &sets.in_place {
@@ -27,12 +28,11 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
         } else if unit.digest.as_ref() != want.spec.image.digest() {
             return Err(format!("stopped unit {} has another digest", unit.id));
         }
+        in_traffic(want.open, unit)?;
         serving += 1;
     }
-    if let Some(unit) = observed.fleet.live().find(|unit| {
-        unit.digest.as_ref() != job.target.digest() && !unit.cordoned && unit.state == UnitState::Started
-    }) {
-        return Err(format!("unit {} still serves another digest", unit.id));
+    if let Some(unit) = observed.fleet.live().find(|unit| unit.digest.as_ref() != job.target.digest()) {
+        return Err(format!("unit {} still has another digest", unit.id));
     }
     if serving == 0 {
         return Err("no unit serves".to_owned());
@@ -62,7 +62,7 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
     }
     let sets = sets(job, &observed.fleet);
     if let Some(id) = sets.outgoing.first() {
-        return Err(format!("unit {id} of the new release is still there"));
+        return Err(format!("unit {id} is no part of what was found"));
     }
     if let Some(want) = sets.in_place.first() {
         return Err(format!("unit {} has another image or configuration than before", want.unit));
@@ -72,6 +72,9 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
             *found(job, &observed.fleet, one).first().ok_or_else(|| format!("{:?} is missing", one.who))?;
         if one.run && unit.state != UnitState::Started {
             return Err(format!("unit {} ran before and does not now", unit.id));
+        }
+        if !one.run && unit.state == UnitState::Started {
+            return Err(format!("unit {} did not run before and does now", unit.id));
         }
         if unit.cordoned == one.open {
             return Err(format!("unit {} has another cordon than before", unit.id));

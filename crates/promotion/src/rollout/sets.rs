@@ -25,6 +25,8 @@ pub(super) struct Incoming {
 pub(super) enum Who {
     Slot(Slot),
     Unit(UnitId),
+    /// Stands in for one that is gone.
+    InsteadOf(UnitId),
 }
 
 /// The three sets.
@@ -34,9 +36,6 @@ pub(super) struct Sets {
     pub(super) incoming: Vec<Incoming>,
     pub(super) outgoing: Vec<UnitId>,
 }
-
-/// Slots of units that replace one of the snapshot which is gone.
-const RESTORED: &str = "restore/";
 
 pub(super) fn sets(job: Job<'_>, fleet: &Fleet) -> Sets {
     match job.direction {
@@ -55,15 +54,25 @@ pub(super) fn found<'f>(job: Job<'_>, fleet: &'f Fleet, incoming: &Incoming) -> 
     match &incoming.who {
         Who::Unit(id) => fleet.unit(id).into_iter().collect(),
         Who::Slot(slot) => {
-            let mut units: Vec<&Unit> = fleet
-                .units
-                .iter()
-                .filter(|unit| is_ours(job, unit) && unit.label(label::SLOT) == Some(slot.as_str()))
-                .collect();
-            units.sort_by_key(|unit| (unit.cordoned, unit.state != UnitState::Started, unit.id.clone()));
-            units
+            let is_it = |unit: &&Unit| is_ours(job, unit) && unit.label(label::SLOT) == Some(slot.as_str());
+            best_first(fleet.units.iter().filter(is_it).collect())
+        }
+        Who::InsteadOf(gone) => {
+            let key = restores(job, gone);
+            best_first(
+                fleet.units.iter().filter(|unit| unit.label(label::RESTORES) == Some(key.as_str())).collect(),
+            )
         }
     }
+}
+
+fn best_first(mut units: Vec<&Unit>) -> Vec<&Unit> {
+    units.sort_by_key(|unit| (unit.cordoned, unit.state != UnitState::Started, unit.id.clone()));
+    units
+}
+
+fn restores(job: Job<'_>, gone: &UnitId) -> String {
+    format!("{}/{gone}", job.stamp.promotion)
 }
 
 fn forward(job: Job<'_>) -> Sets {
@@ -119,6 +128,11 @@ fn forward(job: Job<'_>) -> Sets {
     sets
 }
 
+/// What leaves is destroyed only when the snapshot does not know it.
+pub(super) fn is_destroyed(job: Job<'_>, unit: &Unit) -> bool {
+    !job.snapshot.all().any(|record| record.unit.id == unit.id)
+}
+
 fn wanted(target: &ComponentTarget, key: &(GroupName, RegionName)) -> u32 {
     target.groups.get(&key.0).and_then(|group| group.counts.get(&key.1)).copied().unwrap_or(0)
 }
@@ -152,12 +166,11 @@ fn back(job: Job<'_>, fleet: &Fleet) -> Sets {
                 sets.in_place.push(want);
             }
             None => {
-                let Ok(slot) = Slot::new(format!("{RESTORED}{}", record.unit.id)) else { continue };
+                // It is what the lost one was, labels too, so that whoever made that one can still undo it.
                 let mut labels = record.unit.labels.clone();
-                labels.insert(label::PROMOTION.to_owned(), job.stamp.promotion.to_string());
-                labels.insert(label::SLOT.to_owned(), slot.to_string());
+                labels.insert(label::RESTORES.to_owned(), restores(job, &record.unit.id));
                 sets.incoming.push(Incoming {
-                    who: Who::Slot(slot),
+                    who: Who::InsteadOf(record.unit.id.clone()),
                     spec,
                     proof,
                     open,
@@ -167,16 +180,23 @@ fn back(job: Job<'_>, fleet: &Fleet) -> Sets {
             }
         }
     }
-    let known = |unit: &Unit| job.snapshot.units.iter().any(|record| record.unit.id == unit.id);
-    let stands_in = |unit: &Unit| unit.label(label::SLOT).is_some_and(|slot| slot.starts_with(RESTORED));
-    let foreign_too = cfg!(feature = "sabotage-p10");
-    sets.outgoing = fleet
-        .units
-        .iter()
-        .filter(|unit| (is_ours(job, unit) || foreign_too) && !known(unit) && !stands_in(unit))
-        .map(|unit| unit.id.clone())
-        .collect();
+    sets.outgoing =
+        fleet.units.iter().filter(|unit| must_leave(job, unit)).map(|unit| unit.id.clone()).collect();
     sets
+}
+
+/// On the way back: what this promotion made, and what it took out of the parked fleet.
+fn must_leave(job: Job<'_>, unit: &Unit) -> bool {
+    if job.snapshot.units.iter().any(|record| record.unit.id == unit.id) {
+        return false;
+    }
+    if let Some(record) = job.snapshot.parked.iter().find(|record| record.unit.id == unit.id) {
+        return unit.labels != record.unit.labels
+            || (unit.cordoned, unit.state) != (record.unit.cordoned, record.unit.state);
+    }
+    let made_back =
+        unit.label(label::RESTORES).is_some_and(|key| key.starts_with(&format!("{}/", job.stamp.promotion)));
+    (is_ours(job, unit) || cfg!(feature = "sabotage-p10")) && !made_back
 }
 
 /// Content and configuration are as recorded.

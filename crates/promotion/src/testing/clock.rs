@@ -41,6 +41,17 @@ pub struct Counted {
     runners: AtomicU64,
 }
 
+impl Counted {
+    /// Counts on by itself from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            promotions: AtomicU64::new(self.promotions.load(Ordering::SeqCst)),
+            runners: AtomicU64::new(self.runners.load(Ordering::SeqCst)),
+        }
+    }
+}
+
 impl Ids for Counted {
     fn promotion(&self) -> PromotionId {
         let n = self.promotions.fetch_add(1, Ordering::SeqCst) + 1;

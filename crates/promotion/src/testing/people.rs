@@ -76,6 +76,12 @@ impl Suites {
         lock(&self.failing).insert((environment.clone(), version.to_owned()), verdict);
     }
 
+    /// Suites of their own with the same verdicts.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { failing: Mutex::new(lock(&self.failing).clone()), runs: Mutex::default() }
+    }
+
     /// How often a suite ran.
     pub fn runs(&self) -> u64 {
         *lock(&self.runs)

@@ -70,15 +70,17 @@ pub enum Fault {
     Twice,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Books {
     units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
     history: BTreeMap<Place, History>,
     ids: u64,
+    asked: u64,
     calls: Vec<(Place, UnitCall)>,
     faults: BTreeMap<u64, Fault>,
     late: Vec<(At, Place, UnitCall, Key)>,
     away: bool,
+    looks: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -114,12 +116,28 @@ impl Provider {
         Self { switch: Some(switch), ..self.clone() }
     }
 
+    /// A provider of its own that stands as this one does now.
+    #[must_use]
+    pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            manners: Arc::new(Mutex::new(lock(&self.manners).clone())),
+            books: Arc::new(Mutex::new(lock(&self.books).clone())),
+            switch: None,
+        }
+    }
+
+    /// How often a fleet was looked at.
+    pub fn looks(&self) -> u64 {
+        lock(&self.books).looks
+    }
+
     /// Changes the manners.
     pub fn change(&self, change: impl FnOnce(&mut Manners)) {
         change(&mut lock(&self.manners));
     }
 
-    /// Makes the call with this number (counted from 0 over everything) go wrong.
+    /// Makes the call with this number (counted from 0 over all that were asked for) go wrong.
     pub fn fail(&self, n: u64, fault: Fault) {
         lock(&self.books).faults.insert(n, fault);
     }
@@ -134,9 +152,9 @@ impl Provider {
         lock(&self.books).calls.clone()
     }
 
-    /// How many calls there were.
-    pub fn count(&self) -> u64 {
-        lock(&self.books).calls.len() as u64
+    /// How many calls were asked for, whatever became of them.
+    pub fn asked(&self) -> u64 {
+        lock(&self.books).asked
     }
 
     /// Puts a unit there that the engine did not make.
@@ -201,10 +219,15 @@ impl Provider {
     }
 
     fn apply(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let done = self.change_unit(place, call, key)?;
+        lock(&self.books).calls.push((place.clone(), call.clone()));
+        Ok(done)
+    }
+
+    fn change_unit(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
         let now = self.clock.now();
         let manners = lock(&self.manners).clone();
         let mut books = lock(&self.books);
-        books.calls.push((place.clone(), call.clone()));
         if let UnitCall::Create { spec, labels, open, .. } = call {
             books.ids += 1;
             let n = books.ids;
@@ -334,9 +357,15 @@ impl Kept {
                             Some(LeaseView { description: description.clone(), expires_at: now.plus(*ttl) });
                         return Ok(Performed { nonce: self.nonce.clone(), ..Performed::default() });
                     }
-                    let kind =
-                        if lease.description == *description { PortErrorKind::NotSent } else { PortErrorKind::Fenced };
-                    return Err(PortError::new(kind, format!("unit {} is leased by {}", unit.id, lease.description)));
+                    let kind = if lease.description == *description {
+                        PortErrorKind::NotSent
+                    } else {
+                        PortErrorKind::Fenced
+                    };
+                    return Err(PortError::new(
+                        kind,
+                        format!("unit {} is leased by {}", unit.id, lease.description),
+                    ));
                 }
                 unit.lease = Some(LeaseView { description: description.clone(), expires_at: now.plus(*ttl) });
                 self.nonce = Nonce::new(format!("nonce{n:04}")).ok();
@@ -404,7 +433,8 @@ impl Deployer for Provider {
             return Err(PortError::not_sent("the provider is away"));
         }
         self.settle();
-        let books = lock(&self.books);
+        let mut books = lock(&self.books);
+        books.looks += 1;
         let units =
             books.units.get(place).map(|units| units.values().map(|kept| kept.unit.clone()).collect());
         Ok(Fleet { units: units.unwrap_or_default(), secrets_version: None })
@@ -419,7 +449,8 @@ impl Deployer for Provider {
         self.settle();
         let (fault, away) = {
             let mut books = lock(&self.books);
-            let n = books.calls.len() as u64;
+            let n = books.asked;
+            books.asked += 1;
             (books.faults.remove(&n), books.away)
         };
         let result = match fault {

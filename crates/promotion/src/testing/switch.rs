@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-use crate::journal::{Draft, Record};
+use crate::journal::{Draft, Entry, Record};
 use crate::model::{EnvironmentName, Millis, StoreId};
 use crate::ports::{Grant, Journal, JournalError};
 
@@ -86,6 +86,20 @@ fn dead() -> JournalError {
     JournalError::Store { step: "living", message: "the runner was killed here".to_owned() }
 }
 
+fn title(entry: &Entry) -> String {
+    match entry {
+        Entry::Requested { .. } => "request".to_owned(),
+        Entry::Stepped { phase, .. } => format!("step to {phase}"),
+        Entry::EffectDone { .. } => "effect done".to_owned(),
+        Entry::Meant { calls, .. } if calls.is_empty() => "progress".to_owned(),
+        Entry::Meant { .. } => "intents".to_owned(),
+        Entry::Came { .. } => "outcomes".to_owned(),
+        Entry::Leased { .. } => "leases".to_owned(),
+        Entry::BreakerReset { .. } => "breaker reset".to_owned(),
+        Entry::ParkedEnded { .. } => "parked ended".to_owned(),
+    }
+}
+
 #[async_trait]
 impl Journal for MortalJournal {
     async fn store_id(&self) -> Result<StoreId, JournalError> {
@@ -107,7 +121,8 @@ impl Journal for MortalJournal {
         epoch: Option<u64>,
         drafts: Vec<Draft>,
     ) -> Result<Vec<Record>, JournalError> {
-        let n = self.switch.before("append").ok_or_else(dead)?;
+        let what: Vec<_> = drafts.iter().map(|draft| title(&draft.entry)).collect();
+        let n = self.switch.before(&format!("write {}", what.join(", "))).ok_or_else(dead)?;
         let result = self.inner.append(environment, head, epoch, drafts).await;
         if self.switch.after(n) { result } else { Err(dead()) }
     }

@@ -17,7 +17,7 @@ use crate::model::{
     EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
     RegionName, Release, StoreId, Strategy, SuiteName,
 };
-use crate::ports::{Clock, Deployer, Ids, Journal};
+use crate::ports::{Clock, Deployer, Journal};
 
 /// An environment's name, from a text that is one.
 pub fn env(text: &str) -> EnvironmentName {
@@ -43,7 +43,9 @@ pub struct World {
     /// What was told.
     pub desk: Arc<Desk>,
     /// Fresh ids.
-    pub ids: Arc<dyn Ids>,
+    pub ids: Arc<Counted>,
+    /// How engines behave.
+    pub options: Options,
     /// The strategy of component `api`.
     pub strategy: Strategy,
     /// Times and widths of every component.
@@ -65,7 +67,8 @@ impl World {
             clock,
             suites: Arc::default(),
             desk: Arc::default(),
-            ids: Arc::new(Counted::default()),
+            ids: Arc::default(),
+            options: Options { lease_ttl: Millis(30_000), poll: Millis(100), looks_failed_max: 10 },
             strategy: Strategy::BlueGreen,
             limits: Limits {
                 settle: Millis(1_000),
@@ -78,6 +81,30 @@ impl World {
             },
             policy: Self::production_policy(),
             seed,
+        }
+    }
+
+    /// A world of its own that stands as this one does now. Nobody may hold a lease on an environment.
+    pub async fn fork(&self) -> Self {
+        let clock = Arc::new(VirtualClock::new(self.clock.now()));
+        let store = self.journal.store_id().await.expect("the journal can be read");
+        let journal = Memory::new(store, clock.clone());
+        for environment in self.journal.environments().await.expect("the journal can be read") {
+            let records = self.journal.read(&environment, 0).await.expect("the journal can be read");
+            journal.load(&environment, records);
+        }
+        Self {
+            provider: self.provider.fork(clock.clone()),
+            journal: Arc::new(journal),
+            suites: Arc::new(self.suites.fork()),
+            desk: Arc::default(),
+            ids: Arc::new(self.ids.fork()),
+            options: self.options.clone(),
+            strategy: self.strategy,
+            limits: self.limits.clone(),
+            policy: self.policy.clone(),
+            seed: self.seed,
+            clock,
         }
     }
 
@@ -190,24 +217,25 @@ impl World {
 
     /// A runner that dies when its switch says so.
     pub fn mortal(&self, switch: &Arc<Switch>) -> Engine {
+        Engine::new(self.options.clone(), self.ports(switch))
+    }
+
+    /// The ports of a runner that dies when its switch says so.
+    pub fn ports(&self, switch: &Arc<Switch>) -> Ports {
         let provider = Arc::new(self.provider.mortal(switch.clone()));
-        let deployer: Arc<dyn Deployer> = provider.clone();
         let signer = Arc::new(Signer::new(Person::new("ssh:SHA256:runner").expect("a name")));
-        Engine::new(
-            Options { lease_ttl: Millis(30_000), poll: Millis(100), looks_failed_max: 10 },
-            Ports {
-                journal: Arc::new(MortalJournal { inner: self.journal.clone(), switch: switch.clone() }),
-                deployer,
-                registry: provider,
-                checks: self.suites.clone(),
-                approvals: signer.clone(),
-                attestor: signer,
-                notifier: self.desk.clone(),
-                clock: self.clock.clone(),
-                ids: self.ids.clone(),
-                randomness: Arc::new(Seeded::new(self.seed)),
-            },
-        )
+        Ports {
+            journal: Arc::new(MortalJournal { inner: self.journal.clone(), switch: switch.clone() }),
+            deployer: provider.clone(),
+            registry: provider,
+            checks: self.suites.clone(),
+            approvals: signer.clone(),
+            attestor: signer,
+            notifier: self.desk.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            randomness: Arc::new(Seeded::new(self.seed)),
+        }
     }
 
     /// Asks and drives; for verbs that need nobody.

@@ -1,3 +1,4 @@
 //! The promises, each with tests named after it.
 
 mod journey;
+mod p4_alive;

@@ -1,0 +1,23 @@
+//! P4, and P3 with it: a runner may die at any moment; rescuers come by, and the end is the same.
+
+use crate::story::{Story, crash_sweep};
+
+macro_rules! sweeps {
+    ($($name:ident: $story:ident,)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            crash_sweep(Story::$story).await;
+        }
+    )*};
+}
+
+sweeps! {
+    p4_a_promotion_ends_the_same_wherever_its_runner_dies: Promote,
+    p4_a_promotion_that_fails_is_put_back_wherever_its_runner_dies: PromoteThatFails,
+    p4_a_rolling_promotion_ends_the_same_wherever_its_runner_dies: Rolling,
+    p4_a_rolling_promotion_that_fails_is_put_back_wherever_its_runner_dies: RollingThatFails,
+    p4_a_bootstrap_ends_the_same_wherever_its_runner_dies: Bootstrap,
+    p4_a_rollback_by_a_person_ends_the_same_wherever_its_runner_dies: BackByPerson,
+    p4_a_rollback_by_a_person_that_fails_is_undone_wherever_its_runner_dies: BackByPersonThatFails,
+    p4_an_adoption_ends_the_same_wherever_its_runner_dies: Adopt,
+}

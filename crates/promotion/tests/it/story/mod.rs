@@ -1,0 +1,184 @@
+//! Stories that tests tell again and again: what is asked of the engine, and how it should end.
+
+mod shape;
+mod sweep;
+
+use promotion::engine::{Engine, Handle, Outcome};
+use promotion::machine::Phase;
+use promotion::model::{Decision, Kind, Millis, Release, Strategy, Unit, UnitId, UnitState};
+use promotion::ports::Verdict;
+use promotion::testing::{Manners, Moment, Switch, World, env};
+
+pub(crate) use shape::{digests, landed, shape};
+pub(crate) use sweep::{Histogram, crash, crash_sweep, undisturbed};
+
+/// The release that runs first, and the one that comes.
+pub(crate) fn releases() -> (Release, Release) {
+    (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12))
+}
+
+/// What is asked of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Story {
+    Promote,
+    PromoteThatFails,
+    Rolling,
+    RollingThatFails,
+    Bootstrap,
+    BackByPerson,
+    BackByPersonThatFails,
+    Adopt,
+}
+
+impl Story {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Promote,
+        Self::PromoteThatFails,
+        Self::Rolling,
+        Self::RollingThatFails,
+        Self::Bootstrap,
+        Self::BackByPerson,
+        Self::BackByPersonThatFails,
+        Self::Adopt,
+    ];
+
+    /// How it ends when nobody disturbs it.
+    pub(crate) const fn end(self) -> Phase {
+        match self {
+            Self::Promote | Self::Rolling | Self::Bootstrap | Self::BackByPerson | Self::Adopt => {
+                Phase::Succeeded
+            }
+            Self::PromoteThatFails | Self::RollingThatFails | Self::BackByPersonThatFails => {
+                Phase::RolledBack
+            }
+        }
+    }
+
+    /// The world right after somebody asked.
+    pub(crate) async fn asked(self) -> Asked {
+        let mut world = World::new(1, Manners::default());
+        world.options.poll = Millis(250);
+        self.asked_in(world).await
+    }
+
+    /// The same in a world with other manners or limits.
+    pub(crate) async fn asked_in(self, mut world: World) -> Asked {
+        let (first, second) = releases();
+        if matches!(self, Self::Rolling | Self::RollingThatFails) {
+            world.strategy = Strategy::Rolling;
+        }
+        let (kind, release) = match self {
+            Self::Promote | Self::Rolling | Self::PromoteThatFails | Self::RollingThatFails => {
+                world.rehearsed(&first, &second).await;
+                (Kind::Promote, second)
+            }
+            Self::Bootstrap => (Kind::Bootstrap, first),
+            Self::BackByPerson | Self::BackByPersonThatFails => {
+                world.rehearsed(&first, &second).await;
+                let handle = world.approved(&second).await;
+                assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+                (Kind::Rollback { of: handle.id }, first)
+            }
+            Self::Adopt => {
+                plant_old_fleet(&world);
+                (Kind::Adopt, first)
+            }
+        };
+        match self {
+            Self::PromoteThatFails | Self::RollingThatFails => {
+                world.suites.tell(&env("production"), "1.1.0", Verdict::Failed);
+            }
+            Self::BackByPersonThatFails => {
+                world.suites.tell(&env("production"), "1.0.0", Verdict::Failed);
+            }
+            Self::Promote | Self::Rolling | Self::Bootstrap | Self::BackByPerson | Self::Adopt => {}
+        }
+        let handle = world.engine().request(world.ask("production", kind, &release)).await.unwrap();
+        Asked { observer: world.engine(), world, handle }
+    }
+}
+
+/// Units that somebody else made: two of `api`, one of `web`.
+fn plant_old_fleet(world: &World) {
+    for (component, byte, count) in [("api", 1, 2), ("web", 11, 1)] {
+        for _ in 0..count {
+            plant(world, component, byte, |_| ());
+        }
+    }
+}
+
+/// A unit of `component` in production that runs digest `byte` as the engine would have it.
+pub(crate) fn plant(world: &World, component: &str, byte: u8, change: impl FnOnce(&mut Unit)) -> UnitId {
+    let target = world.component("production", component, &World::digest(byte));
+    let config = target.groups.values().next().unwrap().config.clone();
+    world.provider.plant(&target.place.clone(), |unit| {
+        unit.digest = target.digest().cloned();
+        unit.image = Some(target.image.clone());
+        unit.config = config;
+        unit.state = UnitState::Started;
+        change(unit);
+    })
+}
+
+/// A request nobody has driven yet.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) world: World,
+    pub(crate) handle: Handle,
+    observer: Engine,
+}
+
+impl Asked {
+    pub(crate) async fn fork(&self) -> Self {
+        let world = self.world.fork().await;
+        let handle = world.engine().handle(self.handle.environment.clone(), self.handle.id.clone());
+        Self { observer: world.engine(), world, handle }
+    }
+
+    pub(crate) async fn phase(&self) -> Phase {
+        self.standing().await.0
+    }
+
+    /// Its phase, and whether nothing is left to be done or told.
+    async fn standing(&self) -> (Phase, bool) {
+        let view = self.observer.view(&self.handle.environment).await.unwrap();
+        let promotion = &view.promotions[&self.handle.id];
+        (promotion.state.phase, promotion.outbox.is_empty())
+    }
+
+    /// Drives with `engine`; the lead approves whenever somebody is asked.
+    pub(crate) async fn play(&self, engine: &Engine) -> Result<Outcome, promotion::engine::EngineError> {
+        let handle = engine.handle(self.handle.environment.clone(), self.handle.id.clone());
+        loop {
+            match handle.drive().await? {
+                Outcome::Waiting { .. } => self.approve().await,
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+
+    pub(crate) async fn approve(&self) {
+        let claim = self.world.claim(&self.handle, &World::lead(), Decision::Approve).await;
+        self.world.engine().decide(&self.handle.environment, claim).await.unwrap();
+    }
+
+    /// Rescuers come by and people answer; nobody resumes anything. The phase in which it rests.
+    pub(crate) async fn rescued(&self) -> Phase {
+        for _ in 0..6 {
+            self.world.rescue(1).await;
+            match self.standing().await {
+                (Phase::AwaitingApproval, _) => self.approve().await,
+                (phase, true) if phase.is_final() => return phase,
+                _ => {}
+            }
+        }
+        self.phase().await
+    }
+
+    /// A runner that dies at `moment` plays; what it came to is for the rescuers.
+    pub(crate) async fn play_until(&self, moment: Moment) -> std::sync::Arc<Switch> {
+        let switch = Switch::new(moment);
+        let _the_dead_answer_nobody = self.play(&self.world.mortal(&switch)).await;
+        switch
+    }
+}

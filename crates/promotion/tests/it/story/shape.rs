@@ -1,0 +1,53 @@
+//! What an environment looks like at rest, ids and versions apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flytypes::Digest;
+use promotion::model::label;
+use promotion::rollout::UnitCall;
+use promotion::testing::World;
+
+/// Every unit of production by what it is, sorted; two environments are alike when these are equal.
+pub(crate) async fn shape(world: &World) -> Vec<String> {
+    let mut shapes = Vec::new();
+    for component in ["api", "web"] {
+        for unit in world.fleet("production", component).await.units {
+            let labels: BTreeMap<&str, &str> = unit
+                .labels
+                .iter()
+                .map(|(key, value)| {
+                    (key.as_str(), if key == label::PARKED_UNTIL { "…" } else { value.as_str() })
+                })
+                .collect();
+            shapes.push(format!(
+                "{component} {}/{} {} {:?} cordoned={} managed={} leased={} {} {labels:?}",
+                unit.group,
+                unit.region,
+                unit.digest.as_ref().map_or("-", Digest::short),
+                unit.state,
+                unit.cordoned,
+                unit.managed,
+                unit.lease.is_some_and(|lease| lease.expires_at > world.now()),
+                unit.config,
+            ));
+        }
+    }
+    shapes.sort();
+    shapes
+}
+
+/// What serves in production, per component.
+pub(crate) async fn digests(world: &World) -> [BTreeSet<Digest>; 2] {
+    [world.fleet("production", "api").await.digests(), world.fleet("production", "web").await.digests()]
+}
+
+/// How often each kind of call landed at production's places: those that are no mere repetition when they land twice.
+pub(crate) fn landed(world: &World, since: usize) -> BTreeMap<(String, &'static str), usize> {
+    let mut counts = BTreeMap::new();
+    for (place, call) in world.provider.calls().into_iter().skip(since) {
+        if matches!(call, UnitCall::Create { .. } | UnitCall::Update { .. } | UnitCall::Destroy { .. }) {
+            *counts.entry((place.name, call.verb())).or_default() += 1;
+        }
+    }
+    counts
+}

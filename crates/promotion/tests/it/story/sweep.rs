@@ -1,0 +1,127 @@
+//! The same story again and again, with the runner killed at another moment each time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use promotion::machine::Phase;
+use promotion::testing::{Moment, Switch};
+
+use super::{Asked, Story, landed, shape};
+
+/// A story without disturbance: what every disturbed one is measured by.
+pub(crate) struct Undisturbed {
+    pub(crate) asked: Asked,
+    pub(crate) moments: BTreeMap<u64, String>,
+    pub(crate) shape: Vec<String>,
+    pub(crate) landed: BTreeMap<(String, &'static str), usize>,
+    pub(crate) looks: u64,
+    pub(crate) calls: std::ops::Range<u64>,
+}
+
+pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
+    let asked = story.asked().await;
+    let run = asked.fork().await;
+    let provider = &run.world.provider;
+    let (looks, calls, since) = (provider.looks(), provider.asked(), provider.calls().len());
+    let switch = Switch::new(Moment::Never);
+    run.play(&run.world.mortal(&switch)).await.unwrap();
+    assert_eq!(run.phase().await, story.end(), "{story:?} without disturbance");
+    Undisturbed {
+        moments: switch.seen(),
+        looks: provider.looks() - looks,
+        calls: calls..provider.asked(),
+        landed: landed(&run.world, since),
+        shape: shape(&run.world).await,
+        asked,
+    }
+}
+
+/// Where the runner died, and how often.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram(BTreeMap<(Phase, String, &'static str), u32>);
+
+impl Histogram {
+    pub(crate) fn note(&mut self, phase: Phase, what: &str, moment: Moment) {
+        let side = match moment {
+            Moment::Never => "never",
+            Moment::Before(_) => "before",
+            Moment::After(_) => "after",
+        };
+        // Names of units and slots are left out: the verb is the effect.
+        let what = match what.split_once(' ') {
+            Some(("write", rest)) => format!("write {rest}"),
+            Some((verb, _)) => format!("call {verb}"),
+            None => what.to_owned(),
+        };
+        *self.0.entry((phase, what, side)).or_default() += 1;
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.0.values().sum()
+    }
+}
+
+impl fmt::Display for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ((phase, what, side), count) in &self.0 {
+            writeln!(f, "{count:>4}  {:<18} {what:<28} {side}", phase.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// Kills the runner at `moment` and lets rescuers come by. An error says what is wrong afterwards.
+pub(crate) async fn crash(
+    story: Story,
+    base: &Undisturbed,
+    moment: Moment,
+    histogram: &mut Histogram,
+) -> Result<(), String> {
+    let run = base.asked.fork().await;
+    let (looks, since) = (run.world.provider.looks(), run.world.provider.calls().len());
+    let switch = run.play_until(moment).await;
+    let (Moment::Before(n) | Moment::After(n)) = moment else { return Err("nobody dies".to_owned()) };
+    let what = switch.seen().get(&n).cloned().unwrap_or_default();
+    histogram.note(run.phase().await, &what, moment);
+    let phase = run.rescued().await;
+    let fail = |why: String| Err(format!("{moment:?} ({what}): {why}"));
+    if phase != story.end() {
+        return fail(format!("ends {phase}"));
+    }
+    let (now, then) = (shape(&run.world).await, &base.shape);
+    if now != *then {
+        return fail(format!("at rest\n  {}\ninstead of\n  {}", now.join("\n  "), then.join("\n  ")));
+    }
+    let landed = landed(&run.world, since);
+    if landed != base.landed {
+        return fail(format!("landed {landed:?} instead of {:?}", base.landed));
+    }
+    let looks = run.world.provider.looks() - looks;
+    if looks > 2 * base.looks {
+        return fail(format!("{looks} looks, {} without disturbance", base.looks));
+    }
+    Ok(())
+}
+
+/// Every moment of the story, before and after.
+pub(crate) async fn crash_sweep(story: Story) {
+    let base = undisturbed(story).await;
+    let mut histogram = Histogram::default();
+    let mut wrong = Vec::new();
+    for n in base.moments.keys() {
+        for moment in [Moment::Before(*n), Moment::After(*n)] {
+            if let Err(why) = crash(story, &base, moment, &mut histogram).await {
+                wrong.push(why);
+            }
+        }
+    }
+    println!("{story:?}: {} moments, {} looks\n{histogram}", base.moments.len(), base.looks);
+    assert_eq!(histogram.count() as usize, 2 * base.moments.len());
+    assert!(
+        wrong.is_empty(),
+        "{story:?}: {} of {} moments:\n{}",
+        wrong.len(),
+        2 * base.moments.len(),
+        wrong.join("\n")
+    );
+}
