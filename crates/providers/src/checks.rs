@@ -100,9 +100,15 @@ impl Checks for ItestChecks {
             14 => Verdict::Inconclusive,
             _ => Verdict::Failed,
         };
-        let mut why: Vec<String> = report.targets.iter().filter_map(|target| target.refused.clone()).collect();
+        let mut why: Vec<String> =
+            report.targets.iter().filter_map(|target| target.refused.clone()).collect();
         for suite in &report.suites {
-            why.extend(suite.problems.iter().map(|problem| format!("{}:{}: {}", suite.file, problem.line, problem.message)));
+            why.extend(
+                suite
+                    .problems
+                    .iter()
+                    .map(|problem| format!("{}:{}: {}", suite.file, problem.line, problem.message)),
+            );
             for case in &suite.cases {
                 why.extend(case.failures.iter().map(|failure| {
                     format!(
@@ -150,8 +156,13 @@ impl ItestChecks {
 
     async fn ask(&self, edge: &Url) -> Option<UnitId> {
         let url = edge.join(IDENTITY).ok()?;
-        let request =
-            Request { method: Method::GET, url, headers: HeaderMap::new(), body: Body::Empty, timeout: Some(ANSWER) };
+        let request = Request {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            timeout: Some(ANSWER),
+        };
         let response = self.service.send(request).await.ok()?;
         let machine = response.headers.get(MACHINE)?.to_str().ok()?;
         response.status.is_success().then(|| UnitId::new(machine).ok()).flatten()

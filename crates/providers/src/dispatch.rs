@@ -24,7 +24,10 @@ impl Dispatch {
 
     fn of(&self, place: &Place) -> Result<&Arc<dyn Deployer>, PortError> {
         self.deployers.get(&(place.environment.clone(), place.provider.clone())).ok_or_else(|| {
-            PortError::refused(format!("environment {} has no provider `{}`", place.environment, place.provider))
+            PortError::refused(format!(
+                "environment {} has no provider `{}`",
+                place.environment, place.provider
+            ))
         })
     }
 }

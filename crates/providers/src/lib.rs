@@ -18,4 +18,4 @@ pub use dispatch::Dispatch;
 pub use registry::Registries;
 pub use targets::{TargetError, Targets, policy};
 pub use terminal::TerminalNotices;
-pub use world::{OsRandomness, SystemClock, UuidIds};
+pub use world::{OsRandomness, SystemClock, UuidIds, random_u128};

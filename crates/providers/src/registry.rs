@@ -57,7 +57,12 @@ impl Port for Registries {
         pinned.digest().cloned().ok_or_else(|| PortError::refused(format!("{image} resolves to no digest")))
     }
 
-    async fn ensure_copy(&self, environment: &EnvironmentName, from: &ImageRef, to: &ImageRef) -> Result<u64, PortError> {
+    async fn ensure_copy(
+        &self,
+        environment: &EnvironmentName,
+        from: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<u64, PortError> {
         let target = self.of(environment)?;
         if target.exists(to).await.map_err(|error| port(&error))? {
             return Ok(0);

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envconfig::fly_toml::FlyToml;
-use envconfig::project::{Binding, Class as FileClass, Component, Environment, HealthProof, Project, PromotionPolicy, Strategy as FileStrategy};
+use envconfig::project::{
+    Binding, Class as FileClass, Component, Environment, HealthProof, Project, PromotionPolicy,
+    Strategy as FileStrategy,
+};
 use flytypes::ImageRef;
 use promotion::model::{
-    ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule, GroupName,
-    GroupTarget, Limits, Millis, NameError, Person, Place, Policy, Proof, RegionName, Strategy, SuiteName,
+    ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
+    GroupName, GroupTarget, Limits, Millis, NameError, Person, Place, Policy, Proof, RegionName, Strategy,
+    SuiteName,
 };
 use serde_json::Value;
 
@@ -32,13 +36,17 @@ pub enum TargetError {
         component: String,
     },
     /// This kind of component cannot be moved yet.
-    #[error("component `{component}` is of a kind that cannot be promoted by this version: leave it out with --only")]
+    #[error(
+        "component `{component}` is of a kind that cannot be promoted by this version: leave it out with --only"
+    )]
     Kind {
         /// Which.
         component: String,
     },
     /// This strategy is not there.
-    #[error("strategy `{strategy}` cannot be used by this version; `bluegreen`, `rolling` and `immediate` can")]
+    #[error(
+        "strategy `{strategy}` cannot be used by this version; `bluegreen`, `rolling` and `immediate` can"
+    )]
     Strategy {
         /// Which.
         strategy: String,
@@ -71,8 +79,9 @@ impl<'p> Targets<'p> {
         environment: &str,
         configs: &'p BTreeMap<String, FlyToml>,
     ) -> Result<Self, TargetError> {
-        let found =
-            project.environment(environment).ok_or_else(|| TargetError::NoEnvironment(environment.to_owned()))?;
+        let found = project
+            .environment(environment)
+            .ok_or_else(|| TargetError::NoEnvironment(environment.to_owned()))?;
         Ok(Self { project, environment: found, name: EnvironmentName::new(environment)?, configs })
     }
 
@@ -167,7 +176,11 @@ impl<'p> Targets<'p> {
         }
     }
 
-    fn groups(&self, component: &str, toml: &FlyToml) -> Result<BTreeMap<GroupName, GroupTarget>, TargetError> {
+    fn groups(
+        &self,
+        component: &str,
+        toml: &FlyToml,
+    ) -> Result<BTreeMap<GroupName, GroupTarget>, TargetError> {
         let healthy = self.project.component(component).and_then(|component| match component {
             Component::Fly { healthy, .. } => healthy.as_ref().map(|proof| proof.value),
             Component::Static { .. } | Component::Supabase { .. } => None,

@@ -62,3 +62,8 @@ impl Randomness for OsRandomness {
         rand::rng().random_range(0..bound.max(1))
     }
 }
+
+/// A random number for names and tokens, from the operating system.
+pub fn random_u128() -> u128 {
+    rand::rng().random()
+}

@@ -82,7 +82,9 @@ impl Deployer for FlyDeployer {
         let app = self.app(place)?;
         let nonce = key.nonce.as_ref().map(Nonce::as_str);
         match call {
-            UnitCall::Create { slot, spec, labels, open } => create(&app, slot, spec, labels, *open, key).await,
+            UnitCall::Create { slot, spec, labels, open } => {
+                create(&app, slot, spec, labels, *open, key).await
+            }
             UnitCall::Update { unit, expect, spec, labels, start } => {
                 update(&app, unit, expect, spec, labels, *start, nonce).await
             }
@@ -91,8 +93,12 @@ impl Deployer for FlyDeployer {
                 let stopped = app.machines().stop(&machine_id(unit)?, &StopMachine::default(), nonce).await;
                 unless(stopped, |_| false)
             }
-            UnitCall::Cordon { unit } => unless(app.machines().cordon(&machine_id(unit)?, nonce).await, |_| false),
-            UnitCall::Uncordon { unit } => unless(app.machines().uncordon(&machine_id(unit)?, nonce).await, |_| false),
+            UnitCall::Cordon { unit } => {
+                unless(app.machines().cordon(&machine_id(unit)?, nonce).await, |_| false)
+            }
+            UnitCall::Uncordon { unit } => {
+                unless(app.machines().uncordon(&machine_id(unit)?, nonce).await, |_| false)
+            }
             UnitCall::Destroy { unit } => {
                 let destroyed = app.machines().destroy(&machine_id(unit)?, true, nonce).await;
                 unless(destroyed, |kind| *kind == ErrorKind::NotFound)
@@ -158,9 +164,17 @@ async fn update(
     let config = full(&spec.config, &spec.image.to_string(), metadata)
         .map_err(|error| refused(format!("the configuration of {unit} cannot be sent: {error}")))?;
     let current: InstanceId = expect.as_str().parse().map_err(refused)?;
-    let machine =
-        UpdateMachine { config, current_version: Some(current), skip_launch: !start, ..UpdateMachine::default() };
-    app.machines().update(&id, &machine, nonce).await.map(|machine| done(&machine)).map_err(|error| port(&error))
+    let machine = UpdateMachine {
+        config,
+        current_version: Some(current),
+        skip_launch: !start,
+        ..UpdateMachine::default()
+    };
+    app.machines()
+        .update(&id, &machine, nonce)
+        .await
+        .map(|machine| done(&machine))
+        .map_err(|error| port(&error))
 }
 
 async fn start(app: &AppHandle, id: &MachineId, nonce: Option<&str>) -> Result<Performed, PortError> {
@@ -181,7 +195,11 @@ async fn tag(
 ) -> Result<Performed, PortError> {
     let metadata = app.metadata().get(id).await.map_err(|error| port(&error))?;
     let changes = labels::changes(labels, &metadata);
-    app.metadata().patch(id, &changes, None).await.map(|()| Performed::default()).map_err(|error| port(&error))
+    app.metadata()
+        .patch(id, &changes, None)
+        .await
+        .map(|()| Performed::default())
+        .map_err(|error| port(&error))
 }
 
 async fn lease(
@@ -197,7 +215,10 @@ async fn lease(
         None => leases.acquire(id, &NewLease { ttl, description: description.to_owned() }).await,
     };
     match taken {
-        Ok(lease) => Ok(Performed { nonce: lease.nonce.and_then(|nonce| Nonce::new(nonce).ok()), ..Performed::default() }),
+        Ok(lease) => Ok(Performed {
+            nonce: lease.nonce.and_then(|nonce| Nonce::new(nonce).ok()),
+            ..Performed::default()
+        }),
         Err(error) => {
             let held = leases.get(id).await.ok().flatten();
             match held {

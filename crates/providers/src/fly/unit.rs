@@ -62,7 +62,10 @@ fn state(machine: &Machine) -> Option<UnitState> {
         | MachineState::Replacing
         | MachineState::LaunchFailed => UnitState::Starting,
         MachineState::Stopping | MachineState::Suspending => UnitState::Stopping,
-        MachineState::Destroying | MachineState::Destroyed | MachineState::Replaced | MachineState::Migrated => {
+        MachineState::Destroying
+        | MachineState::Destroyed
+        | MachineState::Replaced
+        | MachineState::Migrated => {
             return None;
         }
         MachineState::Unknown(_) => UnitState::Unknown,

@@ -88,7 +88,11 @@ impl SiteClient {
     }
 
     /// Sets and deletes metadata.
-    pub async fn tag(&self, site: &str, changes: &BTreeMap<String, Option<String>>) -> Result<Site, SiteError> {
+    pub async fn tag(
+        &self,
+        site: &str,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Site, SiteError> {
         self.call(Method::PATCH, &format!("/localcloud/v1/sites/{site}/metadata"), Some(json!(changes))).await
     }
 
@@ -99,8 +103,9 @@ impl SiteClient {
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Site, SiteError> {
         let bytes = self.send(method, path, body).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| SiteError::Port(PortError::ambiguous(format!("the site host's answer is none: {error}"))))
+        serde_json::from_slice(&bytes).map_err(|error| {
+            SiteError::Port(PortError::ambiguous(format!("the site host's answer is none: {error}")))
+        })
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Vec<u8>, SiteError> {
@@ -119,7 +124,11 @@ impl SiteClient {
         let request = Request { method, url, headers, body, timeout: Some(TIMEOUT) };
         let lost = |error: &dyn std::fmt::Display, sent: bool| {
             let text = format!("the site host does not answer: {error}");
-            SiteError::Port(if sent && !reads { PortError::ambiguous(text) } else { PortError::not_sent(text) })
+            SiteError::Port(if sent && !reads {
+                PortError::ambiguous(text)
+            } else {
+                PortError::not_sent(text)
+            })
         };
         let response = self.service.send(request).await.map_err(|error| lost(&error, error.was_sent()))?;
         let status = response.status;

@@ -66,7 +66,11 @@ fn unit(site: &Site) -> Option<Unit> {
 }
 
 fn done(site: &Site) -> Performed {
-    Performed { unit: UnitId::new(site.site.clone()).ok(), version: UnitVersion::new(site.version.clone()).ok(), nonce: None }
+    Performed {
+        unit: UnitId::new(site.site.clone()).ok(),
+        version: UnitVersion::new(site.version.clone()).ok(),
+        nonce: None,
+    }
 }
 
 fn metadata(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -89,7 +93,8 @@ impl SiteDeployer {
                 None => kept.remove(&key),
             };
         }
-        let published = self.client.publish(site, &spec.image, &spec.config, &kept, Some(expect.as_str())).await;
+        let published =
+            self.client.publish(site, &spec.image, &spec.config, &kept, Some(expect.as_str())).await;
         published.map(|site| done(&site)).map_err(|error| port(error, site))
     }
 
@@ -113,8 +118,10 @@ impl Deployer for SiteDeployer {
     async fn perform(&self, place: &Place, call: &UnitCall, _: &Key) -> Result<Performed, PortError> {
         match call {
             UnitCall::Create { spec, labels, .. } => {
-                let published =
-                    self.client.publish(&place.name, &spec.image, &spec.config, &metadata(labels), None).await;
+                let published = self
+                    .client
+                    .publish(&place.name, &spec.image, &spec.config, &metadata(labels), None)
+                    .await;
                 published.map(|site| done(&site)).map_err(|error| port(error, &place.name))
             }
             UnitCall::Update { unit, expect, spec, labels, .. } => {
@@ -125,7 +132,8 @@ impl Deployer for SiteDeployer {
                 Err(SiteError::Port(error)) => Err(error),
             },
             UnitCall::Tag { unit, labels } => {
-                let changes = labels.iter().map(|(key, value)| (format!("{PREFIX}{key}"), value.clone())).collect();
+                let changes =
+                    labels.iter().map(|(key, value)| (format!("{PREFIX}{key}"), value.clone())).collect();
                 let tagged = self.client.tag(unit.as_str(), &changes).await;
                 tagged.map(|_| Performed::default()).map_err(|error| port(error, unit.as_str()))
             }

@@ -35,9 +35,9 @@ impl AllowedSigners {
                 .split_once(char::is_whitespace)
                 .ok_or_else(|| wrong("expected `name ssh-ed25519 AAAA…`".to_owned()))?;
             let (namespaces, key) = options(rest.trim_start()).map_err(wrong)?;
-            let key = key
-                .parse::<PublicKey>()
-                .map_err(|error| wrong(format!("this is no public key ({error}); expected `ssh-ed25519 AAAA…`")))?;
+            let key = key.parse::<PublicKey>().map_err(|error| {
+                wrong(format!("this is no public key ({error}); expected `ssh-ed25519 AAAA…`"))
+            })?;
             keys.push((key, namespaces));
         }
         Ok(Self { keys })

@@ -1,0 +1,227 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clikit::Common;
+
+/// Rehearses a release on staging and promotes the very same image to production
+#[derive(Debug, clap::Parser)]
+#[command(name = "promote", version)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Runs the main job on this machine: a good promotion, and a bad one that is put back
+    #[cfg(feature = "demo")]
+    Demo(Demo),
+    /// Takes over what runs in an environment as it is
+    Adopt(Adopt),
+    /// Puts a release into an environment where it is tested
+    Deploy(Deploy),
+    /// Shows what a promotion would do; changes nothing
+    Plan(Start),
+    /// Promotes the release of the environment before into this one
+    Start(Start),
+    /// Agrees to a plan
+    Approve(Decide),
+    /// Refuses a plan
+    Reject(Decide),
+    /// Ends a promotion: before the first change it is aborted, after it rolled back
+    Abort(Abort),
+    /// Drives a promotion on from where any runner left it
+    Resume(One),
+    /// Goes back to the release before
+    Rollback(Rollback),
+    /// Shows what runs, and what is under way
+    Status(Environment),
+    /// Shows every deployment
+    History(Environment),
+    /// Shows one promotion
+    Show(One),
+    /// Shows why a promotion stands where it stands, event by event
+    Explain(One),
+    /// Looks after everything once: orphans, timers, parked fleets
+    Tick(Tick),
+    /// Shows or closes an environment's circuit breaker
+    Breaker(Breaker),
+}
+
+/// Who asks.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Who {
+    /// Your SSH key; you are known by its fingerprint [default: $UNDERSTUDY_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// A name instead of a key; only against a local stand-in
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Where to leave the project, the journal and the stand-in's records [default: a new directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How machines become processes [default: isolated where the kernel allows it]
+    #[arg(long, value_name = "RUNTIME")]
+    pub(crate) runtime: Option<String>,
+    /// Stays up after the good promotion and prints URLs, until Ctrl-C
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// A word that the service repeats in every answer
+    #[arg(long, value_name = "NONCE")]
+    pub(crate) label: Option<String>,
+    /// The pause after every change of routing; 0s loses requests, which is the point of the pause
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub(crate) settle: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Adopt {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// The version that runs, for the record
+    #[arg(long, value_name = "V")]
+    pub(crate) version: Option<String>,
+    /// The commit that runs, for the record
+    #[arg(long, value_name = "SHA")]
+    pub(crate) commit: Option<String>,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Deploy {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// An image by reference; `COMPONENT=REF` when there are several components
+    #[arg(long, value_name = "REF", required_unless_present = "release")]
+    pub(crate) image: Vec<String>,
+    /// An earlier release by the id of its promotion
+    #[arg(long, value_name = "R", conflicts_with = "image")]
+    pub(crate) release: Option<String>,
+    /// The release's version [default: the image's label org.opencontainers.image.version]
+    #[arg(long, value_name = "V")]
+    pub(crate) version: Option<String>,
+    /// The release's commit [default: the image's label org.opencontainers.image.revision]
+    #[arg(long, value_name = "SHA")]
+    pub(crate) commit: Option<String>,
+    /// The environment has no machines yet
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    /// Shows the plan and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Start {
+    /// The environment that receives the release
+    #[arg(long, value_name = "E")]
+    pub(crate) to: String,
+    /// A release by the id of its deployment in the environment before [default: what runs there]
+    #[arg(long, value_name = "R")]
+    pub(crate) release: Option<String>,
+    /// Goes on only when the plan has this hash
+    #[arg(long, value_name = "HASH")]
+    pub(crate) plan: Option<String>,
+    /// Waits for the approval instead of leaving
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// The first release of an environment without machines
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    /// Leaves with 7 instead of 0 when a human has to decide
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Shows the plan and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Lists every default of the policy with its source
+    #[arg(long)]
+    pub(crate) explain_defaults: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Decide {
+    /// The promotion
+    pub(crate) id: String,
+    /// The hash of the plan that you looked at, at least its first twelve digits
+    #[arg(long, value_name = "HASH")]
+    pub(crate) plan: String,
+    /// A signature made by `ssh-keygen -Y sign -n understudy`, instead of a key
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub(crate) signature: Option<PathBuf>,
+    /// Your SSH key [default: $UNDERSTUDY_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Abort {
+    /// The promotion
+    pub(crate) id: String,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct One {
+    /// The promotion
+    pub(crate) id: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rollback {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: Option<String>,
+    /// Shows what would be undone and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Environment {
+    /// One environment [default: all]
+    #[arg(long, value_name = "E")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tick {}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Breaker {
+    /// `reset` closes it; without, it is shown
+    #[arg(value_parser = ["reset"])]
+    pub(crate) action: Option<String>,
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// Why it may be closed
+    #[arg(long, value_name = "R", required_if_eq("action", "reset"))]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}

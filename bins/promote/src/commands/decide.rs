@@ -1,0 +1,89 @@
+//! What people say to a promotion that is there: approve, reject, abort, resume; and to a breaker.
+
+use clikit::{Exit, Failure};
+use promotion::journal::BreakerState;
+use promotion::model::Decision;
+use serde_json::json;
+
+use super::Run;
+use crate::args::{Abort, Breaker, Decide, One};
+use crate::{find, keys};
+
+pub(crate) async fn approve(run: &Run<'_>, args: Decide) -> Result<Exit, Failure> {
+    decide(run, args, Decision::Approve).await
+}
+
+pub(crate) async fn reject(run: &Run<'_>, args: Decide) -> Result<Exit, Failure> {
+    decide(run, args, Decision::Reject).await
+}
+
+async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    let facts = &view.promotions[&id].state.facts;
+    let plan = facts.plan.as_ref().ok_or_else(|| Failure::refused(format!("{id} has no plan yet")))?;
+    if !plan.hash.answers_to(&args.plan) {
+        return Err(Failure::refused(format!("the plan of {id} is {}", plan.hash))
+            .with_why("an approval binds to the plan that was looked at")
+            .with_hint(format!("promote show {id}")));
+    }
+    let claim =
+        keys::claim(run.context, args.key.as_ref(), args.signature.as_ref(), &id, &plan.hash, decision)?;
+    let approval = wired.engine.decide(&view.name, claim).await.map_err(find::engine_failure)?;
+    let after = wired.engine.view(&view.name).await.map_err(find::engine_failure)?;
+    let phase = after.promotions[&id].state.phase;
+    let value = json!({"ok": true, "id": id, "by": approval.by, "phase": phase});
+    run.out.emit(&value, |_| {
+        format!("{} by {}: {id} is {phase}\nnext       promote resume {id}\n", word(decision), approval.by)
+    })?;
+    Ok(Exit::Done)
+}
+
+const fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::Reject => "rejected",
+    }
+}
+
+pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let by = keys::person(run.context, &args.who, wired.local)?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    wired.engine.abort(&view.name, &id, by, args.reason).await.map_err(find::engine_failure)?;
+    let handle = wired.engine.handle(view.name, id);
+    let exit = run.finish(&wired, &handle, Exit::Done).await?;
+    // What was asked for is what happened.
+    Ok(if matches!(exit, Exit::Refused | Exit::RolledBack) { Exit::Done } else { exit })
+}
+
+pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    let handle = wired.engine.handle(view.name, id);
+    run.finish(&wired, &handle, Exit::Done).await
+}
+
+pub(crate) async fn breaker(run: &Run<'_>, args: Breaker) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let environment = find::environment(&args.env)?;
+    if args.action.is_some() {
+        let by = keys::person(run.context, &args.who, wired.local)?;
+        let reason = args.reason.unwrap_or_default();
+        wired.engine.reset_breaker(&environment, by, reason).await.map_err(find::engine_failure)?;
+    }
+    let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
+    let rule =
+        view.current().map(|current| current.state.facts.request.policy.breaker.clone()).unwrap_or_default();
+    let now = promotion::ports::Clock::now(&providers::SystemClock);
+    let (open, text) = match view.breaker(&rule, now) {
+        BreakerState::Closed { failures } => {
+            (false, format!("closed: {failures} of {} failures within {}", rule.failures, rule.window))
+        }
+        BreakerState::Open { why } => (true, format!("open: {why}")),
+    };
+    run.out.emit(&json!({"ok": true, "environment": environment, "open": open, "why": text}), |_| {
+        format!("{text}\n")
+    })?;
+    Ok(Exit::Done)
+}

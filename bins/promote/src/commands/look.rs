@@ -1,0 +1,152 @@
+//! Looking: status, history, show, explain.
+
+use clikit::{Exit, Failure, Table};
+use promotion::journal::{Entry, EnvironmentView};
+use serde_json::{Value, json};
+
+use super::Run;
+use crate::args::{Environment, One};
+use crate::wire::Wired;
+use crate::{find, show};
+
+async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentView>, Failure> {
+    match only {
+        Some(name) => {
+            let name = find::environment(name)?;
+            Ok(vec![wired.engine.view(&name).await.map_err(find::engine_failure)?])
+        }
+        None => find::views(&wired.engine, wired.journal.as_ref()).await,
+    }
+}
+
+pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let views = views(&wired, args.env.as_ref()).await?;
+    let value = json!({"ok": true, "environments": views.iter().map(show::environment).collect::<Vec<_>>()});
+    run.out.emit(&value, |_| {
+        let mut table = Table::new(["environment", "version", "commit", "since", "under way"]);
+        for view in &views {
+            let current = view.current();
+            let release = current.map(|current| &current.state.facts.request.release);
+            let live: Vec<String> = view
+                .promotions
+                .values()
+                .filter(|view| !view.state.phase.is_final())
+                .map(|view| format!("{} {}", view.id(), view.state.phase))
+                .collect();
+            table.row([
+                view.name.as_str(),
+                release.map_or("nothing", |release| release.version.as_str()),
+                release.map_or("", |release| release.commit.as_str()),
+                &current.map(|current| current.at.to_string()).unwrap_or_default(),
+                &live.join(", "),
+            ]);
+        }
+        table.to_string()
+    })?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn history(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let views = views(&wired, args.env.as_ref()).await?;
+    let deployments: Vec<_> = views.iter().flat_map(EnvironmentView::deployments).collect();
+    let value =
+        json!({"ok": true, "deployments": deployments.iter().map(show::deployment).collect::<Vec<_>>()});
+    run.out.emit(&value, |_| show::history_text(&deployments))?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    let promotion = &view.promotions[&id];
+    let facts = &promotion.state.facts;
+    let mut value = show::promotion(promotion);
+    value["ok"] = Value::from(true);
+    value["plan_detail"] = json!(facts.plan);
+    value["snapshot"] = json!(facts.snapshot);
+    run.out.emit(&value, |_| {
+        let mut text = show::promotion_text(promotion);
+        if let Some(plan) = &facts.plan {
+            text.push('\n');
+            text.push_str(&show::plan_text(plan));
+        }
+        text
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Every event of a promotion in order, with what it led to.
+pub(crate) async fn explain(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    let records =
+        wired.journal.read(&view.name, 0).await.map_err(|error| find::engine_failure(error.into()))?;
+    let records: Vec<_> =
+        records.into_iter().filter(|record| record.promotion.as_ref() == Some(&id)).collect();
+    let lines: Vec<(u64, String, String)> =
+        records.iter().map(|record| (record.seq, record.at.to_string(), line(&record.entry))).collect();
+    let promotion = &view.promotions[&id];
+    let events: Vec<_> =
+        lines.iter().map(|(seq, at, text)| json!({"seq": seq, "at": at, "what": text})).collect();
+    let mut value = show::promotion(promotion);
+    value["ok"] = Value::from(true);
+    value["events"] = Value::from(events);
+    run.out.emit(&value, |_| {
+        let mut table = Table::new(["record", "at", "what"]);
+        for (seq, at, text) in &lines {
+            table.row([&seq.to_string(), at, text]);
+        }
+        format!("{table}\n{}", show::promotion_text(promotion))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn line(entry: &Entry) -> String {
+    match entry {
+        Entry::Requested { request } => {
+            format!(
+                "{} of {} asked by {}",
+                request.kind.verb(),
+                request.release.version,
+                request.requested_by
+            )
+        }
+        Entry::Stepped { stamped, phase, .. } => {
+            let event = serde_json::to_value(&stamped.event).unwrap_or_default();
+            let why =
+                event.get("why").and_then(Value::as_str).map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("{}{why} -> {phase}", stamped.event.signal())
+        }
+        Entry::EffectDone { seq, .. } => format!("done what record {seq} asked for"),
+        Entry::Meant { component, progress, calls, .. } => {
+            let calls: Vec<_> = calls.iter().map(|intent| intent.call.title()).collect();
+            let stage = format!("{:?}", progress.stage).to_lowercase();
+            if calls.is_empty() {
+                format!("{component}: {stage}")
+            } else {
+                format!("{component}: {stage}: will {}", calls.join(", "))
+            }
+        }
+        Entry::Came { component, outcomes } => {
+            let failed: Vec<_> = outcomes
+                .iter()
+                .filter_map(|(_, outcome)| match outcome {
+                    promotion::journal::Outcome::Failed(error) => Some(error.message.clone()),
+                    promotion::journal::Outcome::Performed(_) | promotion::journal::Outcome::Settled => None,
+                })
+                .collect();
+            if failed.is_empty() {
+                format!("{component}: {} calls answered", outcomes.len())
+            } else {
+                format!("{component}: {}", failed.join("; "))
+            }
+        }
+        Entry::Leased { component, nonces } => format!("{component}: {} machines leased", nonces.len()),
+        Entry::BreakerReset { by, reason } => format!("breaker closed by {by}: {reason}"),
+        Entry::ParkedEnded { component, units } => {
+            format!("{component}: {} parked machines ended", units.len())
+        }
+    }
+}

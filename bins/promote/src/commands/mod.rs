@@ -1,0 +1,96 @@
+//! The verbs.
+
+pub(crate) mod adopt;
+pub(crate) mod ask;
+pub(crate) mod decide;
+pub(crate) mod deploy;
+pub(crate) mod look;
+mod release;
+pub(crate) mod rollback;
+pub(crate) mod start;
+pub(crate) mod tick;
+
+use clikit::{Common, Context, Exit, Failure, Output};
+use promotion::engine::{Handle, Outcome};
+use promotion::journal::PromotionView;
+use serde_json::{Value, json};
+
+use crate::wire::{Wired, wire};
+use crate::{find, show, watch};
+
+/// What every verb gets.
+pub(crate) struct Run<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) out: &'a Output,
+    pub(crate) common: &'a Common,
+}
+
+impl Run<'_> {
+    pub(crate) fn wire(&self) -> Result<Wired, Failure> {
+        wire(self.context, self.common)
+    }
+
+    pub(crate) async fn view(&self, wired: &Wired, handle: &Handle) -> Result<PromotionView, Failure> {
+        let view = wired.engine.view(&handle.environment).await.map_err(find::engine_failure)?;
+        view.promotions
+            .get(&handle.id)
+            .cloned()
+            .ok_or_else(|| Failure::bug(format!("promotion {} vanished from the journal", handle.id)))
+    }
+
+    /// Drives, prints how it came out, and says what to do next.
+    pub(crate) async fn finish(
+        &self,
+        wired: &Wired,
+        handle: &Handle,
+        waiting: Exit,
+    ) -> Result<Exit, Failure> {
+        let outcome = watch::drive(self.context, self.out, &wired.engine, handle).await?;
+        self.tell(wired, handle, &outcome, waiting).await
+    }
+
+    pub(crate) async fn tell(
+        &self,
+        wired: &Wired,
+        handle: &Handle,
+        outcome: &Outcome,
+        waiting: Exit,
+    ) -> Result<Exit, Failure> {
+        let view = self.view(wired, handle).await?;
+        let exit = watch::exit(outcome, waiting);
+        let mut value = show::promotion(&view);
+        value["ok"] = Value::from(exit == Exit::Done);
+        value["state"] = Value::from(show::state(outcome));
+        if let Some(plan) = &view.state.facts.plan {
+            value["warnings"] = json!(plan.warnings);
+        }
+        let next = self.next(&view, outcome);
+        if let Some(next) = &next {
+            value["next"] = Value::from(next.clone());
+        }
+        self.out.emit(&value, |_| {
+            let mut text = String::new();
+            if let (Outcome::Waiting { .. }, Some(plan)) = (outcome, &view.state.facts.plan) {
+                text.push_str(&show::plan_text(plan));
+            }
+            text.push_str(&show::promotion_text(&view));
+            if let Some(next) = next {
+                text.push_str(&format!("next       {next}\n"));
+            }
+            text
+        })?;
+        Ok(exit)
+    }
+
+    fn next(&self, view: &PromotionView, outcome: &Outcome) -> Option<String> {
+        let plan = view.state.facts.plan.as_ref().map(|plan| plan.hash.to_string());
+        match (outcome, plan) {
+            (Outcome::Waiting { .. }, Some(plan)) => {
+                Some(format!("promote approve {} --plan {plan}", view.id()))
+            }
+            (Outcome::Busy { .. }, _) => Some(format!("promote resume {}", view.id())),
+            (Outcome::Interrupted, _) => Some("promote tick".to_owned()),
+            _ => None,
+        }
+    }
+}

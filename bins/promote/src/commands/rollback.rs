@@ -1,0 +1,71 @@
+//! `promote rollback`: back to the release before, as a promotion of its own.
+
+use clikit::{Exit, Failure};
+use promotion::engine::{Ask, snapshot_release};
+use promotion::model::{Kind, Policy};
+use serde_json::json;
+
+use super::Run;
+use crate::args::Rollback;
+use crate::{find, keys};
+
+pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let environment = find::environment(&args.env)?;
+    let requested_by = keys::person(run.context, &args.who, wired.local)?;
+    let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
+    let current = view.current().ok_or_else(|| {
+        Failure::refused(format!("nothing runs in `{environment}` that this store knows of"))
+            .with_hint(format!("promote status --env {environment}"))
+    })?;
+    let facts = &current.state.facts;
+    let nothing = || {
+        Failure::refused(format!(
+            "there is nothing before {} in `{environment}`",
+            facts.request.release.version
+        ))
+        .with_hint(format!("promote history --env {environment}"))
+    };
+    let snapshot = facts.snapshot.as_ref().ok_or_else(nothing)?;
+    if matches!(facts.request.kind, Kind::Adopt | Kind::Bootstrap) {
+        return Err(nothing());
+    }
+    let standing = view.standing();
+    let before =
+        standing.iter().rev().nth(1).map_or(&facts.request.release, |view| &view.state.facts.request.release);
+    let release = snapshot_release(snapshot, before).ok_or_else(nothing)?;
+    let plan = facts.plan.as_ref().ok_or_else(nothing)?;
+    let mut components = plan.target.components.clone();
+    for component in &mut components {
+        let found = snapshot.components.get(&component.place.component);
+        if let Some(record) = found.and_then(|found| found.units.first()) {
+            component.image = record.image.clone();
+            component.source = record.image.clone();
+        }
+    }
+    let undone = current.id().clone();
+    if args.dry_run {
+        let value =
+            json!({"ok": true, "undoes": undone, "back_to": release.version, "digests": release.components});
+        run.out.emit(&value, |_| format!("would undo {undone} and go back to {}\n", release.version))?;
+        return Ok(Exit::Done);
+    }
+    let ask = Ask {
+        environment,
+        class: facts.request.class,
+        kind: Kind::Rollback { of: undone },
+        release,
+        components,
+        policy: Policy {
+            evidence: None,
+            approvals: None,
+            verify: std::collections::BTreeSet::new(),
+            soak: promotion::model::Millis::ZERO,
+            ..facts.request.policy.clone()
+        },
+        requested_by,
+        reason: args.reason,
+    };
+    let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
+    run.finish(&wired, &handle, Exit::Done).await
+}

@@ -1,0 +1,39 @@
+//! `promote tick`: whatever has something to do gets it done.
+
+use clikit::{Exit, Failure};
+use serde_json::json;
+
+use super::Run;
+use crate::args::Tick;
+use crate::{find, show};
+
+pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
+    let wired = run.wire()?;
+    let ticked = wired.engine.tick().await.map_err(find::engine_failure)?;
+    let driven: Vec<_> = ticked
+        .driven
+        .iter()
+        .map(|(environment, id, outcome)| json!({"environment": environment, "id": id, "state": show::state(outcome)}))
+        .collect();
+    let ended: Vec<_> = ticked
+        .ended
+        .iter()
+        .map(|(environment, unit)| json!({"environment": environment, "unit": unit}))
+        .collect();
+    let ok = ticked.problems.is_empty();
+    let value = json!({"ok": ok, "driven": driven, "ended": ended, "problems": ticked.problems});
+    run.out.emit(&value, |_| {
+        let mut text = String::new();
+        for (environment, id, outcome) in &ticked.driven {
+            text.push_str(&format!("{environment} {id}: {}\n", show::state(outcome)));
+        }
+        for (environment, unit) in &ticked.ended {
+            text.push_str(&format!("{environment} parked machine {unit} ended\n"));
+        }
+        for problem in &ticked.problems {
+            text.push_str(&format!("problem: {problem}\n"));
+        }
+        if text.is_empty() { "nothing to do\n".to_owned() } else { text }
+    })?;
+    Ok(if ok { Exit::Done } else { Exit::Unavailable })
+}

@@ -1,0 +1,155 @@
+//! What promotions look like: as JSON and for people.
+
+use std::fmt::Write as _;
+
+use clikit::Table;
+use promotion::engine::Outcome;
+use promotion::journal::{EnvironmentView, PromotionView};
+use promotion::model::{DeploymentInfo, Plan, RollbackVerdict};
+use serde_json::{Value, json};
+
+/// How a drive came out, as the word for `state`.
+pub(crate) fn state(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ended(phase) => phase.to_string(),
+        Outcome::Waiting { .. } => "waiting".to_owned(),
+        Outcome::Busy { .. } => "queued".to_owned(),
+        Outcome::Interrupted => "interrupted".to_owned(),
+    }
+}
+
+/// One promotion as JSON.
+pub(crate) fn promotion(view: &PromotionView) -> Value {
+    let facts = &view.state.facts;
+    json!({
+        "id": view.id(),
+        "environment": facts.request.environment,
+        "verb": facts.request.kind.verb(),
+        "phase": view.state.phase,
+        "since": facts.phase_since.to_string(),
+        "version": facts.request.release.version,
+        "commit": facts.request.release.commit,
+        "release": facts.request.release.id(),
+        "digests": facts.request.release.components,
+        "requested_by": facts.request.requested_by,
+        "plan": facts.plan.as_ref().map(|plan| plan.hash.clone()),
+        "approvals": facts.approvals.iter().map(|approval| json!({"by": approval.by, "at": approval.at.to_string()})).collect::<Vec<_>>(),
+        "attestations": facts.attestations.iter().map(|it| json!({"suite": it.statement.suite, "by": it.by})).collect::<Vec<_>>(),
+        "why": facts.failure.as_ref().map(|failure| failure.why.clone()),
+        "stalled": facts.stalled,
+    })
+}
+
+/// One promotion for people.
+pub(crate) fn promotion_text(view: &PromotionView) -> String {
+    let facts = &view.state.facts;
+    let request = &facts.request;
+    let mut out = String::new();
+    let _ = writeln!(out, "promotion  {}", view.id());
+    let _ = writeln!(
+        out,
+        "what       {} {} into {}",
+        request.kind.verb(),
+        request.release.version,
+        request.environment
+    );
+    let _ = writeln!(out, "commit     {}", request.release.commit);
+    for (component, digest) in &request.release.components {
+        let _ = writeln!(out, "image      {component} {digest}");
+    }
+    let _ = writeln!(out, "asked by   {}", request.requested_by);
+    for approval in &facts.approvals {
+        let _ = writeln!(out, "approved   {} at {}", approval.by, approval.at);
+    }
+    if let Some(plan) = &facts.plan {
+        let _ = writeln!(out, "plan       {}", plan.hash);
+    }
+    let _ = writeln!(out, "phase      {} since {}", view.state.phase, facts.phase_since);
+    if let Some(why) = facts.failure.as_ref().map(|failure| &failure.why).or(facts.stalled.as_ref()) {
+        let _ = writeln!(out, "why        {why}");
+    }
+    out
+}
+
+/// A plan for people: the target, what leads there, what to know.
+pub(crate) fn plan_text(plan: &Plan) -> String {
+    let target = &plan.target;
+    let mut out = String::new();
+    let _ = writeln!(out, "plan {}", plan.hash);
+    let _ = writeln!(
+        out,
+        "{} {} ({}) into {}",
+        target.kind.verb(),
+        target.release.version,
+        target.release.commit,
+        target.environment
+    );
+    for component in &target.components {
+        let now = target.baseline.get(&component.place.component);
+        let now: Vec<_> =
+            now.into_iter().flat_map(|base| &base.digests).map(flytypes::Digest::short).collect();
+        let digest = component.digest().map_or("", |digest| digest.short());
+        let before = if now.is_empty() { "nothing".to_owned() } else { now.join(", ") };
+        let _ =
+            writeln!(out, "  {} `{}`: {before} -> {digest}", component.place.component, component.place.name);
+        for (group, shape) in &component.groups {
+            let counts: Vec<_> = shape.counts.iter().map(|(region, n)| format!("{n} in {region}")).collect();
+            let _ = writeln!(out, "    {group}: {} by {:?}", counts.join(", "), component.strategy);
+        }
+    }
+    let rollback = match &target.rollback {
+        RollbackVerdict::Allowed => "allowed: images, configuration, counts and cordons come back".to_owned(),
+        RollbackVerdict::Nothing => "there is nothing to go back to".to_owned(),
+        RollbackVerdict::Caveat(why) => why.clone(),
+    };
+    let _ = writeln!(out, "  rollback: {rollback}");
+    if target.policy_change.is_some() {
+        let _ =
+            writeln!(out, "  this release brings other rules; it is judged by those of the release before");
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "  warning: {warning}");
+    }
+    let _ = writeln!(out, "calls if nothing goes wrong:");
+    for line in &plan.preview {
+        let _ = writeln!(out, "  {} {}", line.component, line.call);
+    }
+    out
+}
+
+/// Deployments as a table.
+pub(crate) fn history_text(deployments: &[DeploymentInfo]) -> String {
+    let mut table = Table::new(["id", "environment", "verb", "version", "status", "at", "by", "why"]);
+    for it in deployments {
+        let status = serde_json::to_value(it.status).unwrap_or_default();
+        table.row([
+            it.id.as_str(),
+            it.environment.as_str(),
+            it.verb.as_str(),
+            it.version.as_str(),
+            status.as_str().unwrap_or_default(),
+            &it.deployed_at.to_string(),
+            it.deployed_by.as_str(),
+            it.why.as_deref().unwrap_or(""),
+        ]);
+    }
+    table.to_string()
+}
+
+/// A deployment as JSON: the fields readers outside know, and ours.
+pub(crate) fn deployment(info: &DeploymentInfo) -> Value {
+    let mut value = serde_json::to_value(info).unwrap_or_default();
+    value["deployedAt"] = Value::from(info.deployed_at.to_string());
+    value
+}
+
+/// What runs in an environment and what is under way.
+pub(crate) fn environment(view: &EnvironmentView) -> Value {
+    let live = view.promotions.values().filter(|view| !view.state.phase.is_final());
+    json!({
+        "environment": view.name,
+        "current": view.current().map(promotion),
+        "under_way": live.map(promotion).collect::<Vec<_>>(),
+        "records": view.head,
+    })
+}

@@ -1,0 +1,293 @@
+//! From the project file and the process environment to an engine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clikit::{Common, Context, Failure};
+use envconfig::SecretRef;
+use envconfig::fly_toml::FlyToml;
+use envconfig::project::{Binding, Component, Environment, Project, StoreUrl};
+use flyclient::fly::Client;
+use flyclient::registry::{Auth, Registry};
+use flyclient::retry::RetryPolicy;
+use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService};
+use flyclient::{Base, Token};
+use promotion::engine::{Engine, Options, Ports};
+use promotion::journal::Sqlite;
+use promotion::model::{ComponentName, EnvironmentName, SuiteName};
+use promotion::ports::{Journal, Randomness};
+use providers::fly::FlyDeployer;
+use providers::site::{SiteClient, SiteDeployer};
+use providers::ssh::{AllowedSigners, SshApprovals, SshAttestor};
+use providers::{
+    Dispatch, Grounds, ItestChecks, OsRandomness, Registries, SuiteFile, SystemClock, Targets,
+    TerminalNotices, UuidIds,
+};
+use url::Url;
+
+/// Everything a verb needs.
+pub(crate) struct Wired {
+    pub(crate) project: Project,
+    pub(crate) configs: BTreeMap<String, FlyToml>,
+    pub(crate) engine: Engine,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) deployer: Arc<Dispatch>,
+    pub(crate) registries: BTreeMap<String, Registry>,
+    /// Every API is on this machine.
+    pub(crate) local: bool,
+}
+
+impl Wired {
+    pub(crate) fn targets(&self, environment: &str) -> Result<Targets<'_>, Failure> {
+        Targets::new(&self.project, environment, &self.configs)
+            .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    pub(crate) fn registry(&self, environment: &str) -> Result<&Registry, Failure> {
+        self.registries
+            .get(environment)
+            .ok_or_else(|| Failure::usage(format!("the project file has no environment `{environment}`")))
+    }
+}
+
+/// Files of a project, read.
+struct Files {
+    project: Project,
+    root: PathBuf,
+    configs: BTreeMap<String, FlyToml>,
+    suites: BTreeMap<SuiteName, SuiteFile>,
+}
+
+fn read(path: &Path, what: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{what} {} cannot be read", path.display())).with_why(error.to_string())
+    })
+}
+
+fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
+    let path = context.current_dir.join(&common.project);
+    let text = read(&path, "the project file").map_err(|failure| {
+        failure.with_hint("run in the project's directory, or name the file with --project FILE")
+    })?;
+    let shown = common.project.display().to_string();
+    let project = Project::parse(&shown, &text)
+        .map_err(|problems| Failure::usage(problems.to_string().trim_end().to_owned()))?
+        .value;
+    let root = path.parent().unwrap_or(&context.current_dir).to_path_buf();
+    let mut configs = BTreeMap::new();
+    for (name, component) in project.components() {
+        if let Component::Fly { config, .. } = component {
+            let file = root.join(config.value.as_str());
+            let text = read(&file, "the fly.toml")?;
+            let toml = FlyToml::parse(&file.display().to_string(), &text)
+                .map_err(|problems| Failure::usage(problems.to_string().trim_end().to_owned()))?;
+            configs.insert(name.to_string(), toml.value);
+        }
+    }
+    let mut suites = BTreeMap::new();
+    for (name, suite) in project.suites() {
+        let file = root.join(suite.file.value.as_str());
+        let text = read(&file, "the suite file")?;
+        let name = SuiteName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
+        suites.insert(name, SuiteFile { file: file.display().to_string(), text });
+    }
+    Ok(Files { project, root, configs, suites })
+}
+
+/// Opens everything a verb needs; talks to nobody yet.
+pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
+    let files = files(context, common)?;
+    let service: Arc<dyn HttpService> = Arc::new(
+        ReqwestService::new(&HttpOptions::default())
+            .map_err(|error| Failure::unavailable("the HTTP client cannot be set up").with_source(error))?,
+    );
+    let clock = Arc::new(SystemClock);
+    let ids = Arc::new(UuidIds::default());
+    let store = store_path(context, common, &files)?;
+    let journal: Arc<dyn Journal> =
+        Arc::new(Sqlite::open(&store, clock.clone(), &ids.store()).map_err(|error| {
+            Failure::unavailable(format!("the store {} cannot be opened", store.display())).with_source(error)
+        })?);
+    let mut dispatch = Dispatch::default();
+    let mut registries = Registries::default();
+    let mut by_name = BTreeMap::new();
+    let mut grounds = BTreeMap::new();
+    let mut local = true;
+    for (name, environment) in files.project.environments() {
+        let open = Opened::new(context, &files.root, environment, &service)?;
+        local &= open.local;
+        let name = EnvironmentName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
+        dispatch = dispatch.with(name.clone(), "fly", Arc::new(FlyDeployer::new(open.client))).with(
+            name.clone(),
+            "static",
+            Arc::new(SiteDeployer::new(open.sites)),
+        );
+        registries = registries.with(name.clone(), open.registry.clone());
+        by_name.insert(name.to_string(), open.registry);
+        grounds.insert(name, grounds_of(environment)?);
+    }
+    let allowed = allowed_signers(&files.root)?;
+    let key_file = store.with_extension("attestor");
+    let key = providers::ssh::read_or_make_key(&key_file).map_err(|error| {
+        Failure::unavailable(format!("the runner's key {} cannot be used", key_file.display()))
+            .with_source(error)
+    })?;
+    let deployer = Arc::new(dispatch);
+    let ports = Ports {
+        journal: journal.clone(),
+        deployer: deployer.clone(),
+        registry: Arc::new(registries),
+        checks: Arc::new(ItestChecks::new(files.suites, grounds, service)),
+        approvals: Arc::new(SshApprovals::new(allowed.clone())),
+        attestor: Arc::new(SshAttestor::new(key, allowed)),
+        notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
+        clock,
+        ids,
+        randomness: Arc::new(OsRandomness),
+    };
+    Ok(Wired {
+        project: files.project,
+        configs: files.configs,
+        engine: Engine::new(Options::default(), ports),
+        journal,
+        deployer,
+        registries: by_name,
+        local,
+    })
+}
+
+/// One environment's clients.
+struct Opened {
+    client: Client,
+    sites: SiteClient,
+    registry: Registry,
+    local: bool,
+}
+
+impl Opened {
+    fn new(
+        context: &Context,
+        root: &Path,
+        environment: &Environment,
+        service: &Arc<dyn HttpService>,
+    ) -> Result<Self, Failure> {
+        let secret = secret(context, root, &environment.fly.token.value)
+            .map_err(|failure| failure.with_hint(format!("environment `{}` needs it", environment.name)))?;
+        let token: Token = secret.parse().map_err(|error: flyclient::TokenError| {
+            Failure::usage(format!("the token of environment `{}` is none", environment.name))
+                .with_source(error)
+        })?;
+        let base = environment.fly.api.clone().map(String::from);
+        let base = base.or_else(|| context.var("FLY_FLAPS_BASE_URL").map(str::to_owned));
+        let base: Base = match &base {
+            Some(text) => text.parse().map_err(|error: flyclient::BaseError| {
+                Failure::usage(format!("`{text}` is no address of a Machines API")).with_source(error)
+            })?,
+            None => Base::fly(),
+        };
+        let local = is_local(base.as_url());
+        let host = environment.fly.registry.as_ref().map(ToString::to_string);
+        let host = host.or_else(|| context.var("FLY_REGISTRY_HOST").map(str::to_owned));
+        let host = host.unwrap_or_else(|| "registry.fly.io".to_owned());
+        let policy = RetryPolicy::new(OsRandomness.below(u64::MAX));
+        let registry = Registry::new(&host, Some(Auth::new(token.clone())), service.clone())
+            .map_err(|error| Failure::usage(format!("`{host}` is no registry")).with_source(error))?
+            .with_retry(policy.clone());
+        let sites = SiteClient::new(base.as_url().clone(), &secret, service.clone()).ok_or_else(|| {
+            Failure::usage(format!("the token of environment `{}` is none", environment.name))
+        })?;
+        let client = Client::new(base, token, service.clone()).with_retry(policy);
+        Ok(Self { client, sites, registry, local })
+    }
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+fn secret(context: &Context, root: &Path, reference: &SecretRef) -> Result<String, Failure> {
+    match reference {
+        SecretRef::Variable(name) => context.var(name.as_str()).map(str::to_owned).ok_or_else(|| {
+            Failure::usage(format!("the variable {name} is not set"))
+                .with_why("the project file takes a token from it")
+        }),
+        SecretRef::File(path) => {
+            read(&root.join(path.as_str()), "the secret file").map(|text| text.trim().to_owned())
+        }
+    }
+}
+
+fn grounds_of(environment: &Environment) -> Result<Grounds, Failure> {
+    let mut grounds = Grounds::default();
+    for (component, binding) in &environment.bindings {
+        let (url, edges) = match binding {
+            Binding::Fly(fly) => (fly.public_url(), fly.edges.clone()),
+            Binding::Static(site) => (site.url.clone(), None),
+            Binding::Supabase(_) => continue,
+        };
+        let name =
+            ComponentName::new(component.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
+        grounds.targets.extend(url.map(|url| (name.clone(), url)));
+        grounds.edges.extend(edges.map(|edges| (name, edges)));
+    }
+    Ok(grounds)
+}
+
+fn allowed_signers(root: &Path) -> Result<AllowedSigners, Failure> {
+    let path = root.join(".understudy/allowed_signers");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => AllowedSigners::parse(&path.display().to_string(), &text)
+            .map_err(|error| Failure::usage("the allowed signers cannot be read").with_source(error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(AllowedSigners::default()),
+        Err(error) => Err(Failure::usage(format!("{} cannot be read", path.display())).with_source(error)),
+    }
+}
+
+/// `--store`, else the project file's, else a file in the user's state directory, named after the project.
+fn store_path(context: &Context, common: &Common, files: &Files) -> Result<PathBuf, Failure> {
+    let written = match (&common.store, files.project.store()) {
+        (Some(url), _) => Some(url.clone()),
+        (None, Some(store)) => Some(match &store.url {
+            StoreUrl::Literal(url) => url.to_string(),
+            StoreUrl::Secret(reference) => secret(context, &files.root, reference)?,
+        }),
+        (None, None) => None,
+    };
+    if let Some(url) = written {
+        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+        return match path {
+            Some(path) if !path.is_empty() => Ok(files.root.join(path)),
+            _ if !url.contains(':') && !url.is_empty() => Ok(context.current_dir.join(url)),
+            _ => Err(Failure::usage("this store cannot be used by this version")
+                .with_why("stores are SQLite files: sqlite:PATH")
+                .with_hint("--store sqlite:understudy.db")),
+        };
+    }
+    let production = files
+        .project
+        .environments()
+        .values()
+        .any(|environment| environment.class.value.as_str() == "production");
+    if context.is_ci() && production {
+        return Err(Failure::refused("the default store is refused under CI")
+            .with_why("a runner's disk is gone after the job, and with it the journal and the locks")
+            .with_hint("set [store] url in the project file, or give --store"));
+    }
+    let directory = context.state_dir().ok_or_else(|| {
+        Failure::usage("there is no home directory to keep the store in").with_hint("--store sqlite:PATH")
+    })?;
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        Failure::unavailable(format!("{} cannot be made", directory.display())).with_source(error)
+    })?;
+    let name = files.project.name().map(|name| name.value.to_string());
+    let name = name.unwrap_or_else(|| {
+        files.root.file_name().map_or_else(|| "project".to_owned(), |n| n.to_string_lossy().into_owned())
+    });
+    Ok(directory.join(format!("{name}.db")))
+}

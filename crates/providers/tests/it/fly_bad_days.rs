@@ -1,0 +1,154 @@
+//! What a failure of the Machines API means: nothing happened, refused, or it may have happened.
+
+use promotion::model::UnitState;
+use promotion::ports::{Deployer, PortErrorKind};
+use promotion::rollout::UnitCall;
+use providers::fly::FlyDeployer;
+use serde_json::json;
+
+use crate::support::{Cloud, OURS, On, THEIRS, key, map, place, spec, within};
+
+fn create(image: &flytypes::ImageRef) -> UnitCall {
+    let labels = map(&[("slot", "app/fra/0".to_owned())]);
+    UnitCall::Create { slot: "app/fra/0".parse().unwrap(), spec: spec(image), labels, open: false }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_ambiguous_and_the_effect_is_found() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        for fault in [
+            json!({"name": "answer-408-after-success", "action": "machine-create", "count": 1}),
+            json!({"name": "cut-connection", "action": "machine-create", "applied": true, "count": 1}),
+        ] {
+            let before = on.fleet().await.units.len();
+            cloud.fault(fault.clone()).await;
+            let lost = on.try_call(create(&image), &key("the-key")).await.unwrap_err();
+            assert_eq!(lost.kind, PortErrorKind::Ambiguous, "{fault}: {lost:?}");
+            let fleet = on.fleet().await;
+            assert_eq!(fleet.units.len(), before + 1, "{fault}");
+            assert!(
+                fleet.units.iter().all(|unit| unit.label("slot") == Some("app/fra/0")),
+                "found by its slot"
+            );
+        }
+        cloud
+            .fault(
+                json!({"name": "cut-connection", "action": "machine-create", "applied": false, "count": 1}),
+            )
+            .await;
+        let lost = on.try_call(create(&image), &key("k")).await.unwrap_err();
+        assert_eq!(lost.kind, PortErrorKind::Ambiguous, "the client cannot know: {lost:?}");
+        assert_eq!(on.fleet().await.units.len(), 2);
+        cloud.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_requests_and_no_connection_mean_that_nothing_happened() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        cloud.fault(json!({"name": "rate-limit-burst", "action": "machine-create", "count": 1})).await;
+        let busy = on.try_call(create(&image), &key("k")).await.unwrap_err();
+        assert_eq!(busy.kind, PortErrorKind::NotSent, "{busy:?}");
+        assert_eq!(on.fleet().await.units.len(), 0);
+        cloud.end().await;
+
+        let dead = on.try_call(create(&image), &key("k")).await.unwrap_err();
+        assert_eq!(dead.kind, PortErrorKind::NotSent, "{dead:?}");
+        let dead = fly.observe_fleet(&on.place).await.unwrap_err();
+        assert_eq!(dead.kind, PortErrorKind::NotSent, "{dead:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_there_or_not_ours_is_refused_by_name() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        let fly = cloud.fly();
+        let missing = fly.observe_fleet(&place("fly", "wbe")).await.unwrap_err();
+        assert_eq!(missing.kind, PortErrorKind::Refused);
+        assert!(missing.message.contains("fly apps create wbe"), "{missing}");
+        let unnamed = fly.observe_fleet(&place("fly", "No App")).await.unwrap_err();
+        assert_eq!(unnamed.kind, PortErrorKind::Refused, "{unnamed:?}");
+
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        let absent = image.pinned(format!("sha256:{}", "0".repeat(64)).parse().unwrap());
+        let no_image = on.try_call(create(&absent), &key("k")).await.unwrap_err();
+        assert_eq!(no_image.kind, PortErrorKind::Refused, "{no_image:?}");
+
+        for token in [THEIRS, "tok-unknown-9999"] {
+            let other = FlyDeployer::new(cloud.client(token));
+            for error in [
+                other.observe_fleet(&on.place).await.unwrap_err(),
+                other.perform(&on.place, &create(&image), &key("k")).await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind, PortErrorKind::Refused, "{error:?}");
+                assert!(!error.message.contains(token), "{error}");
+            }
+            assert!(!format!("{other:?}").contains(token));
+        }
+        assert!(!format!("{fly:?}").contains(OURS));
+        cloud.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_that_silently_comes_back_shows_the_old_digest() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let (one, two) = (cloud.image("web", "v1").await, cloud.image("web", "v2").await);
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        let unit = on.created("app/fra/0", &one, &[], true).await;
+        cloud.fault(json!({"name": "pull-failure-silent-revert", "count": 1})).await;
+        let update = UnitCall::Update {
+            unit: unit.id.clone(),
+            expect: unit.version,
+            spec: spec(&two),
+            labels: map(&[]),
+            start: true,
+        };
+        let version = on.call(update).await.version.unwrap();
+        let after = on.until(&unit.id, |u| u.version == version && u.state == UnitState::Started).await;
+        assert_eq!(after.digest.as_ref(), one.digest(), "state and version alone would have been believed");
+        cloud.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_does_not_boot_and_a_failing_check_are_seen() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        cloud.fault(json!({"name": "boot-failure", "count": 1})).await;
+        let id = on.call(create(&image)).await.unit.unwrap();
+        on.until(&id, |unit| unit.state == UnitState::Failed).await;
+        on.call(UnitCall::Destroy { unit: id }).await;
+
+        let unit = on.created("app/fra/0", &image, &[], true).await;
+        cloud.fault(json!({"name": "check-failing"})).await;
+        let failing = on.until(&unit.id, |unit| unit.checks.iter().any(|check| !check.passing)).await;
+        assert!(failing.checks[0].at > unit.version_since, "{failing:?}");
+        cloud.end().await;
+    })
+    .await;
+}

@@ -1,0 +1,12 @@
+//! The adapters against a real localcloud, real signatures of `ssh-keygen`, and real suites.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod checks;
+mod fly;
+mod fly_bad_days;
+mod registry;
+mod site;
+mod ssh;
+mod support;
+mod terminal;

@@ -1,0 +1,243 @@
+//! Signatures that `ssh-keygen` made, and our own that `ssh-keygen` reads.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use promotion::model::{At, Claim, Class, Decision, Hash, Person, Statement, canonical};
+use promotion::ports::{Approvals as _, Attestor as _, PortErrorKind};
+use providers::ssh::{
+    APPROVAL_NAMESPACE, ATTESTATION_NAMESPACE, AllowedSigners, SshApprovals, SshAttestor, read_or_make_key,
+};
+use tempfile::TempDir;
+
+/// A directory with keys; the program runs with nothing of this process's environment.
+struct Keys {
+    dir: TempDir,
+}
+
+impl Keys {
+    /// None where OpenSSH is not installed.
+    fn new() -> Option<Self> {
+        let found = Command::new("ssh-keygen").arg("-?").output();
+        if found.is_err() {
+            println!("not run: ssh-keygen is not installed");
+            return None;
+        }
+        Some(Self { dir: tempfile::tempdir().unwrap() })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn keygen(&self, args: &[&str]) -> Output {
+        let mut command = Command::new("ssh-keygen");
+        command.current_dir(self.dir.path()).args(args).output().unwrap()
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.keygen(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes a key; its public line and the person it stands for, as `ssh-keygen` says.
+    fn make(&self, name: &str, kind: &str) -> (String, Person) {
+        self.ok(&["-q", "-t", kind, "-N", "", "-C", name, "-f", name]);
+        let line = fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap();
+        let shown = self.ok(&["-l", "-E", "sha256", "-f", &format!("{name}.pub")]);
+        let fingerprint = shown.split(' ').nth(1).unwrap();
+        (line.trim().to_owned(), Person::new(format!("ssh:{fingerprint}")).unwrap())
+    }
+
+    /// What the guide tells people to run.
+    fn sign(&self, name: &str, namespace: &str, text: &str) -> String {
+        let file = self.path("text");
+        fs::write(&file, text).unwrap();
+        let _ = fs::remove_file(self.path("text.sig"));
+        self.ok(&["-Y", "sign", "-q", "-f", name, "-n", namespace, "text"]);
+        fs::read_to_string(self.path("text.sig")).unwrap()
+    }
+}
+
+fn plan() -> Hash {
+    canonical::hash("test", &"the plan")
+}
+
+fn claim(decision: Decision, proof: String) -> Claim {
+    Claim { promotion: "p-1".parse().unwrap(), plan: plan(), decision, proof }
+}
+
+fn text(decision: Decision) -> String {
+    Claim::statement(&"p-1".parse().unwrap(), &plan(), decision)
+}
+
+#[tokio::test]
+async fn a_real_signature_names_its_person() {
+    let Some(keys) = Keys::new() else { return };
+    for kind in ["ed25519", "ecdsa"] {
+        let (line, person) = keys.make(kind, kind);
+        let approvals = SshApprovals::new(
+            AllowedSigners::parse("allowed_signers", &format!("# leads\nalice@example.com {line}\n"))
+                .unwrap(),
+        );
+        for decision in [Decision::Approve, Decision::Reject] {
+            let proof = keys.sign(kind, "understudy", &text(decision));
+            assert_eq!(approvals.verify(&claim(decision, proof)).await.unwrap(), person, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_approval_counts_for_what_was_signed_alone() {
+    let Some(keys) = Keys::new() else { return };
+    let (alice, _) = keys.make("alice", "ed25519");
+    keys.make("mallory", "ed25519");
+    let allowed = AllowedSigners::parse("allowed_signers", &format!("alice {alice}\n")).unwrap();
+    let approvals = SshApprovals::new(allowed);
+    let good = keys.sign("alice", "understudy", &text(Decision::Approve));
+    let refused = async |claim: Claim, what: &str| {
+        let error = approvals.verify(&claim).await.unwrap_err();
+        assert_eq!(error.kind, PortErrorKind::Refused, "{what}: {error:?}");
+        error.message
+    };
+    let approve = |proof: String| claim(Decision::Approve, proof);
+
+    refused(claim(Decision::Reject, good.clone()), "a yes as a no").await;
+    let other_plan = Claim { plan: canonical::hash("test", &"another plan"), ..approve(good.clone()) };
+    refused(other_plan, "another plan").await;
+    let other_promotion = Claim { promotion: "p-2".parse().unwrap(), ..approve(good.clone()) };
+    refused(other_promotion, "another promotion").await;
+    let namespace = keys.sign("alice", "git", &text(Decision::Approve));
+    let why = refused(approve(namespace), "another namespace").await;
+    assert!(why.contains("namespace `understudy`"), "{why}");
+    let stranger = keys.sign("mallory", "understudy", &text(Decision::Approve));
+    let why = refused(approve(stranger), "a stranger").await;
+    assert!(why.contains("ssh:SHA256:") && why.contains("allowed signers"), "{why}");
+    let longer = keys.sign("alice", "understudy", &format!("{} ", text(Decision::Approve)));
+    refused(approve(longer), "one byte more").await;
+
+    let tampered: String = good.replacen('A', "B", 40);
+    for (what, proof) in [
+        ("tampered", tampered.as_str()),
+        ("empty", ""),
+        ("no signature", "yes, please"),
+        ("cut", &good[..good.len() / 2]),
+    ] {
+        refused(approve(proof.to_owned()), what).await;
+    }
+    approvals.verify(&approve(good)).await.expect("the untouched one still counts");
+}
+
+#[tokio::test]
+async fn a_line_gives_the_right_that_it_names() {
+    let Some(keys) = Keys::new() else { return };
+    let (alice, _) = keys.make("alice", "ed25519");
+    let proof = keys.sign("alice", "understudy", &text(Decision::Approve));
+    for (options, counts) in [
+        ("", true),
+        ("namespaces=\"understudy\" ", true),
+        ("namespaces=\"git, understudy\" ", true),
+        ("namespaces=\"git\" ", false),
+        ("namespaces=\"understudy-attestation\" ", false),
+    ] {
+        let allowed = AllowedSigners::parse("allowed_signers", &format!("alice {options}{alice}\n")).unwrap();
+        let verified = SshApprovals::new(allowed).verify(&claim(Decision::Approve, proof.clone())).await;
+        assert_eq!(verified.is_ok(), counts, "{options}: {verified:?}");
+    }
+    for (line, says) in [
+        (format!("alice cert-authority {alice}"), "cert-authority"),
+        (format!("alice valid-before=\"20200101\" {alice}"), "valid-before"),
+        (format!("alice namespaces=\"understudy {alice}"), "quote"),
+        ("alice".to_owned(), "ssh-ed25519"),
+        ("alice ssh-ed25519 nonsense".to_owned(), "public key"),
+    ] {
+        let error = AllowedSigners::parse("allowed_signers", &format!("\n# more\n{line}\n")).unwrap_err();
+        assert_eq!((error.line, error.file.as_str()), (3, "allowed_signers"), "{line}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+fn statement() -> Statement {
+    Statement {
+        release: canonical::hash("test", &"release"),
+        config: canonical::hash("test", &"config"),
+        suite: "smoke".parse().unwrap(),
+        environment: "staging".parse().unwrap(),
+        class: Class::Staging,
+        deployment: "p-1".parse().unwrap(),
+        report: canonical::hash("test", &"report"),
+        at: At(1_795_000_000_000),
+    }
+}
+
+#[tokio::test]
+async fn evidence_is_believed_from_known_keys_over_the_very_statement() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |name: &str| read_or_make_key(&dir.path().join(name)).unwrap();
+    let runner = SshAttestor::new(key("runner"), AllowedSigners::default());
+    let attestation = runner.sign(&statement()).await.unwrap();
+    runner.verify(&attestation).await.unwrap();
+    assert_eq!(attestation.statement, statement());
+
+    let mut tampered = attestation.clone();
+    tampered.statement.suite = "load".parse().unwrap();
+    assert_eq!(runner.verify(&tampered).await.unwrap_err().kind, PortErrorKind::Refused);
+    let mut renamed = attestation.clone();
+    renamed.by = Person::new("github:1").unwrap();
+    assert!(runner.verify(&renamed).await.unwrap_err().message.contains("github:1"));
+
+    let stranger = SshAttestor::new(key("stranger"), AllowedSigners::default());
+    assert_eq!(stranger.verify(&attestation).await.unwrap_err().kind, PortErrorKind::Refused);
+    let line = key("runner").public_key().to_openssh().unwrap();
+    let knows = format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\" {line}\n");
+    let other = SshAttestor::new(key("other"), AllowedSigners::parse("signers", &knows).unwrap());
+    other.verify(&attestation).await.expect("another runner whose key is allowed");
+    // A key that may approve may not thereby attest, nor the other way round.
+    let approves = AllowedSigners::parse("signers", &format!("ci {line}\n")).unwrap();
+    let other = SshAttestor::new(key("other"), approves.clone());
+    assert_eq!(other.verify(&attestation).await.unwrap_err().kind, PortErrorKind::Refused);
+    let proof = attestation.signature.clone();
+    let misused = SshApprovals::new(approves).verify(&claim(Decision::Approve, proof)).await;
+    assert_eq!(misused.unwrap_err().kind, PortErrorKind::Refused);
+
+    let shown = format!("{runner:?}");
+    assert!(shown.contains("ssh:SHA256:") && !shown.contains("PRIVATE"), "{shown}");
+}
+
+#[tokio::test]
+async fn ssh_keygen_reads_our_evidence_too() {
+    let Some(keys) = Keys::new() else { return };
+    let key = read_or_make_key(&keys.path("runner")).unwrap();
+    assert_ne!(APPROVAL_NAMESPACE, ATTESTATION_NAMESPACE);
+    let line = key.public_key().to_openssh().unwrap();
+    let attestation = SshAttestor::new(key, AllowedSigners::default()).sign(&statement()).await.unwrap();
+    fs::write(keys.path("signers"), format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\" {line}\n")).unwrap();
+    fs::write(keys.path("evidence.sig"), &attestation.signature).unwrap();
+    let verify = |text: &str| {
+        fs::write(keys.path("evidence"), text).unwrap();
+        let verify =
+            ["-Y", "verify", "-f", "signers", "-I", "ci", "-n", ATTESTATION_NAMESPACE, "-s", "evidence.sig"];
+        let mut command = Command::new("ssh-keygen");
+        let evidence = fs::File::open(keys.path("evidence")).unwrap();
+        command.current_dir(keys.dir.path()).args(verify).stdin(evidence).output().unwrap().status.success()
+    };
+    assert!(verify(&attestation.statement.text()));
+    assert!(!verify(&attestation.statement.text().replace("smoke", "load")));
+}
+
+#[test]
+fn a_key_is_made_once_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let made = read_or_make_key(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(read_or_make_key(&path).unwrap().public_key(), made.public_key());
+    fs::write(&path, "nonsense").unwrap();
+    let error = read_or_make_key(&path).unwrap_err().to_string();
+    assert!(error.contains(path.to_str().unwrap()) && !error.contains("nonsense"), "{error}");
+}
