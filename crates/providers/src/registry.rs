@@ -64,13 +64,22 @@ impl Port for Registries {
         to: &ImageRef,
     ) -> Result<u64, PortError> {
         let target = self.of(environment)?;
+        if from.digest().is_none() || from.digest() != to.digest() {
+            return Err(PortError::refused(format!(
+                "{to} cannot be a copy of {from}: the digests are not one and the same"
+            )));
+        }
         if target.exists(to).await.map_err(|error| port(&error))? {
             return Ok(0);
         }
         let mut last = PortError::refused(format!("no registry here holds {from}"));
         for source in self.by_environment.values().filter(|registry| registry.host() == from.registry()) {
             match target.copy_from(source, from, to.repository(), &[]).await {
-                Ok(report) => return Ok(report.bytes_copied),
+                Ok(report) => {
+                    // Believed when it is read, with its digest computed anew.
+                    target.resolve(to).await.map_err(|error| port(&error))?;
+                    return Ok(report.bytes_copied);
+                }
                 Err(error) => last = port(&error),
             }
         }

@@ -24,12 +24,17 @@ impl TerminalNotices {
     }
 }
 
+/// What a provider or a check said may stand in a notice: nothing of it drives the terminal or fakes a line of ours.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 #[async_trait]
 impl Notifier for TerminalNotices {
     async fn notify(&self, notice: &Notice) -> Result<(), PortError> {
         let mark = if notice.urgent { "!!" } else { "::" };
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        writeln!(out, "{mark} {}", notice.text)
+        writeln!(out, "{mark} {}", one_line(&notice.text))
             .and_then(|()| out.flush())
             .map_err(|error| PortError::not_sent(format!("the terminal cannot be written: {error}")))
     }

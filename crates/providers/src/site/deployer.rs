@@ -78,6 +78,27 @@ fn metadata(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 impl SiteDeployer {
+    /// A site is found by its name, so a create that comes late must not take the place of what is there by then. The host
+    /// cannot be asked to refuse it; between the look and the publication nothing but another create could come.
+    async fn create(
+        &self,
+        site: &str,
+        spec: &UnitSpec,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Performed, PortError> {
+        match self.client.get(site).await {
+            Err(SiteError::NotFound) => {}
+            Ok(there) => {
+                let text =
+                    format!("site `{site}` is there already, at version {}; look again", there.version);
+                return Err(PortError::refused(text));
+            }
+            Err(SiteError::Port(error)) => return Err(error),
+        }
+        let published = self.client.publish(site, &spec.image, &spec.config, &metadata(labels), None).await;
+        published.map(|site| done(&site)).map_err(|error| port(error, site))
+    }
+
     async fn update(
         &self,
         site: &str,
@@ -117,13 +138,7 @@ impl Deployer for SiteDeployer {
 
     async fn perform(&self, place: &Place, call: &UnitCall, _: &Key) -> Result<Performed, PortError> {
         match call {
-            UnitCall::Create { spec, labels, .. } => {
-                let published = self
-                    .client
-                    .publish(&place.name, &spec.image, &spec.config, &metadata(labels), None)
-                    .await;
-                published.map(|site| done(&site)).map_err(|error| port(error, &place.name))
-            }
+            UnitCall::Create { spec, labels, .. } => self.create(&place.name, spec, labels).await,
             UnitCall::Update { unit, expect, spec, labels, .. } => {
                 self.update(unit.as_str(), expect, spec, labels).await
             }

@@ -138,8 +138,9 @@ async fn calls_whose_effect_is_there_succeed() {
             on.call(UnitCall::Destroy { unit: unit() }).await;
             until(async || on.unit(&id).await.is_none().then_some(())).await;
         }
-        let gone = on.try_call(UnitCall::Cordon { unit: unit() }, &key("k")).await.unwrap_err();
-        assert_eq!(gone.kind, PortErrorKind::Refused, "{gone:?}");
+        let nobody = UnitCall::Cordon { unit: "00000000000000".parse().unwrap() };
+        let absent = on.try_call(nobody, &key("k")).await.unwrap_err();
+        assert_eq!(absent.kind, PortErrorKind::Refused, "{absent:?}");
         cloud.end().await;
     })
     .await;

@@ -53,7 +53,7 @@ async fn a_copy_keeps_the_digest_and_is_made_once() {
             format!("{}/production-web", cloud.handle.registry_host()).parse::<flytypes::ImageRef>().unwrap();
         let to = to.pinned(from.digest().unwrap().clone());
         let moved = registries.ensure_copy(&production, &from, &to).await.unwrap();
-        assert!(moved > 1000, "the blobs of another organisation went through us: {moved}");
+        assert!(moved > 100, "the blobs of another organisation went through us: {moved}");
         assert_eq!(&registries.resolve(&production, &to).await.unwrap(), from.digest().unwrap());
         assert_eq!(registries.ensure_copy(&production, &from, &to).await.unwrap(), 0, "it is there");
         cloud.end().await;

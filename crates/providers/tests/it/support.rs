@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use cell::{
-    image::{BuiltImage, ImageSpec, ProgramImage, Tree, build_bundle_of, build_program},
+    image::{BuiltImage, ImageSpec, Tree, build, build_bundle_of},
     runtime::{self, RuntimeKind},
     shim::{ARGUMENT, Shim},
 };
@@ -114,7 +114,9 @@ impl Cloud {
 
     pub(crate) fn registry(&self, token: &str) -> Registry {
         let auth = Some(Auth::new(token.parse().unwrap()));
-        Registry::new(self.handle.registry_host(), auth, Arc::clone(&self.service)).unwrap()
+        Registry::new(self.handle.registry_host(), auth, Arc::clone(&self.service))
+            .unwrap()
+            .with_retry(RetryPolicy::never())
     }
 
     pub(crate) async fn app(&self, name: &str) {
@@ -122,12 +124,14 @@ impl Cloud {
         self.client(OURS).apps().create(&app).await.unwrap();
     }
 
-    /// The service as an image; another version is another digest. Pinned.
+    /// The service as an image, which the plain runtime finds on this host: small and quick. Another version is another
+    /// digest. Pinned.
     pub(crate) async fn image(&self, repository: &str, version: &str) -> ImageRef {
+        let tree = Tree::of_files([("etc/version", version.repeat(1000).into_bytes())]);
+        let argv = vec![fixture().to_string_lossy().into_owned()];
         let env = BTreeMap::from([("VERSION".to_owned(), version.to_owned())]);
-        let spec = ImageSpec { env, ..ImageSpec::default() };
-        let built = build_program(&ProgramImage { program: fixture(), spec, ..ProgramImage::default() });
-        self.push(repository, version, built.unwrap()).await
+        let spec = ImageSpec { argv, env, ..ImageSpec::default() };
+        self.push(repository, version, build(&tree, &spec).unwrap()).await
     }
 
     /// A static bundle of one page. Pinned.
