@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc,
@@ -121,7 +122,7 @@ impl Cloud {
     /// Starts a server and waits until it says where it is.
     pub(crate) fn up(&self, args: &[&str]) -> Server {
         let mut command = self.command(&["up", "--json", "--lag-ms", "1..20", "--no-rate-limits"]);
-        let mut child = command.args(args).spawn().unwrap();
+        let mut child = command.args(args).process_group(0).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let (sender, line) = mpsc::channel();
         let reader = thread::spawn(move || {
@@ -182,10 +183,10 @@ impl Server {
         id
     }
 
-    /// SIGINT, as Ctrl-C sends it, and the end.
+    /// SIGINT to its whole process group, as a terminal sends it on Ctrl-C, and the end.
     pub(crate) fn interrupt(mut self) -> Ran {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let group = format!("-{}", self.child.id());
+        assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
         let err = text_of(self.child.stderr.take().unwrap());
         let out = text_of(self.out.take().unwrap()).recv_timeout(HARD).expect("the server ends when asked");
         Ran { code: self.child.wait().unwrap().code(), out, err: err.recv_timeout(HARD).unwrap() }

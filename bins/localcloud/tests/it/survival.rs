@@ -60,6 +60,11 @@ fn survives(up: &[&str]) {
     let ended = server.interrupt();
     assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{ended:?}");
     assert!(ended.err.contains("machines live on"), "{ended:?}");
+
+    let server = cloud.up(up);
+    let after = server.call("GET", &format!("/v1/apps/web/machines/{id}"), &json!({}));
+    assert_eq!(after["events"], before["events"], "Ctrl-C is not for the machines");
+    assert_eq!(until_answered(url), format!("one {id}"));
 }
 
 #[test]

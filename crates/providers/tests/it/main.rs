@@ -1,6 +1,10 @@
 //! The adapters against a real localcloud, real signatures of `ssh-keygen`, and real suites.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and one that cannot run says so"
+)]
 
 mod checks;
 mod fly;
@@ -9,4 +13,5 @@ mod registry;
 mod site;
 mod ssh;
 mod support;
+mod targets;
 mod terminal;

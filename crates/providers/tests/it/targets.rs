@@ -1,0 +1,135 @@
+//! From the project's files to machines, and back to the same values.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use envconfig::{fly_toml::FlyToml, project::Project};
+use promotion::model::{Proof, Strategy, UnitSpec};
+use promotion::ports::{Deployer, PortErrorKind};
+use promotion::rollout::UnitCall;
+use providers::{Dispatch, TargetError, Targets};
+use serde_json::json;
+
+use crate::support::{Cloud, On, map, place, within};
+
+const PROJECT: &str = r#"
+[components.api]
+config = "fly.toml"
+[components.web]
+kind = "static"
+dir = "web"
+[environments.production]
+api.app = "runner"
+web = { site = "runner-web", env = { apiUrl = "https://api.example" } }
+[environments.staging]
+api.app = "runner-staging"
+api.overlay = { env = { APP_ENV = "staging" } }
+"#;
+
+const FLY_TOML: &str = r#"
+app = "runner"
+primary_region = "ams"
+[env]
+APP_ENV = "production"
+[http_service]
+internal_port = 8080
+force_https = false
+min_machines_running = 2
+[[http_service.checks]]
+method = "GET"
+path = "/healthz"
+interval = "2s"
+timeout = "2s"
+grace_period = "5s"
+[[vm]]
+memory = "512mb"
+cpu_kind = "shared"
+cpus = 1
+"#;
+
+fn files() -> (Project, BTreeMap<String, FlyToml>) {
+    let project =
+        Project::parse("understudy.toml", PROJECT).unwrap_or_else(|problems| panic!("{problems}")).value;
+    let toml = FlyToml::parse("fly.toml", FLY_TOML).unwrap_or_else(|problems| panic!("{problems}")).value;
+    (project, BTreeMap::from([("api".to_owned(), toml)]))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_made_of_a_target_shows_no_difference_to_it() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("runner").await;
+        let image = cloud.image("runner", "v1").await;
+        let (project, configs) = files();
+        let targets = Targets::new(&project, "production", &configs).unwrap();
+        let target = targets.target("api", image.clone(), image.clone(), None).unwrap();
+        assert_eq!((target.place.provider.as_str(), target.place.name.as_str()), ("fly", "runner"));
+        assert_eq!(target.strategy, Strategy::BlueGreen, "no volumes");
+        assert_eq!(target.slots().len(), 2, "a new group with services gets two machines");
+        let (group, app) = target.groups.first_key_value().unwrap();
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: target.place.clone() };
+        let (slot, _, region) = target.slots().remove(0);
+        assert_eq!(region.as_str(), "ams");
+        let spec = UnitSpec { group: group.clone(), region, image, config: app.config.clone() };
+        let create = UnitCall::Create { slot, spec, labels: map(&[]), open: true };
+        let id = on.call(create).await.unit.unwrap();
+        let Proof::Checks(names) = &app.proof else { panic!("{:?}", app.proof) };
+        let passing = |unit: &promotion::model::Unit| {
+            names.iter().all(|name| unit.checks.iter().any(|check| check.name == *name && check.passing))
+        };
+        let unit = on.until(&id, passing).await;
+        assert_eq!((&unit.config, &unit.group), (&app.config, group), "a fresh deploy is no drift");
+        cloud.end().await;
+    })
+    .await;
+}
+
+#[test]
+fn an_environment_differs_by_its_overlay_alone() {
+    let (project, configs) = files();
+    let image: flytypes::ImageRef =
+        format!("registry.fly.io/runner@sha256:{}", "a".repeat(64)).parse().unwrap();
+    let config = |environment: &str| {
+        let targets = Targets::new(&project, environment, &configs).unwrap();
+        let target = targets.target("api", image.clone(), image.clone(), None).unwrap();
+        target.groups.into_values().next().unwrap().config
+    };
+    let (production, mut staging) = (config("production"), config("staging"));
+    assert_eq!(
+        (&production["env"]["APP_ENV"], &staging["env"]["APP_ENV"]),
+        (&json!("production"), &json!("staging"))
+    );
+    staging["env"]["APP_ENV"] = json!("production");
+    assert_eq!(staging, production);
+
+    let targets = Targets::new(&project, "production", &configs).unwrap();
+    assert_eq!(targets.components(), ["api", "web"]);
+    let web = targets.target("web", image.clone(), image.clone(), None).unwrap();
+    assert_eq!((web.place.provider.as_str(), web.strategy), ("static", Strategy::Immediate));
+    assert_eq!(web.groups.values().next().unwrap().config, json!({"apiUrl": "https://api.example"}));
+
+    let staging = Targets::new(&project, "staging", &configs).unwrap();
+    let unbound = staging.target("web", image.clone(), image, None).unwrap_err();
+    assert!(matches!(unbound, TargetError::NoBinding { .. }), "{unbound:?}");
+    assert!(matches!(Targets::new(&project, "preview", &configs), Err(TargetError::NoEnvironment(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_place_has_its_own_deployer() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let production = "production".parse().unwrap();
+        let dispatch = Dispatch::default().with(production, "fly", Arc::new(cloud.fly()));
+        assert_eq!(dispatch.observe_fleet(&place("fly", "web")).await.unwrap().units.len(), 0);
+        let staging =
+            promotion::model::Place { environment: "staging".parse().unwrap(), ..place("fly", "web") };
+        for place in [place("static", "web"), staging] {
+            let refused = dispatch.observe_fleet(&place).await.unwrap_err();
+            assert_eq!(refused.kind, PortErrorKind::Refused);
+            assert!(refused.message.contains(place.environment.as_str()), "{refused}");
+        }
+        cloud.end().await;
+    })
+    .await;
+}
