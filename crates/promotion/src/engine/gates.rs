@@ -106,8 +106,7 @@ impl Session<'_> {
                 Gate::Open("the policy asks for none".to_owned())
             });
         };
-        let mut from = EnvironmentView::new(rule.from.clone());
-        from.extend(&self.engine.ports.journal.read(&rule.from, 0).await?)?;
+        let from = self.engine.view(&rule.from).await?;
         self.covered(&rule, &from).await
     }
 

@@ -1,13 +1,11 @@
 //! Fencing at the provider: every unit of the target is leased in our name until the deadline, so that anybody
 //! else's deploy stops and names us, and a dead runner's late calls are refused.
 
-use std::collections::BTreeMap;
-
 use super::EngineError;
 use super::drive::Came;
 use super::session::Session;
 use crate::journal::Entry;
-use crate::machine::{Event, Work};
+use crate::machine::{Event, Phase, Work};
 use crate::model::{ComponentTarget, Fleet, Millis, Nonce, UnitId, label};
 use crate::ports::{Key, PortErrorKind};
 use crate::rollout::{Stamp, UnitCall};
@@ -99,32 +97,40 @@ impl Session<'_> {
     ) -> Result<Option<Came>, EngineError> {
         let whole = self.view().state.facts.deadline.since(self.now());
         for (is_first, ttl) in [(true, FIRST_TTL.min(whole)), (false, whole)] {
-            let mut nonces: BTreeMap<UnitId, Nonce> = BTreeMap::new();
-            let mut refused = None;
             for unit in fleet.units.iter().filter(|unit| unit.managed) {
                 self.keep_lease().await?;
                 match self.lease_unit(component, &unit.id, ttl, stamp).await {
-                    Lease::Ours(nonce) => nonces.extend(nonce.map(|nonce| (unit.id.clone(), nonce))),
+                    Lease::Ours(nonce) if is_first => {
+                        self.unwritten.extend(nonce.map(|nonce| (unit.id.clone(), nonce)));
+                    }
+                    Lease::Ours(_) => {}
                     Lease::Theirs(why) => {
-                        refused =
-                            Some(Came::Event(Event::GateClosed { gate: "unit leases".to_owned(), why }));
-                        break;
+                        // It ends here: what was leased so far is given back.
+                        if self.phase() == Phase::Locked && is_first {
+                            self.write_leases(component, fleet).await?;
+                        }
+                        let gate = "unit leases".to_owned();
+                        return Ok(Some(Came::Event(Event::GateClosed { gate, why })));
                     }
-                    Lease::Away(why) => {
-                        refused = Some(Came::errored(why));
-                        break;
-                    }
+                    Lease::Away(why) => return Ok(Some(Came::errored(why))),
                 }
             }
             if is_first {
-                let component = component.place.component.clone();
-                self.append(vec![Entry::Leased { component, nonces }]).await?;
-            }
-            if refused.is_some() {
-                return Ok(refused);
+                self.write_leases(component, fleet).await?;
             }
         }
         Ok(None)
+    }
+
+    /// Only a whole fleet's leases are written down, or none will be needed: the record says that its epoch holds them
+    /// all.
+    async fn write_leases(&mut self, component: &ComponentTarget, fleet: &Fleet) -> Result<(), EngineError> {
+        let nonces = fleet
+            .units
+            .iter()
+            .filter_map(|unit| Some((unit.id.clone(), self.unwritten.remove(&unit.id)?)))
+            .collect();
+        self.append(vec![Entry::Leased { component: component.place.component.clone(), nonces }]).await
     }
 
     async fn lease_unit(
@@ -135,13 +141,13 @@ impl Session<'_> {
         stamp: &Stamp,
     ) -> Lease {
         let call = UnitCall::Lease { unit: unit.clone(), ttl, description: description(stamp) };
-        let nonce = self
+        let written = self
             .view()
             .nonces
             .get(&component.place.component)
             .filter(|(epoch, _)| self.lease.is_some_and(|(ours, _)| ours == *epoch))
-            .and_then(|(_, nonces)| nonces.get(unit))
-            .cloned();
+            .and_then(|(_, nonces)| nonces.get(unit));
+        let nonce = self.unwritten.get(unit).or(written).cloned();
         let key = Key { id: format!("{}/lease/{unit}", self.id), nonce };
         match self.engine.ports.deployer.perform(&component.place, &call, &key).await {
             Ok(done) => Lease::Ours(done.nonce),

@@ -51,6 +51,7 @@ impl Session<'_> {
         let mut ask_edges = false;
         let mut said = None;
         let mut is_taken_up = true;
+        let mut hurried = false;
         loop {
             if self.must_yield(phase).await? {
                 return Ok(Rolled::Yield);
@@ -89,7 +90,14 @@ impl Session<'_> {
             match decision.verdict {
                 Verdict::Done => return Ok(Rolled::Done),
                 Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
-                Verdict::Going { wake, .. } => self.pause(wake).await?,
+                // What a call changed shows at once as often as not: one look more, without a pause, never two.
+                Verdict::Going { .. } if !decision.calls.is_empty() && problems.is_empty() && !hurried => {
+                    hurried = true;
+                }
+                Verdict::Going { wake, .. } => {
+                    hurried = false;
+                    self.pause(wake).await?;
+                }
             }
         }
     }

@@ -1,10 +1,12 @@
 //! One runner on one promotion: its reading of the chain, its lease, its appends.
 
+use std::collections::BTreeMap;
+
 use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
 use crate::machine::{Event, Phase, Stamped, step};
-use crate::model::{At, EnvironmentName, Millis, PromotionId};
+use crate::model::{At, EnvironmentName, Millis, Nonce, PromotionId, UnitId};
 use crate::ports::JournalError;
 use crate::rollout::Stamp;
 
@@ -14,6 +16,8 @@ pub(super) struct Session<'e> {
     pub(super) environment: EnvironmentView,
     /// The lease we hold, and when it was last renewed.
     pub(super) lease: Option<(u64, At)>,
+    /// Provider leases that this session took and has not written down yet.
+    pub(super) unwritten: BTreeMap<UnitId, Nonce>,
 }
 
 impl<'e> Session<'e> {
@@ -22,8 +26,13 @@ impl<'e> Session<'e> {
         environment: &EnvironmentName,
         id: &PromotionId,
     ) -> Result<Self, EngineError> {
-        let session =
-            Self { engine, id: id.clone(), environment: engine.view(environment).await?, lease: None };
+        let session = Self {
+            engine,
+            id: id.clone(),
+            environment: engine.view(environment).await?,
+            lease: None,
+            unwritten: BTreeMap::new(),
+        };
         if session.environment.promotions.contains_key(id) {
             Ok(session)
         } else {

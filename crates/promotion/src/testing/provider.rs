@@ -76,6 +76,7 @@ struct Books {
     history: BTreeMap<Place, History>,
     ids: u64,
     asked: u64,
+    requests: BTreeMap<u64, UnitCall>,
     calls: Vec<(Place, UnitCall)>,
     faults: BTreeMap<u64, Fault>,
     late: Vec<(At, Place, UnitCall, Key)>,
@@ -150,6 +151,11 @@ impl Provider {
     /// Every call that took effect, in order.
     pub fn calls(&self) -> Vec<(Place, UnitCall)> {
         lock(&self.books).calls.clone()
+    }
+
+    /// The call with this number, whatever became of it.
+    pub fn asked_for(&self, n: u64) -> Option<UnitCall> {
+        lock(&self.books).requests.get(&n).cloned()
     }
 
     /// How many calls were asked for, whatever became of them.
@@ -451,6 +457,7 @@ impl Deployer for Provider {
             let mut books = lock(&self.books);
             let n = books.asked;
             books.asked += 1;
+            books.requests.insert(n, call.clone());
             (books.faults.remove(&n), books.away)
         };
         let result = match fault {

@@ -1,7 +1,7 @@
 //! Everything together: one store, one provider, as many runners as a test wants.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flytypes::{Digest, ImageRef};
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::people::{Desk, Signer, Suites};
 use super::provider::{Manners, Provider};
 use super::switch::{Moment, MortalJournal, Switch};
 use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
-use crate::journal::Memory;
+use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
     ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
     EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
@@ -53,6 +53,9 @@ pub struct World {
     /// What the production policy asks for.
     pub policy: Policy,
     seed: u64,
+    bystander: OnceLock<Engine>,
+    /// What every engine has read before it begins: all that stood there when the world was forked.
+    read: BTreeMap<EnvironmentName, EnvironmentView>,
 }
 
 impl World {
@@ -81,6 +84,8 @@ impl World {
             },
             policy: Self::production_policy(),
             seed,
+            bystander: OnceLock::new(),
+            read: BTreeMap::new(),
         }
     }
 
@@ -89,9 +94,12 @@ impl World {
         let clock = Arc::new(VirtualClock::new(self.clock.now()));
         let store = self.journal.store_id().await.expect("the journal can be read");
         let journal = Memory::new(store, clock.clone());
+        let mut read = BTreeMap::new();
         for environment in self.journal.environments().await.expect("the journal can be read") {
             let records = self.journal.read(&environment, 0).await.expect("the journal can be read");
             journal.load(&environment, records);
+            let view = self.bystander().view(&environment).await.expect("the journal is sound");
+            read.insert(environment, view);
         }
         Self {
             provider: self.provider.fork(clock.clone()),
@@ -104,6 +112,8 @@ impl World {
             limits: self.limits.clone(),
             policy: self.policy.clone(),
             seed: self.seed,
+            bystander: OnceLock::new(),
+            read,
             clock,
         }
     }
@@ -215,9 +225,14 @@ impl World {
         self.mortal(&Switch::new(Moment::Never))
     }
 
+    /// Somebody who lives, looks on and speaks, and never drives.
+    pub fn bystander(&self) -> &Engine {
+        self.bystander.get_or_init(|| self.engine())
+    }
+
     /// A runner that dies when its switch says so.
     pub fn mortal(&self, switch: &Arc<Switch>) -> Engine {
-        Engine::new(self.options.clone(), self.ports(switch))
+        Engine::new(self.options.clone(), self.ports(switch)).knowing(self.read.clone())
     }
 
     /// The ports of a runner that dies when its switch says so.
@@ -252,7 +267,7 @@ impl World {
 
     /// The word of `person` over the plan that `handle` has now.
     pub async fn claim(&self, handle: &Handle, person: &Person, decision: Decision) -> Claim {
-        let view = self.engine().view(&handle.environment).await.expect("the journal can be read");
+        let view = self.bystander().view(&handle.environment).await.expect("the journal can be read");
         let plan = view.promotions[&handle.id].state.facts.plan.clone().expect("there is a plan").hash;
         let text = Claim::statement(&handle.id, &plan, decision);
         Claim { promotion: handle.id.clone(), plan, decision, proof: Signer::proof(person, &text) }

@@ -10,7 +10,7 @@ use promotion::ports::Verdict;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
 pub(crate) use shape::{digests, landed, shape};
-pub(crate) use sweep::{Histogram, crash, crash_sweep, undisturbed};
+pub(crate) use sweep::{crash_sweep, fault, fault_sweep, faults, undisturbed};
 
 /// The release that runs first, and the one that comes.
 pub(crate) fn releases() -> (Release, Release) {
@@ -94,7 +94,7 @@ impl Story {
             Self::Promote | Self::Rolling | Self::Bootstrap | Self::BackByPerson | Self::Adopt => {}
         }
         let handle = world.engine().request(world.ask("production", kind, &release)).await.unwrap();
-        Asked { observer: world.engine(), world, handle }
+        Asked { world, handle }
     }
 }
 
@@ -125,23 +125,29 @@ pub(crate) fn plant(world: &World, component: &str, byte: u8, change: impl FnOnc
 pub(crate) struct Asked {
     pub(crate) world: World,
     pub(crate) handle: Handle,
-    observer: Engine,
 }
 
 impl Asked {
     pub(crate) async fn fork(&self) -> Self {
         let world = self.world.fork().await;
         let handle = world.engine().handle(self.handle.environment.clone(), self.handle.id.clone());
-        Self { observer: world.engine(), world, handle }
+        Self { world, handle }
     }
 
     pub(crate) async fn phase(&self) -> Phase {
         self.standing().await.0
     }
 
+    /// Why it ended as it did.
+    pub(crate) async fn why(&self) -> String {
+        let view = self.world.bystander().view(&self.handle.environment).await.unwrap();
+        let facts = &view.promotions[&self.handle.id].state.facts;
+        format!("{:?} {:?}", facts.failure, facts.stalled)
+    }
+
     /// Its phase, and whether nothing is left to be done or told.
     async fn standing(&self) -> (Phase, bool) {
-        let view = self.observer.view(&self.handle.environment).await.unwrap();
+        let view = self.world.bystander().view(&self.handle.environment).await.unwrap();
         let promotion = &view.promotions[&self.handle.id];
         (promotion.state.phase, promotion.outbox.is_empty())
     }
@@ -159,7 +165,7 @@ impl Asked {
 
     pub(crate) async fn approve(&self) {
         let claim = self.world.claim(&self.handle, &World::lead(), Decision::Approve).await;
-        self.world.engine().decide(&self.handle.environment, claim).await.unwrap();
+        self.world.bystander().decide(&self.handle.environment, claim).await.unwrap();
     }
 
     /// Rescuers come by and people answer; nobody resumes anything. The phase in which it rests.

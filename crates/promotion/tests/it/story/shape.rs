@@ -15,6 +15,8 @@ pub(crate) async fn shape(world: &World) -> Vec<String> {
             let labels: BTreeMap<&str, &str> = unit
                 .labels
                 .iter()
+                // The one trace of a unit that was made again because its forerunner was gone.
+                .filter(|(key, _)| *key != label::RESTORES)
                 .map(|(key, value)| {
                     (key.as_str(), if key == label::PARKED_UNTIL { "…" } else { value.as_str() })
                 })

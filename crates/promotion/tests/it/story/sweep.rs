@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use promotion::machine::Phase;
-use promotion::testing::{Moment, Switch};
+use promotion::model::Millis;
+use promotion::testing::{Fault, Moment, Switch};
 
 use super::{Asked, Story, landed, shape};
 
@@ -16,6 +17,7 @@ pub(crate) struct Undisturbed {
     pub(crate) landed: BTreeMap<(String, &'static str), usize>,
     pub(crate) looks: u64,
     pub(crate) calls: std::ops::Range<u64>,
+    pub(crate) end: Phase,
 }
 
 pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
@@ -32,6 +34,7 @@ pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
         calls: calls..provider.asked(),
         landed: landed(&run.world, since),
         shape: shape(&run.world).await,
+        end: story.end(),
         asked,
     }
 }
@@ -124,4 +127,80 @@ pub(crate) async fn crash_sweep(story: Story) {
         2 * base.moments.len(),
         wrong.join("\n")
     );
+}
+
+/// Everything that can go wrong with one call.
+pub(crate) fn faults(client_timeout: Millis) -> [Fault; 7] {
+    [
+        Fault::NotSent,
+        Fault::Refused,
+        Fault::LostAnswer,
+        Fault::LostCall,
+        Fault::Late(Millis(2_000)),
+        Fault::Late(Millis(client_timeout.0 - 1)),
+        Fault::Twice,
+    ]
+}
+
+/// Lets `fault` happen to call `n`, and the runner die at `moment`. An error says what is wrong afterwards.
+pub(crate) async fn fault(
+    base: &Undisturbed,
+    before: &[String],
+    n: u64,
+    fault: Fault,
+    moment: Moment,
+) -> Result<Phase, String> {
+    let run = base.asked.fork().await;
+    run.world.provider.fail(n, fault);
+    let switch = run.play_until(moment).await;
+    let phase = if switch.is_dead() { run.rescued().await } else { run.phase().await };
+    let call = run.world.provider.asked_for(n).map_or_else(|| "no call".to_owned(), |call| call.title());
+    let wanted = match phase {
+        Phase::Succeeded if base.end == Phase::Succeeded => &base.shape,
+        Phase::RolledBack | Phase::Blocked | Phase::Aborted => before,
+        _ => {
+            let why = run.why().await;
+            return Err(format!("{fault:?} of call {n} ({call}), {moment:?}: ends {phase}: {why}"));
+        }
+    };
+    // A call that is still on its way when the promotion ends would land now.
+    run.world.clock.advance(run.world.limits.client_timeout);
+    let (now, wanted) = (unleased(&shape(&run.world).await), unleased(wanted));
+    if now != wanted {
+        return Err(format!(
+            "{fault:?} of call {n} ({call}), {moment:?}: {phase}, at rest\n  {}\ninstead of\n  {}",
+            now.join("\n  "),
+            wanted.join("\n  ")
+        ));
+    }
+    if phase == Phase::RolledBack && base.end != phase && fault != Fault::Refused {
+        return Err(format!("{fault:?} of call {n} ({call}), {moment:?}: put back: {}", run.why().await));
+    }
+    Ok(phase)
+}
+
+/// A lease that the provider refuses to take back runs out by itself.
+fn unleased(shape: &[String]) -> Vec<String> {
+    let mut shape: Vec<String> =
+        shape.iter().map(|unit| unit.replace("leased=true", "leased=false")).collect();
+    shape.sort();
+    shape
+}
+
+/// Every fault at every call.
+pub(crate) async fn fault_sweep(story: Story) {
+    let base = undisturbed(story).await;
+    let before = shape(&base.asked.world).await;
+    let mut ends: BTreeMap<Phase, u32> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for n in base.calls.clone() {
+        for what in faults(base.asked.world.limits.client_timeout) {
+            match fault(&base, &before, n, what, Moment::Never).await {
+                Ok(phase) => *ends.entry(phase).or_default() += 1,
+                Err(why) => wrong.push(why),
+            }
+        }
+    }
+    println!("{story:?}: {} calls, ends {ends:?}", base.calls.clone().count());
+    assert!(wrong.is_empty(), "{story:?}: {} wrong ends\n{}", wrong.len(), wrong.join("\n"));
 }
