@@ -7,16 +7,20 @@ use promotion::rollout::Direction;
 
 use crate::find::engine_failure;
 
+/// What Ctrl-C does while a verb drives: the first brings it to rest, the second ends it with these last words.
+pub(crate) fn listen(out: &Output, what: &str) -> Result<Interrupt, Failure> {
+    let last_words =
+        Failure::interrupted(format!("interrupted; {what} stands where it stood")).with_hint("promote tick");
+    Interrupt::install_with(out, last_words)
+}
+
 /// Drives until it ends or waits; Ctrl-C brings it to rest at the next safe point.
 pub(crate) async fn drive(
     context: &Context,
-    out: &Output,
+    interrupt: &Interrupt,
     engine: &promotion::engine::Engine,
     handle: &Handle,
 ) -> Result<Outcome, Failure> {
-    let last_words = Failure::interrupted(format!("interrupted; {} stands where it stood", handle.id))
-        .with_hint("promote tick");
-    let interrupt = Interrupt::install_with(out, last_words)?;
     let progress = Progress::stderr(context);
     let mut events = handle.events();
     let mut drive = std::pin::pin!(handle.drive());
@@ -45,12 +49,27 @@ pub(crate) async fn watch(progress: &Progress, handle: &Handle) -> Result<Outcom
     loop {
         tokio::select! {
             biased;
-            event = events.next() => if let Some(event) = event { progress.line(line(&event)) },
+            event = events.next() => if let Some(event) = event { tell(progress, &event) },
             outcome = &mut drive => {
-                drain(&mut events, progress);
+                while let Some(event) = events.try_next() {
+                    tell(progress, &event);
+                }
                 return outcome.map_err(engine_failure);
             }
         }
+    }
+}
+
+/// A story tells the phases, what each component goes through, and what went wrong.
+#[cfg(feature = "demo")]
+fn tell(progress: &Progress, event: &EngineEvent) {
+    let worth = match event {
+        EngineEvent::Phase { .. } | EngineEvent::Stage { .. } => true,
+        EngineEvent::Call { problem, .. } => problem.is_some(),
+        EngineEvent::Note { text, .. } => text.starts_with("suite"),
+    };
+    if worth {
+        progress.line(line(event));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cell::runtime::RuntimeKind;
 use clikit::Failure;
-use localcloud::{Localcloud, Options, Orgs};
+use localcloud::{EdgeLag, Localcloud, Options, Orgs};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -15,6 +15,9 @@ use tokio::process::{Child, Command};
 pub(super) const ARGUMENT: &str = "__localcloud";
 /// The organisation of the demo.
 pub(super) const ORG: &str = "acme";
+
+/// How late the demo's edges are: less than the pause that a promotion makes for them, and much more than nothing.
+const LAG: EdgeLag = EdgeLag { min_ms: 100, max_ms: 1500 };
 
 /// What the stand-in is told, on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,7 +99,8 @@ pub(super) async fn serve() -> Result<(), String> {
     let shim = cell::shim::Shim::current().map_err(|error| error.to_string())?;
     let runtime = cell::runtime::choose(told.runtime, shim).map_err(|error| error.to_string())?;
     let orgs = told.tokens.iter().fold(Orgs::default(), |orgs, token| orgs.with(token, ORG));
-    let options = Options::new(&told.dir, Arc::from(runtime), orgs);
+    let mut options = Options::new(&told.dir, Arc::from(runtime), orgs);
+    options.lag = LAG;
     let handle = Localcloud::start(options).await.map_err(|error| chain(&error))?;
     let up = Up {
         api: handle.api_url().to_owned(),

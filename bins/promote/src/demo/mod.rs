@@ -44,21 +44,12 @@ pub(crate) fn intercept() -> Option<ExitCode> {
     None
 }
 
-/// The example service, as the demo's image starts it.
+/// The example service, as the demo's image starts it. It takes no notice of signals and so ends at once on the first
+/// one, as many services do: only a switch that waits for the edges and for requests in flight loses nothing then.
 async fn service() -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
     let vars = Context::of_this_process().vars;
     let options = runner::Options::from_env_map(&vars).map_err(|error| error.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let shutdown = async move {
-        tokio::select! {
-            biased;
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    runner::serve(options, shutdown).await.map_err(|error| error.to_string())
+    runner::serve(options, std::future::pending::<()>()).await.map_err(|error| error.to_string())
 }
 
 pub(crate) fn exec(context: &Context, out: &Output, args: &Demo) -> Result<Exit, Failure> {

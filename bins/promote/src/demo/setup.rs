@@ -251,12 +251,14 @@ pub(super) fn project(
         )
     };
     let lead = super::person(&stage.key("lead"))?;
+    // Without any pause for edges there is none for requests in flight either: what that costs can be seen.
+    let drain = if matches!(settle, "0s" | "0ms" | "0") { "0s" } else { "1s" };
     let text = format!(
         "[project]\nname = \"runner\"\n\n[store]\nurl = \"sqlite:understudy.db\"\n\n\
          [components.api]\nconfig = \"fly.toml\"\n\n[components.web]\nkind = \"static\"\ndir = \"web\"\n\n\
          {}{}[people]\nleads = [\"{lead}\"]\n\n[suites.smoke]\nfile = \"tests/smoke.toml\"\n\n\
          [promotion.staging.production]\nsuites = [\"smoke\"]\napprovals = {{ count = 1, from = [\"leads\"], expires = \"24h\" }}\n\
-         strategy = \"bluegreen\"\nsettle = \"{settle}\"\ndrain = \"1s\"\nsoak = \"1s\"\nwait-timeout = \"1m\"\npark-for = \"1h\"\n",
+         strategy = \"bluegreen\"\nsettle = \"{settle}\"\ndrain = \"{drain}\"\nsoak = \"1s\"\nwait-timeout = \"1m\"\npark-for = \"1h\"\n",
         environment("production", "runner"),
         environment("staging", "runner-staging"),
     );
@@ -271,6 +273,7 @@ primary_region = "fra"
 
 [env]
   PORT = "8080"
+  NUM_RUNNERS = "32"
 
 [http_service]
   internal_port = 8080

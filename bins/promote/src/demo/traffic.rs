@@ -15,7 +15,19 @@ use url::Url;
 const PACE: Duration = Duration::from_millis(20);
 /// A request that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Every so many requests an asker runs a program, which must never be sent twice.
+/// What an asker sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    /// A page.
+    Page,
+    /// A page, and now and then a program's output.
+    Both,
+    /// A program's output that takes a third of a second, so that at any instant requests are in flight; none of them
+    /// may be sent twice.
+    Slow,
+}
+
+/// Every so many requests an asker of both runs a program.
 const RUN_EVERY: u64 = 10;
 
 /// Requests so far.
@@ -47,9 +59,10 @@ impl Traffic {
     pub(super) fn start(api: &[Url], web: &[Url], service: &Arc<dyn HttpService>) -> Self {
         let shared = Arc::new(Shared::default());
         let mut tasks = JoinSet::new();
-        let targets = api.iter().map(|url| (url, true)).chain(api.iter().map(|url| (url, true)));
-        for (url, is_api) in targets.chain(web.iter().map(|url| (url, false))) {
-            tasks.spawn(ask(url.clone(), is_api, shared.clone(), service.clone()));
+        let of_api = [Wants::Both, Wants::Both, Wants::Slow, Wants::Slow];
+        let askers = api.iter().flat_map(|url| of_api.map(|wants| (url, wants)));
+        for (url, wants) in askers.chain(web.iter().map(|url| (url, Wants::Page))) {
+            tasks.spawn(ask(url.clone(), wants, shared.clone(), service.clone()));
         }
         Self { shared, tasks }
     }
@@ -68,12 +81,17 @@ impl Traffic {
     }
 }
 
-async fn ask(base: Url, is_api: bool, shared: Arc<Shared>, service: Arc<dyn HttpService>) {
+async fn ask(base: Url, wants: Wants, shared: Arc<Shared>, service: Arc<dyn HttpService>) {
     let mut n = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         n += 1;
         shared.sent.fetch_add(1, Ordering::SeqCst);
-        if let Err(why) = once(&base, is_api && n % RUN_EVERY == 0, service.as_ref()).await {
+        let source = match wants {
+            Wants::Slow => Some("sleep 0.3; echo hello"),
+            Wants::Both if n % RUN_EVERY == 0 => Some("echo hello"),
+            Wants::Both | Wants::Page => None,
+        };
+        if let Err(why) = once(&base, source, service.as_ref()).await {
             shared.failed.fetch_add(1, Ordering::SeqCst);
             let mut told = shared.first_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if told.len() < TOLD_MAX {
@@ -84,13 +102,15 @@ async fn ask(base: Url, is_api: bool, shared: Arc<Shared>, service: Arc<dyn Http
     }
 }
 
-async fn once(base: &Url, run: bool, service: &dyn HttpService) -> Result<(), String> {
+async fn once(base: &Url, source: Option<&str>, service: &dyn HttpService) -> Result<(), String> {
     let mut headers = HeaderMap::new();
-    let (method, path, body) = if run {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        (Method::POST, "/api/v1/run", Body::Bytes(r#"{"language":"bash","source":"echo hello"}"#.into()))
-    } else {
-        (Method::GET, "/", Body::Empty)
+    let (method, path, body) = match source {
+        Some(source) => {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let body = serde_json::json!({"language": "bash", "source": source}).to_string();
+            (Method::POST, "/api/v1/run", Body::Bytes(body.into()))
+        }
+        None => (Method::GET, "/", Body::Empty),
     };
     let url = base.join(path).map_err(|error| error.to_string())?;
     let shown = format!("{method} {url}");

@@ -148,6 +148,8 @@ pub fn update_machine(app: &AppName, id: &MachineId, spec: &UpdateMachine, lease
 /// `GET /v1/apps/{app}/machines`, one page.
 pub fn list_machines(app: &AppName, query: &ListMachines) -> Call {
     let mut call = Call::of_app("list machines", Method::GET, app, "/machines");
+    // No rate is documented for lists; they read machines, so they keep to the rate of reading one.
+    call.rate = RateKind::GetMachine;
     if query.include_deleted {
         call = call.with_query("include_deleted", "true");
     }
