@@ -12,7 +12,7 @@ use promotion::model::{Fleet, Nonce, Place, Slot, UnitId, UnitSpec, UnitVersion}
 use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
 
-use super::error::port;
+use super::error::{port, read};
 use super::shape::full;
 use super::{labels, unit};
 
@@ -71,7 +71,7 @@ impl Deployer for FlyDeployer {
                     place.name, place.name
                 )));
             }
-            Err(error) => return Err(port(&error)),
+            Err(error) => return Err(read(&error)),
         };
         let mut units: Vec<_> = machines.iter().filter_map(unit::unit).collect();
         units.sort_by(|a, b| a.id.cmp(&b.id));
@@ -153,7 +153,7 @@ async fn update(
     nonce: Option<&str>,
 ) -> Result<Performed, PortError> {
     let id = machine_id(unit)?;
-    let present = app.machines().get(&id).await.map_err(|error| port(&error))?;
+    let present = app.machines().get(&id).await.map_err(|error| read(&error))?;
     let mut metadata = present.config.map(|config| config.metadata).unwrap_or_default();
     for (key, value) in labels::changes(labels, &metadata) {
         match value {
@@ -180,7 +180,7 @@ async fn update(
 async fn start(app: &AppHandle, id: &MachineId, nonce: Option<&str>) -> Result<Performed, PortError> {
     let Err(error) = app.machines().start(id, nonce).await else { return Ok(Performed::default()) };
     if *error.kind() == ErrorKind::Precondition {
-        let machine = app.machines().get(id).await.map_err(|error| port(&error))?;
+        let machine = app.machines().get(id).await.map_err(|error| read(&error))?;
         if matches!(machine.state, MachineState::Started | MachineState::Starting) {
             return Ok(Performed::default());
         }
@@ -193,7 +193,7 @@ async fn tag(
     id: &MachineId,
     labels: &BTreeMap<String, Option<String>>,
 ) -> Result<Performed, PortError> {
-    let metadata = app.metadata().get(id).await.map_err(|error| port(&error))?;
+    let metadata = app.metadata().get(id).await.map_err(|error| read(&error))?;
     let changes = labels::changes(labels, &metadata);
     app.metadata()
         .patch(id, &changes, None)

@@ -33,6 +33,15 @@ pub(super) fn port(error: &Error) -> PortError {
     PortError::new(kind, text)
 }
 
+/// The same for a call that only reads: it changes nothing, whatever became of its answer.
+pub(super) fn read(error: &Error) -> PortError {
+    let error = port(error);
+    match error.kind {
+        PortErrorKind::Ambiguous => PortError::not_sent(error.message),
+        PortErrorKind::NotSent | PortErrorKind::Refused | PortErrorKind::Fenced => error,
+    }
+}
+
 /// A conflict has one status and three causes, told apart by the server's words alone: somebody's lease, another update
 /// under way, which passes, and a version that is not the present one any more.
 fn conflict(said: &str) -> PortErrorKind {

@@ -6,7 +6,7 @@ use promotion::rollout::UnitCall;
 use providers::fly::FlyDeployer;
 use serde_json::json;
 
-use crate::support::{Cloud, OURS, On, THEIRS, key, map, place, spec, within};
+use crate::support::{Cloud, OURS, On, THEIRS, key, map, place, spec, transport, within};
 
 fn create(image: &flytypes::ImageRef) -> UnitCall {
     let labels = map(&[("slot", "app/fra/0".to_owned())]);
@@ -50,6 +50,41 @@ async fn a_lost_answer_is_ambiguous_and_the_effect_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_to_a_question_is_no_effect() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        let unit = on.created("app/fra/0", &image, &[], true).await;
+        let cut = async |action: &str| {
+            cloud.fault(json!({"name": "cut-connection", "action": action, "count": 1})).await;
+        };
+        cut("machine-list").await;
+        let unseen = fly.observe_fleet(&on.place).await.unwrap_err();
+        assert_eq!(unseen.kind, PortErrorKind::NotSent, "{unseen:?}");
+        let update = UnitCall::Update {
+            unit: unit.id.clone(),
+            expect: unit.version.clone(),
+            spec: spec(&image),
+            labels: map(&[]),
+            start: true,
+        };
+        let tag = UnitCall::Tag { unit: unit.id.clone(), labels: map(&[("a", Some("1".to_owned()))]) };
+        for (question, call) in [("machine-get", update), ("metadata-get", tag)] {
+            cut(question).await;
+            let unsent = on.try_call(call, &key("k")).await.unwrap_err();
+            assert_eq!(unsent.kind, PortErrorKind::NotSent, "{question}: {unsent:?}");
+        }
+        let after = on.unit(&unit.id).await.unwrap();
+        assert_eq!((after.version, after.labels), (unit.version, unit.labels));
+        cloud.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_requests_and_no_connection_mean_that_nothing_happened() {
     within(async {
         let cloud = Cloud::start().await;
@@ -61,11 +96,14 @@ async fn too_many_requests_and_no_connection_mean_that_nothing_happened() {
         let busy = on.try_call(create(&image), &key("k")).await.unwrap_err();
         assert_eq!(busy.kind, PortErrorKind::NotSent, "{busy:?}");
         assert_eq!(on.fleet().await.units.len(), 0);
+        // With a connection of its own: one that is kept breaks in the middle when the server goes.
+        let fresh = FlyDeployer::new(cloud.client_over(transport(), OURS));
         cloud.end().await;
+        let on = On { deployer: &fresh, place: on.place };
 
         let dead = on.try_call(create(&image), &key("k")).await.unwrap_err();
         assert_eq!(dead.kind, PortErrorKind::NotSent, "{dead:?}");
-        let dead = fly.observe_fleet(&on.place).await.unwrap_err();
+        let dead = fresh.observe_fleet(&on.place).await.unwrap_err();
         assert_eq!(dead.kind, PortErrorKind::NotSent, "{dead:?}");
     })
     .await;

@@ -23,11 +23,11 @@ async fn a_tag_becomes_a_digest() {
         let pinned = cloud.bundle("page", "v1").await;
         let registries = registries(&cloud);
         let staging = environment("staging");
-        let tagged = format!("{}/page:v1", cloud.handle.registry_host()).parse().unwrap();
+        let tagged = format!("{}/page:v1", cloud.registry_host()).parse().unwrap();
         for image in [&tagged, &pinned] {
             assert_eq!(&registries.resolve(&staging, image).await.unwrap(), pinned.digest().unwrap());
         }
-        let absent = format!("{}/page:v2", cloud.handle.registry_host()).parse().unwrap();
+        let absent = format!("{}/page:v2", cloud.registry_host()).parse().unwrap();
         let refused = registries.resolve(&staging, &absent).await.unwrap_err();
         assert_eq!(refused.kind, PortErrorKind::Refused, "{refused:?}");
         assert!(refused.message.contains("page:v2"), "{refused}");
@@ -49,8 +49,7 @@ async fn a_copy_keeps_the_digest_and_is_made_once() {
         let from = cloud.image("staging-web", "v1").await;
         let registries = registries(&cloud);
         let production = environment("production");
-        let to =
-            format!("{}/production-web", cloud.handle.registry_host()).parse::<flytypes::ImageRef>().unwrap();
+        let to = format!("{}/production-web", cloud.registry_host()).parse::<flytypes::ImageRef>().unwrap();
         let to = to.pinned(from.digest().unwrap().clone());
         let moved = registries.ensure_copy(&production, &from, &to).await.unwrap();
         assert!(moved > 100, "the blobs of another organisation went through us: {moved}");
@@ -71,9 +70,7 @@ async fn a_copy_of_something_else_is_no_copy() {
         let (one, two) = (cloud.bundle("page", "one").await, cloud.bundle("page", "two").await);
         let registries = registries(&cloud);
         let production = environment("production");
-        let to = format!("{}/production-page", cloud.handle.registry_host())
-            .parse::<flytypes::ImageRef>()
-            .unwrap();
+        let to = format!("{}/production-page", cloud.registry_host()).parse::<flytypes::ImageRef>().unwrap();
         let other = to.pinned(two.digest().unwrap().clone());
         let wrong = registries.ensure_copy(&production, &one, &other).await.unwrap_err();
         assert_eq!(wrong.kind, PortErrorKind::Refused, "{wrong:?}");

@@ -66,11 +66,20 @@ pub(crate) fn transport() -> Arc<dyn HttpService> {
     Arc::new(ReqwestService::new(&TransportOptions::default()).unwrap())
 }
 
-/// The stand-in, ended with its machines by [`Cloud::end`].
+/// The stand-in, ended with its machines by [`Cloud::end`], or at the latest when it is dropped.
 pub(crate) struct Cloud {
-    pub(crate) handle: Handle,
+    handle: Option<Handle>,
     pub(crate) service: Arc<dyn HttpService>,
     _dir: TempDir,
+}
+
+impl Drop for Cloud {
+    /// A failed test: the server's tasks are alive in its runtime, and this thread may not wait for them as one of it.
+    fn drop(&mut self) {
+        let Some(handle) = self.handle.take() else { return };
+        let end = move || tokio::runtime::Runtime::new().map(|runtime| runtime.block_on(handle.down()));
+        let _ = std::thread::spawn(end).join();
+    }
 }
 
 impl Cloud {
@@ -82,20 +91,29 @@ impl Cloud {
         let mut options = Options::new(dir.path(), runtime, orgs);
         (options.rate_limits, options.lag) = (false, EdgeLag { min_ms: 1, max_ms: 30 });
         let handle = Localcloud::start(options).await.unwrap();
-        Self { handle, service: transport(), _dir: dir }
+        Self { handle: Some(handle), service: transport(), _dir: dir }
     }
 
-    pub(crate) async fn end(self) {
-        self.handle.down().await;
+    pub(crate) async fn end(mut self) {
+        self.handle.take().expect("it ends once").down().await;
+    }
+
+    fn handle(&self) -> &Handle {
+        self.handle.as_ref().expect("it has not ended")
+    }
+
+    /// The registry's host, as it stands in image references.
+    pub(crate) fn registry_host(&self) -> &str {
+        self.handle().registry_host()
     }
 
     /// A client that repeats nothing, so that every failure is seen.
     pub(crate) fn client(&self, token: &str) -> Client {
-        let client = Client::new(
-            self.handle.api_url().parse().unwrap(),
-            token.parse().unwrap(),
-            Arc::clone(&self.service),
-        );
+        self.client_over(Arc::clone(&self.service), token)
+    }
+
+    pub(crate) fn client_over(&self, service: Arc<dyn HttpService>, token: &str) -> Client {
+        let client = Client::new(self.handle().api_url().parse().unwrap(), token.parse().unwrap(), service);
         client.with_rates(Rates::unlimited()).with_retry(RetryPolicy::never())
     }
 
@@ -104,7 +122,7 @@ impl Cloud {
     }
 
     pub(crate) fn site_client(&self, token: &str) -> SiteClient {
-        let base: Url = self.handle.api_url().parse().unwrap();
+        let base: Url = self.handle().api_url().parse().unwrap();
         SiteClient::new(base, token, Arc::clone(&self.service)).unwrap()
     }
 
@@ -114,7 +132,7 @@ impl Cloud {
 
     pub(crate) fn registry(&self, token: &str) -> Registry {
         let auth = Some(Auth::new(token.parse().unwrap()));
-        Registry::new(self.handle.registry_host(), auth, Arc::clone(&self.service))
+        Registry::new(self.registry_host(), auth, Arc::clone(&self.service))
             .unwrap()
             .with_retry(RetryPolicy::never())
     }
@@ -153,7 +171,7 @@ impl Cloud {
 
     /// A call of the API by hand, as another client would make it.
     pub(crate) async fn raw(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let url = format!("{}{path}", self.handle.api_url()).parse().unwrap();
+        let url = format!("{}{path}", self.handle().api_url()).parse().unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {OURS}")).unwrap());
         let body = body.map_or(Body::Empty, |body| Body::Bytes(body.to_string().into()));
