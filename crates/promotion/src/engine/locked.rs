@@ -68,6 +68,7 @@ impl Session<'_> {
                 if fleet.unit(unit).is_none() {
                     continue;
                 }
+                self.keep_lease().await?;
                 let call = UnitCall::Unlease { unit: unit.clone() };
                 let key = Key { id: format!("{}/unlease/{unit}", self.id), nonce: Some(nonce.clone()) };
                 let result = self.engine.ports.deployer.perform(&component.place, &call, &key).await;

@@ -186,6 +186,8 @@ impl Session<'_> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
+        // Asleep since the append, perhaps for long: a runner that lost the environment makes no call.
+        self.keep_lease().await?;
         let nonces = self.view().nonces.get(&component).map(|(_, nonces)| nonces.clone()).unwrap_or_default();
         let results = self.call_all(rollout, &calls, &nonces).await?;
         let mut outcomes = BTreeMap::new();

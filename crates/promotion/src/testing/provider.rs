@@ -181,7 +181,7 @@ impl Provider {
     pub fn seize(&self, place: &Place, unit: &UnitId, who: &str) {
         let mut books = lock(&self.books);
         if let Some(kept) = books.units.get_mut(place).and_then(|units| units.get_mut(unit)) {
-            kept.nonce = Nonce::new(format!("theirs-{who}")).ok();
+            kept.nonce = Nonce::new("theirs").ok();
             kept.unit.lease = Some(LeaseView {
                 description: who.to_owned(),
                 expires_at: self.clock.now().plus(Millis::secs(3600)),

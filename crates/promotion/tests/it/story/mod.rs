@@ -168,6 +168,12 @@ impl Asked {
         self.world.bystander().decide(&self.handle.environment, claim).await.unwrap();
     }
 
+    /// Drives until people are asked, and has the lead approve.
+    pub(crate) async fn approve_when_asked(&self) {
+        assert!(matches!(self.handle.drive().await.unwrap(), Outcome::Waiting { .. }));
+        self.approve().await;
+    }
+
     /// Rescuers come by and people answer; nobody resumes anything. The phase in which it rests.
     pub(crate) async fn rescued(&self) -> Phase {
         for _ in 0..6 {

@@ -1,0 +1,276 @@
+//! P2: never two mutating promotions in one environment, however many runners and stores.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use promotion::engine::{Engine, Handle, Outcome};
+use promotion::journal::{Draft, Memory, Record};
+use promotion::machine::Phase;
+use promotion::model::{EnvironmentName, Fleet, Kind, Millis, Place, StoreId};
+use promotion::ports::{Deployer, Grant, Journal, JournalError, Key, Performed, PortError};
+use promotion::rollout::UnitCall;
+use promotion::testing::{Manners, Moment, Provider, Switch, World, env};
+
+use crate::story::{Asked, Story, landed, releases, shape, undisturbed};
+
+type Interruption = Mutex<Option<BoxFuture<'static, ()>>>;
+
+/// A provider's client in which something else happens right before the n-th call.
+struct Interrupted {
+    provider: Provider,
+    at: u64,
+    meanwhile: Interruption,
+}
+
+impl std::fmt::Debug for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "interrupted at {}", self.at)
+    }
+}
+
+#[async_trait]
+impl Deployer for Interrupted {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.provider.observe_fleet(place).await
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let is_now = self.provider.asked() == self.at;
+        let meanwhile = if is_now { self.meanwhile.lock().unwrap().take() } else { None };
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+        self.provider.perform(place, call, key).await
+    }
+}
+
+/// A runner whose `at`-th call is preceded by `meanwhile`.
+fn interrupted(world: &World, at: u64, meanwhile: BoxFuture<'static, ()>) -> Engine {
+    let mut ports = world.ports(&Switch::new(Moment::Never));
+    let provider = world.provider.clone();
+    ports.deployer = Arc::new(Interrupted { provider, at, meanwhile: Mutex::new(Some(meanwhile)) });
+    Engine::new(world.options.clone(), ports)
+}
+
+fn of(engine: &Engine, handle: &Handle) -> Handle {
+    engine.handle(handle.environment.clone(), handle.id.clone())
+}
+
+#[tokio::test]
+async fn p2_a_second_runner_finds_the_environment_held_at_every_call() {
+    let base = undisturbed(Story::Promote).await;
+    for n in base.calls.clone() {
+        let run = base.asked.fork().await;
+        let since = run.world.provider.calls().len();
+        let met = Arc::new(AtomicBool::new(false));
+        let (seen, second) = (met.clone(), of(&run.world.engine(), &run.handle));
+        let meanwhile = Box::pin(async move {
+            let outcome = second.drive().await.unwrap();
+            assert!(matches!(outcome, Outcome::Busy { .. }), "{outcome:?}");
+            seen.store(true, Ordering::SeqCst);
+        });
+        run.play(&interrupted(&run.world, n, meanwhile)).await.unwrap();
+        assert!(met.load(Ordering::SeqCst), "call {n} was reached");
+        assert_eq!(shape(&run.world).await, base.shape, "at call {n}");
+        assert_eq!(landed(&run.world, since), base.landed, "at call {n}");
+    }
+}
+
+/// A store's client that falls asleep right after its n-th append, and wakes up when `meanwhile` is over.
+struct Sleepy {
+    store: Arc<dyn Journal>,
+    appends: AtomicU64,
+    at: u64,
+    meanwhile: Interruption,
+}
+
+impl std::fmt::Debug for Sleepy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "asleep after append {}", self.at)
+    }
+}
+
+#[async_trait]
+impl Journal for Sleepy {
+    async fn store_id(&self) -> Result<StoreId, JournalError> {
+        self.store.store_id().await
+    }
+
+    async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
+        self.store.environments().await
+    }
+
+    async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.store.read(environment, after).await
+    }
+
+    async fn append(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        epoch: Option<u64>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Record>, JournalError> {
+        let result = self.store.append(environment, head, epoch, drafts).await;
+        if self.appends.fetch_add(1, Ordering::SeqCst) == self.at {
+            let meanwhile = self.meanwhile.lock().unwrap().take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile.await;
+            }
+        }
+        result
+    }
+
+    async fn take_lease(
+        &self,
+        environment: &EnvironmentName,
+        holder: &str,
+        ttl: Millis,
+    ) -> Result<Grant, JournalError> {
+        self.store.take_lease(environment, holder, ttl).await
+    }
+
+    async fn renew_lease(
+        &self,
+        environment: &EnvironmentName,
+        epoch: u64,
+        ttl: Millis,
+    ) -> Result<(), JournalError> {
+        self.store.renew_lease(environment, epoch, ttl).await
+    }
+
+    async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        self.store.release_lease(environment, epoch).await
+    }
+}
+
+/// A runner falls asleep after any of its records and sleeps through its lease; a rescuer brings the promotion to its
+/// end; then the sleeper wakes.
+#[tokio::test]
+async fn p2_a_runner_that_wakes_up_late_changes_nothing() {
+    let mut wrong = Vec::new();
+    for story in [Story::Promote, Story::Rolling, Story::PromoteThatFails] {
+        let base = undisturbed(story).await;
+        let n_appends = base.moments.values().filter(|what| what.starts_with("write")).count() as u64;
+        for at in 0..n_appends {
+            let run = base.asked.fork().await;
+            let since = run.world.provider.calls().len();
+            let (clock, rescuer) = (run.world.clock.clone(), run.world.engine());
+            let meanwhile: BoxFuture<'static, ()> = Box::pin(async move {
+                clock.advance(Millis(31_000));
+                rescuer.tick().await.unwrap();
+            });
+            let mut ports = run.world.ports(&Switch::new(Moment::Never));
+            let (store, meanwhile) = (ports.journal.clone(), Mutex::new(Some(meanwhile)));
+            ports.journal = Arc::new(Sleepy { store, appends: AtomicU64::new(0), at, meanwhile });
+            let _whatever_the_sleeper_thinks = run.play(&Engine::new(run.world.options.clone(), ports)).await;
+            let phase = run.rescued().await;
+            let (now, landed) = (shape(&run.world).await, landed(&run.world, since));
+            if phase != story.end() || now != base.shape || landed != base.landed {
+                wrong.push(format!("{story:?}, at record {at}: {phase}, {landed:?}\n  {}", now.join("\n  ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn p2_a_second_promotion_waits_for_the_first() {
+    let base = undisturbed(Story::Promote).await;
+    let (_, second) = releases();
+    for n in base.calls.clone() {
+        let run = base.asked.fork().await;
+        let other = run.world.approved(&second).await;
+        let waiting = of(&run.world.engine(), &other);
+        let meanwhile = Box::pin(async move {
+            let outcome = waiting.drive().await.unwrap();
+            assert!(matches!(outcome, Outcome::Busy { .. }), "{outcome:?}");
+        });
+        run.play(&interrupted(&run.world, n, meanwhile)).await.unwrap();
+        assert_eq!(run.phase().await, Phase::Succeeded);
+        assert_eq!(shape(&run.world).await, base.shape, "at call {n}");
+        // What runs is no longer what it was planned on: people are asked again, and then it goes on.
+        let other = Asked { handle: other, world: run.world };
+        assert_eq!(other.rescued().await, Phase::Succeeded);
+    }
+}
+
+/// One engine driving two promotions at once is two holders, too.
+#[tokio::test]
+async fn p2_one_engine_drives_one_promotion_of_an_environment_at_a_time() {
+    let base = undisturbed(Story::Promote).await;
+    let run = base.asked.fork().await;
+    let (_, second) = releases();
+    let other = run.world.approved(&second).await;
+    run.approve_when_asked().await;
+    let cell: Arc<Mutex<Option<Handle>>> = Arc::default();
+    let same = cell.clone();
+    let meanwhile = Box::pin(async move {
+        let handle = same.lock().unwrap().take().unwrap();
+        let outcome = handle.drive().await.unwrap();
+        assert!(matches!(outcome, Outcome::Busy { .. }), "{outcome:?}");
+    });
+    let engine = interrupted(&run.world, base.calls.start + 8, meanwhile);
+    *cell.lock().unwrap() = Some(of(&engine, &other));
+    assert_eq!(of(&engine, &run.handle).drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    assert!(cell.lock().unwrap().is_none(), "the other one was driven meanwhile");
+}
+
+#[tokio::test]
+async fn p2_a_fleet_with_another_stores_mark_is_refused() {
+    let world = World::new(1, Manners::default());
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let before = shape(&world).await;
+    let mut other = World::new(2, Manners::default());
+    other.clock = world.clock.clone();
+    other.provider = world.provider.clone();
+    other.journal = Arc::new(Memory::new(StoreId::new("store-2").unwrap(), world.clock.clone()));
+    let (handle, outcome) = other.put("production", Kind::Adopt, &first).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
+    let view = other.bystander().view(&handle.environment).await.unwrap();
+    let why = view.promotions[&handle.id].state.facts.failure.clone().unwrap().why;
+    assert!(why.contains("is marked by store store-1, and this is store store-2"), "{why}");
+    assert_eq!(shape(&world).await, before);
+}
+
+#[tokio::test]
+async fn p2_somebody_elses_lease_on_a_machine_stops_it_before_the_first_change() {
+    let world = World::new(1, Manners::default());
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let before = shape(&world).await;
+    let unit = world.fleet("production", "web").await.units[0].id.clone();
+    let handle = world.approved(&second).await;
+    world.provider.seize(&World::place("production", "web"), &unit, "flyctl deploy");
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    let view = world.bystander().view(&handle.environment).await.unwrap();
+    let why = view.promotions[&handle.id].state.facts.failure.clone().unwrap().why;
+    assert!(why.contains("is leased by flyctl deploy"), "{why}");
+    world.clock.advance(Millis::secs(3600));
+    assert_eq!(shape(&world).await, before, "our own leases were given back");
+}
+
+#[tokio::test]
+async fn p2_a_record_under_an_old_lease_is_refused() {
+    let world = World::new(1, Manners::default());
+    let production = env("production");
+    let ttl = Millis::secs(30);
+    let old = world.journal.take_lease(&production, "sleeper", ttl).await.unwrap();
+    assert!(matches!(
+        world.journal.take_lease(&production, "rescuer", ttl).await,
+        Err(JournalError::Held { holder }) if holder == "sleeper"
+    ));
+    world.clock.advance(ttl);
+    let new = world.journal.take_lease(&production, "rescuer", ttl).await.unwrap();
+    assert!(new.epoch > old.epoch);
+    let late = world.journal.append(&production, 0, Some(old.epoch), Vec::new()).await;
+    assert!(matches!(late, Err(JournalError::Fenced { .. })), "{late:?}");
+    assert!(matches!(
+        world.journal.renew_lease(&production, old.epoch, ttl).await,
+        Err(JournalError::Fenced { .. })
+    ));
+    world.journal.append(&production, 0, Some(new.epoch), Vec::new()).await.unwrap();
+}
