@@ -85,6 +85,8 @@ pub struct Quirks {
     pub skip_launch_rests_created: bool,
     /// `image_ref.digest` is the platform manifest's digest where the reference names an index.
     pub platform_digest: bool,
+    /// The registry lists no tags, as Fly's does not.
+    pub no_tag_list: bool,
     /// How long a destroyed machine stays readable, in seconds.
     pub destroyed_readable_s: u64,
 }
@@ -96,6 +98,7 @@ impl Default for Quirks {
             strict_wait_instance: false,
             skip_launch_rests_created: false,
             platform_digest: false,
+            no_tag_list: false,
             destroyed_readable_s: 600,
         }
     }

@@ -1,4 +1,5 @@
-//! An OCI registry (distribution spec 1.1) over a content-addressed store on disk. Like Fly's it lists no tags.
+//! An OCI registry (distribution spec 1.1) over a content-addressed store on disk. It lists tags, which
+//! Fly's does not: clients such as skopeo ask for them; a quirk turns that off.
 
 pub(crate) mod blobs;
 pub(crate) mod manifests;

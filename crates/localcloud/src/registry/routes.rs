@@ -32,6 +32,7 @@ enum Place<'a> {
     Upload { repository: &'a str, id: &'a str },
     Blob { repository: &'a str, digest: &'a str },
     Manifest { repository: &'a str, reference: &'a str },
+    Tags { repository: &'a str },
 }
 
 impl<'a> Place<'a> {
@@ -48,6 +49,8 @@ impl<'a> Place<'a> {
             Self::Uploads { repository }
         } else if let Some((repository, digest)) = rest.rsplit_once("/blobs/") {
             Self::Blob { repository, digest }
+        } else if let Some(repository) = rest.strip_suffix("/tags/list") {
+            Self::Tags { repository }
         } else {
             let (repository, reference) = rest.rsplit_once("/manifests/")?;
             Self::Manifest { repository, reference }
@@ -61,7 +64,8 @@ impl<'a> Place<'a> {
             Self::Uploads { repository }
             | Self::Upload { repository, .. }
             | Self::Blob { repository, .. }
-            | Self::Manifest { repository, .. } => Some(repository),
+            | Self::Manifest { repository, .. }
+            | Self::Tags { repository } => Some(repository),
         }
     }
 
@@ -71,6 +75,7 @@ impl<'a> Place<'a> {
             Self::Uploads { .. } | Self::Upload { .. } => "upload",
             Self::Blob { .. } => "blob",
             Self::Manifest { .. } => "manifest",
+            Self::Tags { .. } => "tags",
         };
         format!("registry-{what}-{}", method.as_str().to_ascii_lowercase())
     }
@@ -149,6 +154,10 @@ async fn dispatch(
             Ok(http_io::json(StatusCode::OK, &json!({})))
         }
         Place::Base => Err(unsupported()),
+        Place::Tags { repository } if *method == Method::GET && !cloud.quirks.no_tag_list => {
+            Ok(http_io::json(StatusCode::OK, &json!({"name": repository, "tags": store.tags(repository)})))
+        }
+        Place::Tags { .. } => Err(Refusal::not_found("UNSUPPORTED", "tags are not listed")),
         Place::Uploads { repository } if *method == Method::POST => {
             begin(cloud, org, repository, &query, &parts.headers, body).await
         }
@@ -240,6 +249,6 @@ mod tests {
             Place::parse("/v2/a/manifests/v1"),
             Some(Place::Manifest { repository: "a", reference: "v1" })
         );
-        assert_eq!(Place::parse("/v2/a/tags/list"), None);
+        assert_eq!(Place::parse("/v2/a/tags/list"), Some(Place::Tags { repository: "a" }));
     }
 }

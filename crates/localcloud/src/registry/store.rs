@@ -139,6 +139,11 @@ impl Store {
         Ok(Some(Manifest { digest, media_type, bytes }))
     }
 
+    /// All tags of a repository, sorted.
+    pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
+        disk::names(&self.repository(repository).join("tags"))
+    }
+
     /// Removes a tag, or a manifest with all tags that point at it; false when there is none.
     pub(crate) fn delete_manifest(&self, repository: &str, reference: &str) -> io::Result<bool> {
         if !names::is_digest(reference) {
