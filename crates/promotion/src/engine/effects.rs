@@ -9,7 +9,7 @@ use crate::ports::{Key, Notice, PortErrorKind};
 use crate::rollout::UnitCall;
 
 /// Tries to give a provider's lease back before it is left to run out.
-const UNLEASE_TRIES: u32 = 3;
+const UNLEASE_TRIES: u32 = 8;
 
 impl Session<'_> {
     pub(super) async fn perform_effect(&mut self, item: OutboxItem) -> Result<(), EngineError> {
@@ -77,12 +77,12 @@ impl Session<'_> {
                 self.keep_lease().await?;
                 let call = UnitCall::Unlease { unit: unit.clone() };
                 let key = Key { id: format!("{}/unlease/{unit}", self.id), nonce: Some(nonce.clone()) };
-                for _ in 0..UNLEASE_TRIES {
+                for n in 0..UNLEASE_TRIES {
                     match self.engine.ports.deployer.perform(&component.place, &call, &key).await {
                         Err(error)
                             if matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous) =>
                         {
-                            self.pause(None).await?;
+                            self.back_off(n).await?;
                         }
                         // Gone, or somebody else's by now: nothing of ours is left.
                         Ok(_) | Err(_) => break,

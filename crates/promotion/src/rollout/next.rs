@@ -18,10 +18,11 @@ pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> 
     let mut look = Look {
         job,
         observed,
-        sets: sets(job, &observed.fleet),
+        sets: sets(job, &observed.fleet, Some(progress)),
         progress: progress.clone(),
         calls: Vec::new(),
         ask_edges: false,
+        is_entered: false,
         now,
     };
     let mut verdict = look.stage();
@@ -46,6 +47,8 @@ struct Look<'a> {
     progress: Progress,
     calls: Vec<UnitCall>,
     ask_edges: bool,
+    /// The stage was entered in this very look.
+    is_entered: bool,
     now: At,
 }
 
@@ -77,6 +80,8 @@ impl<'a> Look<'a> {
 
     fn go(&mut self, stage: Stage) -> Verdict {
         self.progress.go(stage, self.now);
+        self.is_entered = true;
+        self.sets = sets(self.job, &self.observed.fleet, Some(&self.progress));
         going(format!("{stage:?}"))
     }
 
@@ -264,8 +269,8 @@ impl<'a> Look<'a> {
             .collect();
         if open.is_empty() {
             // Cordoned before this stage began: no edge sends them anything, so there is nothing to wait for.
-            let first_look = self.progress.since == self.now;
-            return self.go(if first_look { Stage::Stopping } else { Stage::SettlingOut });
+            let were_closed = self.is_entered;
+            return self.go(if were_closed { Stage::Stopping } else { Stage::SettlingOut });
         }
         if self.late() {
             return Verdict::Failed(format!("{} units stay in traffic", open.len()));

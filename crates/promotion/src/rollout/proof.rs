@@ -8,7 +8,7 @@ use crate::model::{At, Millis, UnitState};
 
 /// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic.
 pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String> {
-    let sets = sets(job, &observed.fleet);
+    let sets = sets(job, &observed.fleet, None);
     single(job, observed)?;
     let mut serving = 0_usize;
     let in_traffic = |open: bool, unit: &crate::model::Unit| {
@@ -60,7 +60,7 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
     if cfg!(feature = "sabotage-p6") || cfg!(feature = "sabotage-p5") {
         return Ok(());
     }
-    let sets = sets(job, &observed.fleet);
+    let sets = sets(job, &observed.fleet, None);
     if let Some(id) = sets.outgoing.first() {
         return Err(format!("unit {id} is no part of what was found"));
     }

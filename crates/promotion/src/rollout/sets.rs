@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::call::{Direction, Job};
 use super::in_place::Want;
+use super::progress::{Progress, Stage};
 use crate::model::{
     ComponentTarget, Fleet, GroupName, Proof, RegionName, Slot, Strategy, Unit, UnitId, UnitRecord, UnitSpec,
     UnitState, label,
@@ -37,10 +38,15 @@ pub(super) struct Sets {
     pub(super) outgoing: Vec<UnitId>,
 }
 
-pub(super) fn sets(job: Job<'_>, fleet: &Fleet) -> Sets {
+/// Which units come in, change in place and go. A unit whose turn in place has begun stays in place until that stage
+/// is over, also when it already is what it shall become: it still has to come up and take traffic.
+pub(super) fn sets(job: Job<'_>, fleet: &Fleet, progress: Option<&Progress>) -> Sets {
+    let begun = |unit: &UnitId| {
+        progress.is_some_and(|progress| progress.stage == Stage::InPlace && progress.marks.contains_key(unit))
+    };
     match job.direction {
         Direction::Forward => forward(job),
-        Direction::Back => back(job, fleet),
+        Direction::Back => back(job, fleet, &begun),
     }
 }
 
@@ -137,7 +143,7 @@ fn wanted(target: &ComponentTarget, key: &(GroupName, RegionName)) -> u32 {
     target.groups.get(&key.0).and_then(|group| group.counts.get(&key.1)).copied().unwrap_or(0)
 }
 
-fn back(job: Job<'_>, fleet: &Fleet) -> Sets {
+fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
     let mut sets = Sets::default();
     for record in &job.snapshot.units {
         let proof = proof_of(job.target, record);
@@ -149,7 +155,7 @@ fn back(job: Job<'_>, fleet: &Fleet) -> Sets {
         };
         let open = !record.unit.cordoned;
         match fleet.unit(&record.unit.id) {
-            Some(unit) if is_same(unit, record) || cfg!(feature = "sabotage-p6") => {
+            Some(unit) if (is_same(unit, record) && !begun(&unit.id)) || cfg!(feature = "sabotage-p6") => {
                 let who = Who::Unit(unit.id.clone());
                 let labels = record.unit.labels.clone();
                 sets.incoming.push(Incoming { who, spec, proof, open, run: record.ran(), labels });

@@ -80,7 +80,7 @@ struct Books {
     calls: Vec<(Place, UnitCall)>,
     faults: BTreeMap<u64, Fault>,
     late: Vec<(At, Place, UnitCall, Key)>,
-    away: bool,
+    away_until: Option<At>,
     looks: u64,
 }
 
@@ -143,9 +143,13 @@ impl Provider {
         lock(&self.books).faults.insert(n, fault);
     }
 
-    /// Nobody reaches the provider.
-    pub fn away(&self, away: bool) {
-        lock(&self.books).away = away;
+    /// Nobody reaches the provider for this long.
+    pub fn away_for(&self, time: Millis) {
+        lock(&self.books).away_until = Some(self.clock.now().plus(time));
+    }
+
+    fn is_away(&self) -> bool {
+        lock(&self.books).away_until.is_some_and(|until| self.clock.now() < until)
     }
 
     /// Every call that took effect, in order.
@@ -435,7 +439,7 @@ impl Deployer for Provider {
         if self.switch.as_ref().is_some_and(|switch| switch.is_dead()) {
             return Err(PortError::not_sent("the runner was killed here"));
         }
-        if lock(&self.books).away {
+        if self.is_away() {
             return Err(PortError::not_sent("the provider is away"));
         }
         self.settle();
@@ -453,12 +457,13 @@ impl Deployer for Provider {
             None => None,
         };
         self.settle();
-        let (fault, away) = {
+        let away = self.is_away();
+        let fault = {
             let mut books = lock(&self.books);
             let n = books.asked;
             books.asked += 1;
             books.requests.insert(n, call.clone());
-            (books.faults.remove(&n), books.away)
+            books.faults.remove(&n)
         };
         let result = match fault {
             _ if away => Err(PortError::not_sent("the provider is away")),

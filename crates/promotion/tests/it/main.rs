@@ -1,4 +1,5 @@
 //! The engine through its public face, in a world in memory.
 
+mod day;
 mod promise;
 mod story;

@@ -1,7 +1,12 @@
 //! The promises, each with tests named after it.
 
 mod journey;
+mod p10_ours_only;
+mod p12_healthy;
 mod p1_approved;
 mod p2_one_at_a_time;
 mod p3_once;
 mod p4_alive;
+mod p5_put_back;
+mod p7_no_request_lost;
+mod p8_journal;
