@@ -22,7 +22,11 @@ pub struct Bench {
 }
 
 /// All benchmarks. A new one is a new row.
-pub const BENCHES: &[Bench] = &[];
+pub const BENCHES: &[Bench] = &[Bench {
+    name: "promotion",
+    about: "our own share of a promotion's time, calls per machine, start of a machine",
+    command: &["cargo", "run", "--release", "-q", "-p", "promote", "--example", "bench_promotion"],
+}];
 
 /// One figure that a benchmark measured.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -1,8 +1,8 @@
 //! The demo as a user runs it, and what its JSON must say.
 
 use super::steps::Session;
-use super::tally::Report;
-use crate::process::Run;
+use super::tally::{Counts, Report};
+use crate::process::Ran;
 use clikit::{Exit, Failure, FailureExt};
 use serde_json::Value;
 use std::time::Duration;
@@ -26,31 +26,31 @@ pub fn plain_runtime(session: &mut Session<'_>) -> Result<Report, Failure> {
     demo(session, Some("plain"))
 }
 
-fn demo(session: &Session<'_>, runtime: Option<&str>) -> Result<Report, Failure> {
-    let root = &session.repo.root;
-    let promote = |args: &[&str]| -> Run {
-        let run = session.shell.cargo(root).args([
-            "run",
-            "--quiet",
-            "--release",
-            "--locked",
-            "-p",
-            "promote",
-            "--",
-        ]);
-        run.args(args).limit(Duration::from_mins(45))
+/// The demo without the pause after each change of routing. It has to fail, and for that reason: an edge that
+/// forgives everything would let every other run of the demo pass.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn no_pause(session: &mut Session<'_>) -> Result<Report, Failure> {
+    let ran = match run(session, &["--settle", "0s"])? {
+        Ok(ran) => ran,
+        Err(report) => return Ok(report),
     };
-    let help = promote(&["--help"]).echoed_errors().run(session.shell)?;
-    if !help.text.lines().any(|line| line.trim_start().starts_with("demo")) {
-        return Ok(if help.is_ok() {
-            Report::skipped("not run: this `promote` has no verb `demo` yet")
-        } else {
-            Report::failed("promote does not build")
-        });
-    }
-    let mut args = vec!["demo", "--json"];
-    args.extend(runtime.iter().flat_map(|name| ["--runtime", name]));
-    let ran = promote(&args).limit(Duration::from_mins(15)).echoed_errors().run(session.shell)?;
+    let value = serde_json::from_str(&ran.text).unwrap_or(Value::Null);
+    Ok(match loss(ran.code, &value) {
+        Ok(why) => {
+            Report::of(Counts { passed: 1, ..Counts::default() }, vec![format!("fails as it must: {why}")])
+        }
+        Err(why) => Report::failed(format!("promote demo --settle 0s {why}\n{}", ran.text)),
+    })
+}
+
+fn demo(session: &Session<'_>, runtime: Option<&str>) -> Result<Report, Failure> {
+    let args: Vec<&str> = runtime.iter().flat_map(|name| ["--runtime", name]).collect();
+    let ran = match run(session, &args)? {
+        Ok(ran) => ran,
+        Err(report) => return Ok(report),
+    };
     if !ran.is_ok() {
         return Ok(Report::failed(format!("promote demo ended with {}\n{}", ran.ending(), ran.text)));
     }
@@ -58,6 +58,49 @@ fn demo(session: &Session<'_>, runtime: Option<&str>) -> Result<Report, Failure>
         .or_exit(Exit::TestsFailed, || "the demo's stdout is not one JSON object")?;
     let problems = problems(&value, runtime);
     Ok(if problems.is_empty() { Report::passed() } else { Report::failed(problems.join("\n")) })
+}
+
+/// Runs `promote demo --json` with these arguments; a report instead where there is no such verb or no binary.
+fn run(session: &Session<'_>, args: &[&str]) -> Result<Result<Ran, Report>, Failure> {
+    let root = &session.repo.root;
+    let promote = || {
+        let cargo = ["run", "--quiet", "--release", "--locked", "-p", "promote", "--"];
+        session.shell.cargo(root).args(cargo).echoed_errors()
+    };
+    let help = promote().args(["--help"]).limit(Duration::from_mins(45)).run(session.shell)?;
+    if !help.is_ok() {
+        return Ok(Err(Report::failed("promote does not build")));
+    }
+    if !help.text.lines().any(|line| line.trim_start().starts_with("demo")) {
+        return Ok(Err(Report::skipped("not run: this `promote` has no verb `demo`")));
+    }
+    let demo = promote().args(["demo", "--json"]).args(args).limit(Duration::from_mins(15));
+    demo.run(session.shell).map(Ok)
+}
+
+/// How the demo without the pause failed, or why its end is no proof that the pause is needed.
+///
+/// # Errors
+/// What is wrong, as the end of a sentence.
+pub fn loss(code: Option<i32>, value: &Value) -> Result<String, String> {
+    if code == Some(i32::from(Exit::Done.number())) {
+        return Err("lost nothing: a pause that nobody needs proves nothing".to_owned());
+    }
+    if code != Some(i32::from(Exit::TestsFailed.number())) {
+        return Err(format!("ended with {code:?} and not with {}", Exit::TestsFailed.number()));
+    }
+    let promotions = value["promotions"].as_array().map_or(&[][..], Vec::as_slice);
+    let failed: u64 =
+        promotions.iter().filter_map(|promotion| promotion["requests"]["failed"].as_u64()).sum();
+    if failed > 0 {
+        return Ok(format!("{failed} requests lost"));
+    }
+    let whys = value["error"]["why"].as_array().map_or(&[][..], Vec::as_slice);
+    match whys.iter().chain(promotions.iter().map(|it| &it["why"])).find_map(Value::as_str) {
+        Some(why) if why.contains("suite `") => Ok(why.to_owned()),
+        Some(why) => Err(format!("failed for another reason: {why}")),
+        None => Err("failed and does not say why".to_owned()),
+    }
 }
 
 /// Everything that is wrong with the demo's result.

@@ -37,6 +37,7 @@ pub const PARTS: &[Part] = &[
     required("ssh-keygen", "openssh-client", "signed approvals"),
     required("python3", "python3", "the example service runs it, and tests write small servers in it"),
     required("bash", "bash", "the example service runs it"),
+    optional("wrk", Some("wrk"), "load from outside while a release is switched"),
     optional("terraform", None, "infrastructure made for real"),
     optional("flyctl", None, "the provider's own client against localcloud"),
     optional("docker", None, "images built by a foreign tool"),

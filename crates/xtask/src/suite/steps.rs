@@ -39,7 +39,7 @@ pub struct Step {
 }
 
 /// All steps in their order: cheap ones first, and `traceability` after `tests`.
-pub const ALL: [Step; 11] = [
+pub const ALL: [Step; 12] = [
     Step { name: "parts", about: "programs that the tests use", run: parts::step },
     Step { name: "format", about: "cargo fmt --check", run: cargo_steps::format },
     Step { name: "tidy", about: "the house rules", run: tidy_step },
@@ -55,6 +55,7 @@ pub const ALL: [Step; 11] = [
     Step { name: "supply", about: "crates from elsewhere against deny.toml", run: supply::step },
     Step { name: "demo", about: "promote demo on the default runtime", run: demo::default_runtime },
     Step { name: "demo-plain", about: "promote demo --runtime plain", run: demo::plain_runtime },
+    Step { name: "demo-no-pause", about: "promote demo --settle 0s, which must fail", run: demo::no_pause },
 ];
 
 fn tidy_step(session: &mut Session<'_>) -> Result<Report, Failure> {

@@ -184,6 +184,26 @@ fn the_demo_must_prove_what_it_says() {
     assert!(demo::problems(&json!({}), None).len() > 3);
 }
 
+/// Exit 4 alone is no proof: it must be lost requests or a suite that failed.
+#[test]
+fn without_the_pause_the_demo_must_fail_for_that_reason() {
+    let mut lost = demo_result();
+    *lost.pointer_mut("/promotions/1/requests/failed").unwrap() = json!(7);
+    assert_eq!(demo::loss(Some(4), &lost), Ok("7 requests lost".to_owned()));
+    let suite = json!({"ok": false, "error": {"why": ["suite `smoke` failed: target `web`: status 503"]}});
+    assert!(demo::loss(Some(4), &suite).unwrap().contains("status 503"));
+    for (code, value, words) in [
+        (Some(0), demo_result(), "lost nothing"),
+        (Some(8), suite.clone(), "ended with"),
+        (None, suite, "ended with"),
+        (Some(4), json!({"error": {"why": ["the disk is full"]}}), "another reason: the disk is full"),
+        (Some(4), json!({}), "does not say why"),
+    ] {
+        let why = demo::loss(code, &value).unwrap_err();
+        assert!(why.contains(words), "{why}");
+    }
+}
+
 /// The matrix is whole: 283 rows, by the plans that they come from.
 #[test]
 fn no_requirement_is_lost() {
