@@ -6,7 +6,9 @@ mod commands;
 mod demo;
 mod find;
 mod keys;
+mod preflight;
 mod show;
+mod store;
 mod watch;
 mod wire;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clikit::{Common, Context, Failure};
 use envconfig::SecretRef;
 use envconfig::fly_toml::FlyToml;
-use envconfig::project::{Binding, Component, Environment, Project, StoreUrl};
+use envconfig::project::{Binding, Component, Environment, Project};
 use flyclient::fly::Client;
 use flyclient::registry::{Auth, Registry};
 use flyclient::retry::RetryPolicy;
@@ -15,7 +15,7 @@ use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
 use promotion::journal::Sqlite;
-use promotion::model::{ComponentName, EnvironmentName, SuiteName};
+use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
 use promotion::ports::{Journal, Randomness};
 use providers::fly::FlyDeployer;
 use providers::site::{SiteClient, SiteDeployer};
@@ -25,6 +25,8 @@ use providers::{
     TerminalNotices, UuidIds,
 };
 use url::Url;
+
+use crate::store;
 
 /// Everything a verb needs.
 pub(crate) struct Wired {
@@ -104,10 +106,14 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
     );
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(UuidIds::default());
-    let store = store_path(context, common, &files)?;
+    let address =
+        store::address(context, common.store.as_deref(), &files.project, &files.root, |reference| {
+            secret(context, &files.root, reference)
+        })?;
+    let place = &address.path;
     let journal: Arc<dyn Journal> =
-        Arc::new(Sqlite::open(&store, clock.clone(), &ids.store()).map_err(|error| {
-            Failure::unavailable(format!("the store {} cannot be opened", store.display())).with_source(error)
+        Arc::new(Sqlite::open(place, clock.clone(), &ids.store()).map_err(|error| {
+            Failure::unavailable(format!("the store {} cannot be opened", place.display())).with_source(error)
         })?);
     let mut dispatch = Dispatch::default();
     let mut registries = Registries::default();
@@ -128,7 +134,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         grounds.insert(name, grounds_of(environment)?);
     }
     let allowed = allowed_signers(&files.root)?;
-    let key_file = store.with_extension("attestor");
+    let key_file = place.with_extension("attestor");
     let key = providers::ssh::read_or_make_key(&key_file).map_err(|error| {
         Failure::unavailable(format!("the runner's key {} cannot be used", key_file.display()))
             .with_source(error)
@@ -149,12 +155,17 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
     Ok(Wired {
         project: files.project,
         configs: files.configs,
-        engine: Engine::new(Options::default(), ports),
+        engine: Engine::new(options(address.lease), ports),
         journal,
         deployer,
         registries: by_name,
         local,
     })
+}
+
+fn options(lease: Option<Millis>) -> Options {
+    let options = Options::default();
+    Options { lease_ttl: lease.unwrap_or(options.lease_ttl), ..options }
 }
 
 /// One environment's clients.
@@ -247,47 +258,4 @@ fn allowed_signers(root: &Path) -> Result<AllowedSigners, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(AllowedSigners::default()),
         Err(error) => Err(Failure::usage(format!("{} cannot be read", path.display())).with_source(error)),
     }
-}
-
-/// `--store`, else the project file's, else a file in the user's state directory, named after the project.
-fn store_path(context: &Context, common: &Common, files: &Files) -> Result<PathBuf, Failure> {
-    let written = match (&common.store, files.project.store()) {
-        (Some(url), _) => Some(url.clone()),
-        (None, Some(store)) => Some(match &store.url {
-            StoreUrl::Literal(url) => url.to_string(),
-            StoreUrl::Secret(reference) => secret(context, &files.root, reference)?,
-        }),
-        (None, None) => None,
-    };
-    if let Some(url) = written {
-        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-        return match path {
-            Some(path) if !path.is_empty() => Ok(files.root.join(path)),
-            _ if !url.contains(':') && !url.is_empty() => Ok(context.current_dir.join(url)),
-            _ => Err(Failure::usage("this store cannot be used by this version")
-                .with_why("stores are SQLite files: sqlite:PATH")
-                .with_hint("--store sqlite:understudy.db")),
-        };
-    }
-    let production = files
-        .project
-        .environments()
-        .values()
-        .any(|environment| environment.class.value.as_str() == "production");
-    if context.is_ci() && production {
-        return Err(Failure::refused("the default store is refused under CI")
-            .with_why("a runner's disk is gone after the job, and with it the journal and the locks")
-            .with_hint("set [store] url in the project file, or give --store"));
-    }
-    let directory = context.state_dir().ok_or_else(|| {
-        Failure::usage("there is no home directory to keep the store in").with_hint("--store sqlite:PATH")
-    })?;
-    std::fs::create_dir_all(&directory).map_err(|error| {
-        Failure::unavailable(format!("{} cannot be made", directory.display())).with_source(error)
-    })?;
-    let name = files.project.name().map(|name| name.value.to_string());
-    let name = name.unwrap_or_else(|| {
-        files.root.file_name().map_or_else(|| "project".to_owned(), |n| n.to_string_lossy().into_owned())
-    });
-    Ok(directory.join(format!("{name}.db")))
 }

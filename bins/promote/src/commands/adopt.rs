@@ -11,7 +11,7 @@ use super::Run;
 use super::ask;
 use super::release::Found;
 use crate::args::Adopt;
-use crate::{find, keys};
+use crate::{find, keys, preflight};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let wired = run.wire()?;
@@ -21,9 +21,8 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let mut digests = BTreeMap::new();
     for component in targets.components() {
         let place = targets.place(&component).map_err(|error| Failure::usage(error.to_string()))?;
-        let fleet = wired.deployer.observe_fleet(&place).await.map_err(|error| {
-            Failure::unavailable(format!("`{}` cannot be looked at", place.name)).with_source(error)
-        })?;
+        let looked = wired.deployer.observe_fleet(&place).await;
+        let fleet = looked.map_err(|error| preflight::failure(&place, error))?;
         let running: Vec<&ImageRef> = fleet.live().filter_map(|unit| unit.image.as_ref()).collect();
         let mixed = fleet.digests();
         let image = match (mixed.len(), running.first()) {

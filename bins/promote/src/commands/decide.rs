@@ -29,7 +29,11 @@ async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit,
     }
     let claim =
         keys::claim(run.context, args.key.as_ref(), args.signature.as_ref(), &id, &plan.hash, decision)?;
-    let approval = wired.engine.decide(&view.name, claim).await.map_err(find::engine_failure)?;
+    let approval = wired.engine.decide(&view.name, claim).await.map_err(|error| {
+        find::engine_failure(error).with_hint(format!(
+            "another person decides, who is allowed to; who asked may withdraw it: promote abort {id} --reason R"
+        ))
+    })?;
     let after = wired.engine.view(&view.name).await.map_err(find::engine_failure)?;
     let phase = after.promotions[&id].state.phase;
     let value = json!({"ok": true, "id": id, "by": approval.by, "phase": phase});

@@ -7,7 +7,7 @@ use super::Run;
 use super::ask::{self, Named};
 use super::start::show_plan;
 use crate::args::Deploy;
-use crate::{find, keys};
+use crate::{find, keys, preflight};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Deploy) -> Result<Exit, Failure> {
     let wired = run.wire()?;
@@ -29,6 +29,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Deploy) -> Result<Exit, Failure> {
             ask::of_images(&wired, &args.env, kind, &args.image, named, asker).await?
         }
     };
+    preflight::look(&wired, &ask).await?;
     if args.dry_run {
         return show_plan(run, &wired, ask).await;
     }

@@ -131,8 +131,8 @@ fn line(entry: &Entry) -> String {
         }
         Entry::Came { component, outcomes } => {
             let failed: Vec<_> = outcomes
-                .iter()
-                .filter_map(|(_, outcome)| match outcome {
+                .values()
+                .filter_map(|outcome| match outcome {
                     promotion::journal::Outcome::Failed(error) => Some(error.message.clone()),
                     promotion::journal::Outcome::Performed(_) | promotion::journal::Outcome::Settled => None,
                 })

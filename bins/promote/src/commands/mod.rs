@@ -45,7 +45,8 @@ impl Run<'_> {
         handle: &Handle,
         waiting: Exit,
     ) -> Result<Exit, Failure> {
-        let outcome = watch::drive(self.context, self.out, &wired.engine, handle).await?;
+        let interrupt = watch::listen(self.out, handle.id.as_str())?;
+        let outcome = watch::drive(self.context, &interrupt, &wired.engine, handle).await?;
         self.tell(wired, handle, &outcome, waiting).await
     }
 
@@ -64,6 +65,13 @@ impl Run<'_> {
         if let Some(plan) = &view.state.facts.plan {
             value["warnings"] = json!(plan.warnings);
         }
+        let holder = match outcome {
+            Outcome::Busy { by } => Some(by),
+            Outcome::Ended(_) | Outcome::Waiting { .. } | Outcome::Interrupted => None,
+        };
+        if let Some(holder) = holder {
+            value["held_by"] = Value::from(holder.clone());
+        }
         let next = self.next(&view, outcome);
         if let Some(next) = &next {
             value["next"] = Value::from(next.clone());
@@ -74,6 +82,9 @@ impl Run<'_> {
                 text.push_str(&show::plan_text(plan));
             }
             text.push_str(&show::promotion_text(&view));
+            if let Some(holder) = holder {
+                text.push_str(&format!("held by    {holder}\n"));
+            }
             if let Some(next) = next {
                 text.push_str(&format!("next       {next}\n"));
             }

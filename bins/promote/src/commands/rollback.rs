@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::args::Rollback;
-use crate::{find, keys};
+use crate::{find, keys, preflight};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
     let wired = run.wire()?;
@@ -66,6 +66,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
         requested_by,
         reason: args.reason,
     };
+    preflight::look(&wired, &ask).await?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
 }

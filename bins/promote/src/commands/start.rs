@@ -13,7 +13,10 @@ use super::ask::{self, Source};
 use super::release::Found;
 use crate::args::Start;
 use crate::wire::Wired;
-use crate::{find, keys, show, watch};
+use crate::{find, keys, preflight, show, watch};
+
+/// How often `--wait` looks whether somebody decided.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The rules that lead into `to`, else those of the path that begins there.
 pub(crate) fn rules_into<'p>(project: &'p Project, to: &str) -> Option<&'p PromotionPolicy> {
@@ -83,6 +86,7 @@ pub(crate) async fn plan(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
         return explain(run, &wired);
     }
     let ask = ask(run, &wired, &args).await?;
+    preflight::look(&wired, &ask).await?;
     show_plan(run, &wired, ask).await
 }
 
@@ -128,6 +132,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
         return explain(run, &wired);
     }
     let ask = ask(run, &wired, &args).await?;
+    preflight::look(&wired, &ask).await?;
     if args.dry_run {
         return show_plan(run, &wired, ask).await;
     }
@@ -141,10 +146,16 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     }
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     let waiting = if args.exit_code { Exit::Waiting } else { Exit::Done };
-    let mut outcome = watch::drive(run.context, run.out, &wired.engine, &handle).await?;
+    let interrupt = watch::listen(run.out, handle.id.as_str())?;
+    let mut outcome = watch::drive(run.context, &interrupt, &wired.engine, &handle).await?;
     while args.wait && matches!(outcome, Outcome::Waiting { .. } | Outcome::Busy { .. }) {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        outcome = watch::drive(run.context, run.out, &wired.engine, &handle).await?;
+        tokio::select! {
+            biased;
+            () = interrupt.requested() => outcome = Outcome::Interrupted,
+            () = tokio::time::sleep(LOOK_AGAIN) => {
+                outcome = watch::drive(run.context, &interrupt, &wired.engine, &handle).await?;
+            }
+        }
     }
     run.tell(&wired, &handle, &outcome, waiting).await
 }

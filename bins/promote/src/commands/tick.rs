@@ -1,15 +1,29 @@
 //! `promote tick`: whatever has something to do gets it done.
 
 use clikit::{Exit, Failure};
+use promotion::engine::Outcome;
 use serde_json::json;
 
 use super::Run;
 use crate::args::Tick;
-use crate::{find, show};
+use crate::{find, show, watch};
 
 pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     let wired = run.wire()?;
-    let ticked = wired.engine.tick().await.map_err(find::engine_failure)?;
+    let interrupt = watch::listen(run.out, "everything")?;
+    let ticked = {
+        let mut tick = std::pin::pin!(wired.engine.tick());
+        tokio::select! {
+            biased;
+            () = interrupt.requested() => {
+                wired.engine.stop();
+                tick.await
+            }
+            ticked = &mut tick => ticked,
+        }
+    };
+    let ticked = ticked.map_err(find::engine_failure)?;
+    let is_cut_short = ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
     let driven: Vec<_> = ticked
         .driven
         .iter()
@@ -35,5 +49,9 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         }
         if text.is_empty() { "nothing to do\n".to_owned() } else { text }
     })?;
-    Ok(if ok { Exit::Done } else { Exit::Unavailable })
+    Ok(match (ok, is_cut_short) {
+        (false, _) => Exit::Unavailable,
+        (true, true) => Exit::Interrupted,
+        (true, false) => Exit::Done,
+    })
 }

@@ -1,0 +1,35 @@
+//! A look at every place before anything is asked for: a wrong token, a missing app or an API that does not answer is
+//! told to the person who typed, and leaves nothing behind.
+
+use clikit::Failure;
+use promotion::engine::Ask;
+use promotion::model::Place;
+use promotion::ports::{Deployer as _, PortError, PortErrorKind};
+
+use crate::wire::Wired;
+
+/// Looks at what `ask` would change.
+///
+/// # Errors
+/// 2 when the provider refuses the look (token, app), 8 when it does not answer.
+pub(crate) async fn look(wired: &Wired, ask: &Ask) -> Result<(), Failure> {
+    for target in &ask.components {
+        let place = &target.place;
+        let Err(error) = wired.deployer.observe_fleet(place).await else { continue };
+        return Err(failure(place, error));
+    }
+    Ok(())
+}
+
+/// A place that could not be looked at, for people.
+pub(crate) fn failure(place: &Place, error: PortError) -> Failure {
+    let what = format!("`{}` in {} cannot be looked at", place.name, place.environment);
+    match error.kind {
+        PortErrorKind::Refused | PortErrorKind::Fenced => Failure::usage(what)
+            .with_why(error.message)
+            .with_hint(format!("check app and token of [environments.{}]", place.environment)),
+        PortErrorKind::NotSent | PortErrorKind::Ambiguous => Failure::unavailable(what)
+            .with_why(error.message)
+            .with_hint("try again when the provider answers; nothing was changed"),
+    }
+}

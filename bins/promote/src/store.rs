@@ -1,0 +1,145 @@
+//! Where the journal lies, and how long a runner that says nothing keeps an environment.
+
+use std::path::{Path, PathBuf};
+
+use clikit::{Context, Failure};
+use envconfig::Period;
+use envconfig::project::{Project, StoreUrl};
+use promotion::model::Millis;
+
+/// A store's address, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreAddress {
+    /// The SQLite file.
+    pub(crate) path: PathBuf,
+    /// `?lease=TIME`: a runner that died is replaced after this long; none for the engine's default.
+    pub(crate) lease: Option<Millis>,
+}
+
+/// A lease that is shorter ends while one commit is on its way to the disk; one that is longer leaves an environment
+/// without anybody for longer than people wait.
+const LEASE_SECS: std::ops::RangeInclusive<u64> = 1..=600;
+
+/// The address as written: `sqlite:PATH`, `sqlite:PATH?lease=TIME`, or a path alone. A path after the scheme is meant
+/// from the project's directory `root`, one without from the working directory `here`.
+pub(crate) fn parse(text: &str, root: &Path, here: &Path) -> Result<StoreAddress, Failure> {
+    let unusable = || {
+        Failure::usage("this store cannot be used by this version")
+            .with_why("stores are SQLite files: sqlite:PATH, or sqlite:PATH?lease=TIME")
+            .with_hint("--store sqlite:understudy.db")
+    };
+    let Some(rest) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) else {
+        return match text {
+            "" => Err(unusable()),
+            path if path.contains(':') => Err(unusable()),
+            path => Ok(StoreAddress { path: here.join(path), lease: None }),
+        };
+    };
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if path.is_empty() {
+        return Err(unusable());
+    }
+    let mut lease = None;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if key != "lease" {
+            return Err(Failure::usage(format!("a SQLite store has no parameter `{key}`"))
+                .with_why("the only one is `lease`: after that long a runner that died is replaced")
+                .with_hint(format!("--store 'sqlite:{path}?lease=30s'")));
+        }
+        lease = Some(lease_time(value)?);
+    }
+    Ok(StoreAddress { path: root.join(path), lease })
+}
+
+fn lease_time(text: &str) -> Result<Millis, Failure> {
+    let wrong =
+        || Failure::usage(format!("the store's lease is `{text}`")).with_hint("for example ?lease=30s");
+    let period: Period = text.parse().map_err(|error| wrong().with_source(error))?;
+    let millis = period.as_millis();
+    if (LEASE_SECS.start() * 1000..=LEASE_SECS.end() * 1000).contains(&millis) {
+        Ok(Millis(millis))
+    } else {
+        Err(wrong().with_why("it is between 1s and 10m"))
+    }
+}
+
+/// The address that was given, `--store` before the project file's; else a file in the user's state directory, named
+/// after the project.
+pub(crate) fn address(
+    context: &Context,
+    given: Option<&str>,
+    project: &Project,
+    root: &Path,
+    secret: impl Fn(&envconfig::SecretRef) -> Result<String, Failure>,
+) -> Result<StoreAddress, Failure> {
+    let written = match (given, project.store()) {
+        (Some(url), _) => Some(url.to_owned()),
+        (None, Some(store)) => Some(match &store.url {
+            StoreUrl::Literal(url) => url.to_string(),
+            StoreUrl::Secret(reference) => secret(reference)?,
+        }),
+        (None, None) => None,
+    };
+    match written {
+        Some(text) => parse(&text, root, &context.current_dir),
+        None => default(context, project, root),
+    }
+}
+
+fn default(context: &Context, project: &Project, root: &Path) -> Result<StoreAddress, Failure> {
+    let environments = project.environments();
+    let production =
+        environments.values().any(|environment| environment.class.value.as_str() == "production");
+    if context.is_ci() && production {
+        return Err(Failure::refused("the default store is refused under CI")
+            .with_why("a runner's disk is gone after the job, and with it the journal and the locks")
+            .with_hint("set [store] url in the project file, or give --store"));
+    }
+    let directory = context.state_dir().ok_or_else(|| {
+        Failure::usage("there is no home directory to keep the store in").with_hint("--store sqlite:PATH")
+    })?;
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        Failure::unavailable(format!("{} cannot be made", directory.display())).with_source(error)
+    })?;
+    let name = project.name().map(|name| name.value.to_string());
+    let name = name.unwrap_or_else(|| {
+        root.file_name().map_or_else(|| "project".to_owned(), |n| n.to_string_lossy().into_owned())
+    });
+    Ok(StoreAddress { path: directory.join(format!("{name}.db")), lease: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<StoreAddress, Failure> {
+        parse(text, Path::new("/project"), Path::new("/here"))
+    }
+
+    #[test]
+    fn a_scheme_means_the_projects_directory_and_none_the_working_one() {
+        let at = |path: &str| StoreAddress { path: PathBuf::from(path), lease: None };
+        assert_eq!(read("sqlite:understudy.db").unwrap(), at("/project/understudy.db"));
+        assert_eq!(read("sqlite:///var/u.db").unwrap(), at("/var/u.db"));
+        assert_eq!(read("u.db").unwrap(), at("/here/u.db"));
+    }
+
+    #[test]
+    fn a_lease_is_between_a_second_and_ten_minutes() {
+        assert_eq!(read("sqlite:u.db?lease=2s").unwrap().lease, Some(Millis(2000)));
+        assert_eq!(read("sqlite:u.db?lease=10m").unwrap().lease, Some(Millis(600_000)));
+        for text in ["999ms", "601s", "soon", ""] {
+            let failure = read(&format!("sqlite:u.db?lease={text}")).unwrap_err();
+            assert!(failure.render().contains(&format!("`{text}`")), "{}", failure.render());
+        }
+    }
+
+    #[test]
+    fn other_parameters_and_other_stores_are_refused() {
+        assert!(read("sqlite:u.db?mode=ro").unwrap_err().what.contains("`mode`"));
+        for text in ["", "sqlite:", "s3://bucket/journal"] {
+            assert!(read(text).unwrap_err().render().contains("sqlite:PATH"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A runner that is interrupted, killed, or comes second.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::process::Child;
+
+use crate::support::{Project, Stage, ended, within};
+
+/// The promotion under way in production, once it is in `phase`.
+async fn under_way(stage: &Stage, phase: &str) -> Value {
+    loop {
+        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
+        let found =
+            status["environments"][0]["under_way"].as_array().unwrap().iter().find(|it| it["phase"] == phase);
+        if let Some(found) = found {
+            return found.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+async fn approve(stage: &Stage, promotion: &Value) {
+    let (id, plan) = (promotion["id"].as_str().unwrap(), promotion["plan"].as_str().unwrap());
+    stage.run(&["approve", id, "--plan", plan, "--key", &stage.key("lead")]).await.exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_comes_to_rest_and_a_tick_goes_on() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let key = stage.key("developer");
+        // Nothing is held while it waits for people: Ctrl-C then ends it at once.
+        let start = ["start", "--to", "production", "--wait", "--key", &key];
+        let waiting = stage.command(&start).spawn().unwrap();
+        let first = under_way(&stage, "awaiting-approval").await;
+        signal(&waiting, Signal::SIGINT);
+        ended(waiting).await.exits(9).says(&["interrupted"]);
+        let id = first["id"].as_str().unwrap();
+        stage.run(&["abort", id, "--reason", "not now", "--key", &key]).await.exits(0);
+
+        let going = stage.command(&start).spawn().unwrap();
+        let promotion = under_way(&stage, "awaiting-approval").await;
+        approve(&stage, &promotion).await;
+        under_way(&stage, "deploying").await;
+        signal(&going, Signal::SIGINT);
+        let ran = ended(going).await.exits(9).says(&["next safe point"]);
+        assert!(ran.out.contains("promote tick"), "{ran:?}");
+        let id = promotion["id"].as_str().unwrap();
+        stage.tick_until(id, "succeeded").await;
+        stage.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
+    within(async {
+        let (stage, [old, _]) = Stage::played(Project { lease: "2s", ..Project::default() }).await;
+        let key = stage.key("developer");
+        let going = stage.command(&["start", "--to", "production", "--wait", "--key", &key]).spawn().unwrap();
+        let first = under_way(&stage, "awaiting-approval").await;
+        let start = ["start", "--to", "production", "--release", &old, "--key", &key, "--json"];
+        let second = stage.run(&start).await.exits(0).json();
+        assert_eq!(second["state"], "waiting");
+        approve(&stage, &second).await;
+        approve(&stage, &first).await;
+        under_way(&stage, "deploying").await;
+
+        let (first, second) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
+        let busy = stage.run(&["resume", second, "--json"]).await.exits(0).json();
+        assert_eq!(busy["state"], "queued", "{busy}");
+        assert!(busy["held_by"].as_str().unwrap().contains(first), "{busy}");
+        signal(&going, Signal::SIGKILL);
+        assert_eq!(ended(going).await.code, None);
+        let text = stage.run(&["resume", second]).await.exits(0).out;
+        assert!(text.contains("held by ") && text.contains(first), "{text}");
+
+        stage.tick_until(first, "succeeded").await;
+        // What runs is not what it was planned against: the plan is made again, and people are asked again.
+        stage.tick_until(second, "awaiting-approval").await;
+        let again = stage.run(&["show", second, "--json"]).await.exits(0).json();
+        approve(&stage, &again).await;
+        stage.tick_until(second, "succeeded").await;
+        stage.end().await;
+    })
+    .await;
+}

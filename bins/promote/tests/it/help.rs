@@ -1,0 +1,53 @@
+//! The verbs' table.
+
+use std::process::Command;
+
+use crate::support::exe;
+
+/// By hand: a verb that comes or goes is seen in review.
+const VERBS: &str = "\
+demo      Runs the main job on this machine: a good promotion, and a bad one that is put back
+adopt     Takes over what runs in an environment as it is
+deploy    Puts a release into an environment where it is tested
+plan      Shows what a promotion would do; changes nothing
+start     Promotes the release of the environment before into this one
+approve   Agrees to a plan
+reject    Refuses a plan
+abort     Ends a promotion: before the first change it is aborted, after it rolled back
+resume    Drives a promotion on from where any runner left it
+rollback  Goes back to the release before
+status    Shows what runs, and what is under way
+history   Shows every deployment
+show      Shows one promotion
+explain   Shows why a promotion stands where it stands, event by event
+tick      Looks after everything once: orphans, timers, parked fleets
+breaker   Shows or closes an environment's circuit breaker
+help      Print this message or the help of the given subcommand(s)
+";
+
+fn help(args: &[&str]) -> String {
+    let output = Command::new(exe()).args(args).env_clear().output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_table_of_verbs() {
+    let help = help(&["--help"]);
+    let table = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let table: String = table.lines().map(|line| format!("{}\n", line.trim_start())).collect();
+    assert_eq!(table, VERBS);
+    for common in ["--project <FILE>", "--store <URL>", "--json"] {
+        assert!(help.contains(common), "{common}");
+    }
+}
+
+#[test]
+fn every_verb_takes_what_all_take_and_explains_itself() {
+    for verb in VERBS.lines().filter_map(|line| line.split(' ').next()).filter(|verb| *verb != "help") {
+        let help = help(&[verb, "--help"]);
+        for common in ["--project <FILE>", "--store <URL>", "--json"] {
+            assert!(help.contains(common), "{verb} {common}");
+        }
+    }
+}

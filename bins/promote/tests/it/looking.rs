@@ -1,0 +1,122 @@
+//! status, history, show, explain, adopt, rollback: what they say, as programs read it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{PRODUCTION, Project, Stage, within};
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+async fn serving(stage: &Stage) -> BTreeSet<String> {
+    let machines = stage.machines(PRODUCTION).await;
+    let serving = machines.iter().filter(|machine| !machine.cordoned);
+    serving.filter_map(|machine| machine.digest().map(ToString::to_string)).collect()
+}
+
+/// The shapes that programs rely on.
+async fn shapes(stage: &Stage, id: &str) {
+    let status = stage.run(&["status", "--json"]).await.exits(0).json();
+    assert_eq!(keys(&status), BTreeSet::from(["ok", "environments"]));
+    let environment = &status["environments"][0];
+    assert_eq!(keys(environment), BTreeSet::from(["environment", "current", "under_way", "records"]));
+    assert_eq!((&environment["current"]["id"], &environment["under_way"]), (&json!(id), &json!([])));
+    let promotion = BTreeSet::from([
+        "id",
+        "environment",
+        "verb",
+        "phase",
+        "since",
+        "version",
+        "commit",
+        "release",
+        "digests",
+        "requested_by",
+        "plan",
+        "approvals",
+        "attestations",
+        "why",
+        "stalled",
+    ]);
+    assert_eq!(keys(&environment["current"]), promotion);
+
+    let shown = stage.run(&["show", id, "--json"]).await.exits(0).json();
+    let more = ["ok", "plan_detail", "snapshot"];
+    assert_eq!(keys(&shown), promotion.iter().copied().chain(more).collect());
+    assert_eq!((&shown["verb"], &shown["version"]), (&json!("promote"), &json!("1.1.0")));
+    // The last six digits are enough.
+    let short = stage.run(&["show", &id[id.len() - 6..], "--json"]).await.exits(0).json();
+    assert_eq!(short["id"], json!(id));
+
+    let explained = stage.run(&["explain", id, "--json"]).await.exits(0).json();
+    assert_eq!(keys(&explained), promotion.iter().copied().chain(["ok", "events"]).collect());
+    let events = explained["events"].as_array().unwrap();
+    assert!(events.iter().all(|event| keys(event) == BTreeSet::from(["seq", "at", "what"])));
+    let text: Vec<_> = events.iter().filter_map(|event| event["what"].as_str()).collect();
+    for part in ["promote of 1.1.0 asked by", "machines leased", "will create", "will stop", "-> succeeded"] {
+        assert!(text.iter().any(|line| line.contains(part)), "`{part}` is missing in {text:#?}");
+    }
+
+    let history = stage.run(&["history", "--env", "production", "--json"]).await.exits(0).json();
+    let last = history["deployments"].as_array().unwrap().iter().find(|it| it["id"] == id).unwrap();
+    let expected = [
+        "id",
+        "environment",
+        "version",
+        "commitSha",
+        "deployedAt",
+        "deployedBy",
+        "status",
+        "verb",
+        "release",
+        "digests",
+        "plan",
+        "why",
+    ];
+    assert_eq!(keys(last), expected.into_iter().collect());
+    assert_eq!((&last["status"], &last["environment"]), (&json!("deployed"), &json!("production")));
+
+    let table = stage.run(&["status"]).await.exits(0).out;
+    assert!(table.contains("production") && table.contains("1.1.0"), "{table}");
+    let table = stage.run(&["history"]).await.exits(0).out;
+    assert!(table.contains(id) && table.contains("deployed"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happened_can_be_read_and_undone() {
+    within(async {
+        let (stage, _) = Stage::played(Project { approvals: 0, ..Project::default() }).await;
+        let key = stage.key("developer");
+        let before = serving(&stage).await;
+        let started =
+            stage.run(&["start", "--to", "production", "--key", &key, "--json"]).await.exits(0).json();
+        let id = started["id"].as_str().unwrap();
+        assert_eq!(started["state"], "succeeded");
+        let after = serving(&stage).await;
+        assert_ne!(after, before);
+        shapes(&stage, id).await;
+        assert_eq!(stage.run(&["tick"]).await.exits(0).out, "nothing to do\n");
+
+        let back = ["rollback", "--env", "production", "--reason", "it is slow", "--key", &key, "--json"];
+        let dry: Vec<_> = back.into_iter().chain(["--dry-run"]).collect();
+        let told = stage.run(&dry).await.exits(0).json();
+        assert_eq!((&told["undoes"], &told["back_to"]), (&json!(id), &json!("1.0.0")));
+        assert_eq!(serving(&stage).await, after, "nothing was changed");
+        let told = stage.run(&back).await.exits(0).json();
+        assert_eq!((&told["verb"], &told["state"]), (&json!("rollback"), &json!("succeeded")));
+        assert_eq!(serving(&stage).await, before);
+
+        // Another store takes production over only from a fleet that nobody marked.
+        let adopt = ["adopt", "--env", "production", "--version", "1.0.0", "--key", &key, "--json"];
+        let foreign: Vec<_> = adopt.into_iter().chain(["--store", "sqlite:other.db"]).collect();
+        stage.run(&foreign).await.exits(3);
+        let told = stage.run(&adopt).await.exits(0).json();
+        assert_eq!((&told["verb"], &told["state"]), (&json!("adopt"), &json!("succeeded")));
+        let nothing = stage.run(&["rollback", "--env", "production", "--key", &key]).await.exits(3);
+        nothing.says(&["there is nothing before 1.0.0", "help: promote history --env production"]);
+        stage.end().await;
+    })
+    .await;
+}

@@ -1,0 +1,12 @@
+//! The real binary in processes of its own, against a stand-in with real machines.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_days;
+mod bad_input;
+mod help;
+mod looking;
+mod people;
+mod store;
+mod support;
+mod torture;

@@ -1,0 +1,119 @@
+//! Plans, and what people say to them.
+
+use serde_json::{Value, json};
+
+use crate::support::{PRODUCTION, Project, Stage, ended, within};
+
+async fn records(stage: &Stage) -> Value {
+    let status = stage.run(&["status", "--json"]).await.exits(0).json();
+    let environments = status["environments"].as_array().unwrap().iter();
+    environments.map(|it| json!([it["environment"], it["records"]])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_at_a_plan_changes_nothing() {
+    within(async {
+        let (stage, [old, _]) = Stage::played(Project::default()).await;
+        let key = stage.key("developer");
+        let (journal, audit) = (records(&stage).await, stage.audit_lines().len());
+        let told = stage.run(&["plan", "--to", "production", "--key", &key, "--json"]).await.exits(0).json();
+        let hash = told["hash"].as_str().unwrap().to_owned();
+        assert_eq!(
+            (&told["ok"], &told["closed"], &told["plan"]["hash"]),
+            (&json!(true), &Value::Null, &json!(hash))
+        );
+        assert!(!told["plan"]["preview"].as_array().unwrap().is_empty(), "{told}");
+
+        let dry = ["start", "--to", "production", "--dry-run", "--key", &key, "--json"];
+        assert_eq!(
+            stage.run(&dry).await.exits(0).json()["hash"],
+            json!(hash),
+            "the same target, the same hash"
+        );
+        let other = ["start", "--to", "production", "--dry-run", "--release", &old, "--key", &key, "--json"];
+        assert_ne!(stage.run(&other).await.exits(0).json()["hash"], json!(hash));
+        let text = stage.run(&["plan", "--to", "production", "--key", &key]).await.exits(0).out;
+        for part in [&hash, "promote 1.1.0", "`runner`", "rollback: allowed", "create", "gate attestation"] {
+            assert!(text.contains(part), "`{part}` is missing in {text}");
+        }
+        let defaults =
+            stage.run(&["plan", "--to", "production", "--explain-defaults", "--json"]).await.exits(0);
+        assert!(defaults.json()["defaults"][0]["source"].is_string(), "{defaults:?}");
+        let stale = ["start", "--to", "production", "--plan", "000000000000", "--key", &key];
+        stage.run(&stale).await.exits(3).says(&[
+            "the plan is ",
+            "000000000000",
+            "help: promote plan --to production",
+        ]);
+
+        assert_eq!(records(&stage).await, journal);
+        let lines = stage.audit_lines().split_off(audit);
+        let applied: Vec<_> = lines.iter().filter(|line| line["applied"] == true).collect();
+        assert!(applied.is_empty(), "{applied:?}");
+        stage.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_is_over_this_plan_by_somebody_else_with_proof() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let (developer, lead) = (stage.key("developer"), stage.key("lead"));
+        let start = |key| ["start", "--to", "production", "--exit-code", "--key", key, "--json"];
+
+        let own = stage.run(&start(&lead)).await.exits(7).json();
+        assert_eq!(
+            (&own["ok"], &own["state"], &own["phase"]),
+            (&json!(false), &json!("waiting"), &json!("awaiting-approval"))
+        );
+        let (id, plan) = (own["id"].as_str().unwrap(), own["plan"].as_str().unwrap());
+        assert_eq!(own["next"], json!(format!("promote approve {id} --plan {plan}")));
+        let decide = |id, plan, key| ["approve", id, "--plan", plan, "--key", key];
+        let refused = stage.run(&decide(id, plan, &lead)).await.exits(3);
+        refused.says(&["asked for this promotion", "help: ", &format!("promote abort {id}")]);
+        stage.run(&["reject", id, "--plan", plan, "--key", &lead]).await.exits(3);
+        stage.run(&["abort", id, "--reason", "a mistake", "--key", &lead]).await.exits(0);
+        let shown = stage.run(&["show", id, "--json"]).await.exits(0).json();
+        assert_eq!(shown["phase"], "aborted");
+
+        let asked = stage.run(&start(&developer)).await.exits(7).json();
+        let (id, plan) = (asked["id"].as_str().unwrap(), asked["plan"].as_str().unwrap());
+        let other = "0123456789abcdef";
+        stage.run(&decide(id, other, &lead)).await.exits(3).says(&[
+            "the plan of",
+            plan,
+            "help: promote show",
+        ]);
+        stage.run(&decide(id, plan, &developer)).await.exits(3);
+        stage.run(&decide("p-nobody", plan, &lead)).await.exits(2).says(&["no promotion `p-nobody`"]);
+        // Without a key the refusal says how to sign by hand; pasted, it works.
+        let told = stage.run(&["approve", id, "--plan", plan, "--json"]).await.exits(2).json();
+        let hint = told["error"]["hint"].as_str().unwrap();
+        let script = hint.split("or: ").nth(1).unwrap().split(", then").next().unwrap();
+        let script = script.replace("KEY", &lead).replace("FILE", "approval.sig");
+        ended(stage.command_of("/bin/sh", &["-c", &script]).spawn().unwrap()).await.exits(0);
+        let declined = stage.run(&start(&developer)).await.exits(7).json();
+        let (no, its) = (declined["id"].as_str().unwrap(), declined["plan"].as_str().unwrap());
+        // A signature is over one promotion and one word.
+        let stolen = ["approve", no, "--plan", its, "--signature", "approval.sig"];
+        stage.run(&stolen).await.exits(3).says(&["is not over this text"]);
+        stage.run(&["reject", no, "--plan", its, "--key", &lead]).await.exits(0);
+        assert_eq!(stage.run(&["show", no, "--json"]).await.exits(0).json()["phase"], "rejected");
+        let approve = ["approve", id, "--plan", &plan[..12], "--signature", "approval.sig", "--json"];
+        let approved = stage.run(&approve).await.exits(0).json();
+        let by = providers::ssh::person_of_file(lead.as_ref()).unwrap();
+        assert_eq!((&approved["by"], &approved["id"]), (&json!(by), &json!(id)));
+
+        let done = stage.run(&["resume", id, "--json"]).await.exits(0).json();
+        assert_eq!((&done["ok"], &done["state"]), (&json!(true), &json!("succeeded")));
+        assert_eq!(done["approvals"][0]["by"], json!(by));
+        let digest = done["digests"]["api"].as_str().unwrap();
+        let machines = stage.machines(PRODUCTION).await;
+        let serving: Vec<_> = machines.iter().filter(|machine| !machine.cordoned).collect();
+        assert_eq!(serving.len(), 2);
+        assert!(serving.iter().all(|machine| machine.digest().is_some_and(|it| it.to_string() == digest)));
+        stage.end().await;
+    })
+    .await;
+}

@@ -1,0 +1,86 @@
+//! The store: its address, a second one, and one whose disk is full.
+
+use crate::support::{PRODUCTION, Project, Stage, ended, within};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_cannot_work_is_refused() {
+    within(async {
+        let stage = Stage::new(Project::default()).await;
+        let with = async |store: &str| stage.run(&["status", "--store", store]).await;
+        with("sqlite:u.db?lease=1h").await.exits(2).says(&["`1h`", "between 1s and 10m"]);
+        with("sqlite:u.db?mode=ro").await.exits(2).says(&["`mode`", "?lease=30s"]);
+        with("s3://bucket/journal").await.exits(2).says(&["sqlite:PATH"]);
+        with("sqlite:no/such/directory/u.db").await.exits(8).says(&["no/such/directory/u.db", "why: "]);
+        std::fs::write(stage.path("text.db"), "this is no database".repeat(100)).unwrap();
+        with("sqlite:text.db").await.exits(8).says(&["text.db", "why: "]);
+        with("sqlite:u.db?lease=2s").await.exits(0);
+        stage.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_store_is_refused_by_name_and_changes_nothing() {
+    within(async {
+        let stage = Stage::new(Project::default()).await;
+        let image = stage.push("1.0.0").await;
+        stage.put("staging", &image).await;
+        let before = stage.audit_lines();
+        let key = stage.key("developer");
+        let next = stage.push("1.1.0").await;
+        let args = [
+            "deploy",
+            "--env",
+            "staging",
+            "--image",
+            &next,
+            "--key",
+            &key,
+            "--store",
+            "sqlite:other.db",
+            "--json",
+        ];
+        let told = stage.run(&args).await.exits(3).json();
+        let why = told["why"].as_str().unwrap_or_default();
+        assert!(why.contains("is marked by store ") && why.contains("this is store "), "{told}");
+        let marks = stage.machines(crate::support::STAGING).await;
+        let mark = marks[0].config.as_ref().unwrap().metadata["understudy_store"].clone();
+        assert!(why.contains(&mark), "{why} names {mark}");
+        let applied: Vec<_> = stage.audit_lines().split_off(before.len());
+        let machines: Vec<_> = applied
+            .iter()
+            .filter(|line| {
+                line["applied"] == true && line["action"].as_str().unwrap_or("").starts_with("machine-")
+            })
+            .collect();
+        assert!(machines.is_empty(), "{machines:?}");
+        stage.end().await;
+    })
+    .await;
+}
+
+/// A disk that is full is made by a limit on file sizes (`RLIMIT_FSIZE`, setrlimit(2)), with its signal ignored, so that
+/// writing fails; it works for every user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_a_promotion_which_goes_on_later() {
+    within(async {
+        let (stage, [_, new]) = Stage::played(Project { approvals: 0, ..Project::default() }).await;
+        let exe = crate::support::exe().display().to_string();
+        // 256 blocks of 512 or 1024 bytes: less than the promotion writes, more than its first records.
+        let script = format!(
+            "trap '' XFSZ; ulimit -f 128; exec {exe} start --to production --release {new} --key {}",
+            stage.key("developer")
+        );
+        let ran = ended(stage.command_of("/bin/sh", &["-c", &script]).spawn().unwrap()).await;
+        ran.exits(8).says(&["the store cannot be used", "why: "]);
+        let status = stage.run(&["status", "--json"]).await.exits(0).json();
+        let production = &status["environments"][0];
+        let id = production["under_way"][0]["id"].as_str().expect("it was written down").to_owned();
+        stage.tick_until(&id, "succeeded").await;
+        let machines = stage.machines(PRODUCTION).await;
+        let started = machines.iter().filter(|machine| !machine.cordoned).count();
+        assert_eq!(started, 2, "{machines:?}");
+        stage.end().await;
+    })
+    .await;
+}

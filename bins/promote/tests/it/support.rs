@@ -1,0 +1,388 @@
+//! A stand-in, a project against it, and the real binary.
+//!
+//! The stand-in runs in the test's own process, so that only the binary can be killed. Its machines run the example
+//! service out of the binary itself, which is also the machines' shim: images are a few bytes and start at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cell::image::{ImageSpec, Tree, build};
+use cell::runtime::{RuntimeKind, choose};
+use cell::shim::{ARGUMENT, Shim};
+use flyclient::fly::Client;
+use flyclient::fly::wire::{ListMachines, NewApp};
+use flyclient::registry::{Auth, Push, Registry};
+use flyclient::transport::{Body, HttpService, Options as HttpOptions, Request, ReqwestService};
+use flyclient::{Base, Token};
+use flytypes::wire::Machine;
+use futures_util::StreamExt as _;
+use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// No process of a test runs longer.
+const PROCESS: Duration = Duration::from_secs(90);
+/// No test runs longer.
+const TEST: Duration = Duration::from_secs(240);
+
+pub(crate) const PRODUCTION: &str = "runner";
+pub(crate) const STAGING: &str = "runner-staging";
+const TOKEN: &str = "token-of-production-0123456789";
+const TOKEN_STAGING: &str = "token-of-staging-0123456789";
+
+/// Runs a test body with a hard end.
+pub(crate) async fn within<T>(body: impl Future<Output = T>) -> T {
+    tokio::time::timeout(TEST, body).await.expect("the test must end in time")
+}
+
+/// The binary under test: cargo says where for tests; an example lies one directory below it.
+pub(crate) fn exe() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_promote") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let own = std::env::current_exe().expect("an executable knows where it is");
+            own.parent().and_then(Path::parent).expect("it lies in target/PROFILE/examples").join("promote")
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.out, self.err))
+    }
+
+    /// Asserts that stderr has each of these.
+    #[track_caller]
+    pub(crate) fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.err.contains(part), "`{part}` is missing in: {}", self.err);
+        }
+        self
+    }
+}
+
+/// What differs between projects of tests.
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    pub(crate) approvals: u32,
+    /// The lease in the store's address.
+    pub(crate) lease: &'static str,
+}
+
+impl Default for Project {
+    fn default() -> Self {
+        Self { approvals: 1, lease: "5s" }
+    }
+}
+
+/// A directory; when a test fails, the machines that it left behind end with it.
+pub(crate) struct Dir(TempDir);
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let machines =
+            std::fs::read_dir(self.0.path().join("cloud/machines")).into_iter().flatten().flatten();
+        let marks: Vec<String> = machines
+            .filter_map(|entry| Some(format!("FLY_MACHINE_ID={}", entry.file_name().to_str()?)))
+            .collect();
+        let is_ours = |environ: &[u8]| {
+            environ.split(|byte| *byte == 0).any(|pair| marks.iter().any(|mark| mark.as_bytes() == pair))
+        };
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
+            let environ = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            if let Some(pid) = pid.filter(|_| is_ours(&environ)) {
+                let _gone_already = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGKILL,
+                );
+            }
+        }
+    }
+}
+
+/// A directory with a project, and the stand-in it is for.
+pub(crate) struct Stage {
+    dir: Dir,
+    cloud: Handle,
+    client: Client,
+    registry: Registry,
+    service: Arc<dyn HttpService>,
+}
+
+impl Stage {
+    /// A stand-in with both apps and without machines.
+    pub(crate) async fn new(project: Project) -> Self {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        let shim = Shim { exe: exe(), args: vec![ARGUMENT.to_owned()] };
+        let runtime = Arc::from(choose(Some(RuntimeKind::Plain), shim).unwrap());
+        let orgs = Orgs::one(TOKEN, "acme").with(TOKEN_STAGING, "acme");
+        let mut options = Options::new(dir.0.path().join("cloud"), runtime, orgs);
+        options.rate_limits = false;
+        options.lag = EdgeLag { min_ms: 0, max_ms: 50 };
+        let cloud = Localcloud::start(options).await.unwrap();
+        let service: Arc<dyn HttpService> = Arc::new(ReqwestService::new(&HttpOptions::default()).unwrap());
+        let base: Base = cloud.api_url().parse().unwrap();
+        let token: Token = TOKEN.parse().unwrap();
+        let auth = Auth::new(token.clone());
+        let registry = Registry::new(cloud.registry_host(), Some(auth), service.clone()).unwrap();
+        let client = Client::new(base, token, service.clone());
+        let stage = Self { dir, cloud, client, registry, service };
+        for app in [PRODUCTION, STAGING] {
+            let app = NewApp { name: app.parse().unwrap(), org_slug: "acme".to_owned(), network: None };
+            stage.client.apps().create(&app).await.unwrap();
+        }
+        stage.write_project(&project).await;
+        stage
+    }
+
+    /// With release 1.0.0 in production, and 1.1.0 on staging, tested. Answers the ids of staging's deployments.
+    pub(crate) async fn played(project: Project) -> (Self, [String; 2]) {
+        let stage = Self::new(project).await;
+        let (old, new) = (stage.push("1.0.0").await, stage.push("1.1.0").await);
+        stage.put("production", &old).await;
+        let first = stage.put("staging", &old).await;
+        let second = stage.put("staging", &new).await;
+        (stage, [first, second])
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Replaces a part of the project file.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let path = self.path("understudy.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "`{from}` is not in {text}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+
+    pub(crate) fn key(&self, who: &str) -> String {
+        self.path("keys").join(who).display().to_string()
+    }
+
+    async fn write_project(&self, project: &Project) {
+        std::fs::create_dir_all(self.path("keys")).unwrap();
+        let mut signers = String::new();
+        for who in ["developer", "lead"] {
+            let key = providers::ssh::read_or_make_key(&self.path("keys").join(who)).unwrap();
+            signers.push_str(&format!("{who} {}\n", providers::ssh::public_line(&key)));
+        }
+        self.write(".understudy/allowed_signers", &signers);
+        self.write("production.token", TOKEN);
+        self.write("staging.token", TOKEN_STAGING);
+        self.write("fly.toml", FLY_TOML);
+        self.write("tests/smoke.toml", SMOKE);
+        let mut text = format!(
+            "[store]\nurl = \"sqlite:understudy.db?lease={}\"\n\n[components.api]\nconfig = \"fly.toml\"\n\n",
+            project.lease
+        );
+        for (name, app) in [("production", PRODUCTION), ("staging", STAGING)] {
+            let edges = self.edges(app).await;
+            let list: Vec<String> = edges.iter().map(|edge| format!("{edge:?}")).collect();
+            text.push_str(&format!(
+                "[environments.{name}]\n\
+                 fly = {{ org = \"acme\", token = \"file:{name}.token\", api = \"{}\", registry = \"{}\" }}\n\
+                 api = {{ app = \"{app}\", url = \"{}\", edges = [{}], overlay = {{ env = {{ APP_ENV = \"{name}\" }} }} }}\n\n",
+                self.cloud.api_url(), self.cloud.registry_host(), edges[0], list.join(", "),
+            ));
+        }
+        let lead = providers::ssh::person_of_file(&self.path("keys").join("lead")).unwrap();
+        text.push_str(&format!(
+            "[people]\nleads = [\"{lead}\"]\n\n[suites.smoke]\nfile = \"tests/smoke.toml\"\n\n\
+             [promotion.staging.production]\nsuites = [\"smoke\"]\n\
+             approvals = {{ count = {}, from = [\"leads\"], expires = \"24h\" }}\n\
+             strategy = \"bluegreen\"\nsettle = \"200ms\"\ndrain = \"100ms\"\nsoak = \"0s\"\n\
+             wait-timeout = \"3m\"\npark-for = \"1h\"\n",
+            project.approvals
+        ));
+        self.write("understudy.toml", &text);
+    }
+
+    async fn edges(&self, app: &str) -> Vec<String> {
+        let url = format!("{}/localcloud/v1/edges?app={app}", self.cloud.api_url()).parse().unwrap();
+        let mut request = Request {
+            method: http::Method::GET,
+            url,
+            headers: http::HeaderMap::new(),
+            body: Body::Empty,
+            timeout: None,
+        };
+        request.headers.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+        let mut body = self.service.send(request).await.unwrap().body;
+        let mut bytes = Vec::new();
+        while let Some(part) = body.next().await {
+            bytes.extend_from_slice(&part.unwrap());
+        }
+        let list: Value = serde_json::from_slice(&bytes).unwrap();
+        list.as_array().unwrap().iter().map(|edge| edge["url"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Pushes a release of the service; answers its reference by tag.
+    pub(crate) async fn push(&self, version: &str) -> String {
+        let commit = version.replace('.', "").repeat(14)[..40].to_owned();
+        let env = [("VERSION", version), ("COMMIT", &commit)];
+        let labels = [("version", version), ("revision", &commit)];
+        let spec = ImageSpec {
+            argv: vec![exe().display().to_string(), "__runner".to_owned()],
+            env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            labels: labels
+                .iter()
+                .map(|(k, v)| (format!("org.opencontainers.image.{k}"), (*v).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            ..ImageSpec::default()
+        };
+        let tree = Tree::of_files([("etc/release", version.as_bytes().to_vec())]);
+        let image = build(&tree, &spec).unwrap();
+        let push = Push {
+            repository: PRODUCTION.to_owned(),
+            tag: Some(version.to_owned()),
+            media_type: image.media_type,
+            manifest: Bytes::from(image.manifest),
+            blobs: image.blobs.into_iter().map(|blob| Bytes::from(blob.bytes)).collect(),
+        };
+        self.registry.push(&push).await.unwrap();
+        format!("{}/{PRODUCTION}:{version}", self.cloud.registry_host())
+    }
+
+    /// Deploys an image where nobody is asked; answers the promotion's id.
+    pub(crate) async fn put(&self, environment: &str, image: &str) -> String {
+        let key = self.key("developer");
+        let mut args = vec!["deploy", "--env", environment, "--image", image, "--key", &key, "--json"];
+        if self.machines(if environment == "production" { PRODUCTION } else { STAGING }).await.is_empty() {
+            args.push("--bootstrap");
+        }
+        self.run(&args).await.exits(0).json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The binary with these arguments, not yet started: only `PATH` and `HOME` in its environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_of(&exe().display().to_string(), args)
+    }
+
+    /// Any program, as [`Stage::command`].
+    pub(crate) fn command_of(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .current_dir(self.dir.0.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", self.dir.0.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+        ended(self.command(args).spawn().unwrap()).await
+    }
+
+    /// The machines of an app at the provider, by id.
+    pub(crate) async fn machines(&self, app: &str) -> Vec<Machine> {
+        let query = ListMachines { include_leases: true, ..ListMachines::default() };
+        let app = self.client.app(&app.parse().unwrap());
+        let mut machines = app.machines().list(&query).await.unwrap();
+        machines.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
+        machines
+    }
+
+    /// Ticks until `id` says `phase`, as whoever finds an orphan would; the hard end is the test's.
+    pub(crate) async fn tick_until(&self, id: &str, phase: &str) {
+        loop {
+            self.run(&["tick", "--json"]).await.exits(0);
+            let shown = self.run(&["show", id, "--json"]).await.exits(0).json();
+            if shown["phase"] == phase {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// Ends the stand-in and its machines.
+    pub(crate) async fn end(self) {
+        self.cloud.down().await;
+    }
+
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.cloud.audit_path()
+    }
+
+    /// The provider's own records.
+    pub(crate) fn audit_lines(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.audit()).unwrap();
+        // The last line may be on its way.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
+/// Waits for a process, no longer than the hard end.
+pub(crate) async fn ended(child: Child) -> Ran {
+    let output = tokio::time::timeout(PROCESS, child.wait_with_output()).await;
+    let output = output.expect("the process must end in time").unwrap();
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+const FLY_TOML: &str = r#"app = "runner"
+primary_region = "fra"
+
+[env]
+  PORT = "8080"
+
+[http_service]
+  internal_port = 8080
+  auto_stop_machines = "off"
+  min_machines_running = 2
+
+  [[http_service.checks]]
+    interval = "1s"
+    timeout = "2s"
+    grace_period = "10s"
+    method = "GET"
+    path = "/readyz"
+"#;
+
+const SMOKE: &str = r#"name = "smoke"
+target = "api"
+
+[[case]]
+name = "lists languages"
+[[case.step]]
+request = "GET /api/v1/languages"
+expect.headers.content-type.contains = "json"
+"#;
