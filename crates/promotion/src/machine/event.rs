@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phase::Signal;
+use super::phase::{Phase, Signal};
 use crate::model::{Approval, At, Attestation, ComponentName, Person, Plan, PromotionId, Snapshot};
 
 /// Why the work of a phase failed for good.
@@ -45,6 +45,23 @@ pub enum Work {
     Soaked,
     /// Rolling back: it is as it was.
     Restored,
+}
+
+impl Work {
+    /// Whether it is the work of `phase`.
+    pub const fn belongs_to(&self, phase: Phase) -> bool {
+        match self {
+            Self::Gates { .. } => matches!(phase, Phase::Planned),
+            Self::Leased => matches!(phase, Phase::Locked),
+            Self::Rechecked => matches!(phase, Phase::Rechecking),
+            Self::Copied => matches!(phase, Phase::Copying),
+            Self::Snapshot { .. } => matches!(phase, Phase::Snapshotting),
+            Self::Deployed => matches!(phase, Phase::Deploying),
+            Self::Verified { .. } => matches!(phase, Phase::Verifying),
+            Self::Soaked => matches!(phase, Phase::Soaking),
+            Self::Restored => matches!(phase, Phase::RollingBack),
+        }
+    }
 }
 
 /// What happens.

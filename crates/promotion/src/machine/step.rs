@@ -43,6 +43,11 @@ pub fn step(state: &State, stamped: &Stamped) -> Result<Step, Rejected> {
     {
         return Err(refuse(why));
     }
+    if let Event::Done(work) = &stamped.event
+        && !work.belongs_to(state.phase)
+    {
+        return Err(refuse("that is the work of another phase".to_owned()));
+    }
     let row = TABLE
         .iter()
         .find(|row| row.from == state.phase && row.on == signal && holds(row.when, state, stamped))
