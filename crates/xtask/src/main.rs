@@ -26,6 +26,8 @@ enum Chore {
         /// Only say what would change, and fail if anything would
         #[arg(long)]
         check: bool,
+        /// Only these, by their paths
+        paths: Vec<String>,
     },
     /// The house rules that the compiler does not know
     Tidy,
@@ -46,7 +48,7 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let repo = Repo::find(&shell)?;
     match args.chore {
         Chore::Test { steps } => xtask::suite::run(&repo, &shell, out, &steps),
-        Chore::Gen { check } => xtask::pages::run(&repo, &shell, out, check),
+        Chore::Gen { check, paths } => xtask::pages::run(&repo, &shell, out, check, &paths),
         Chore::Tidy => xtask::tidy::run(&repo, &shell, out),
         Chore::Bench { name } => xtask::bench::run(&repo, &shell, out, name.as_deref()),
         Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),

@@ -35,13 +35,24 @@ const PAGES: &[Page] = &[
     },
 ];
 
-/// Writes every page, or with `is_check` only compares: exit 15 if anything differs.
+/// Writes every page, or those in `only` by their paths; with `is_check` only compares: exit 15 if anything differs.
 ///
 /// # Errors
-/// If a source fails or a page cannot be written.
-pub fn run(repo: &Repo, shell: &Shell, out: &Output, is_check: bool) -> Result<Exit, Failure> {
+/// Exit 2 for an unknown path. If a source fails or a page cannot be written.
+pub fn run(
+    repo: &Repo,
+    shell: &Shell,
+    out: &Output,
+    is_check: bool,
+    only: &[String],
+) -> Result<Exit, Failure> {
+    if let Some(unknown) = only.iter().find(|path| PAGES.iter().all(|page| page.path != path.as_str())) {
+        let known: Vec<&str> = PAGES.iter().map(|page| page.path).collect();
+        let failure = Failure::usage(format!("{unknown} is no generated file"));
+        return Err(failure.with_why(format!("there are: {}", known.join(", "))));
+    }
     let mut n_different = 0;
-    for page in PAGES {
+    for page in PAGES.iter().filter(|page| only.is_empty() || only.iter().any(|path| path == page.path)) {
         let Some(text) = page.text(repo, shell)? else {
             out.text(&format!("{}: its source is not there yet\n", page.path))?;
             continue;

@@ -137,6 +137,8 @@ pub fn problems(value: &Value, runtime: Option<&str>) -> Vec<String> {
             format!("{what}: {sent} requests, {REQUESTS_MIN} are wanted"),
         );
         demand(*failed == 0, format!("{what}: {failed} requests failed"));
+        let seconds = &promotion["seconds"];
+        demand(seconds.as_f64() > Some(0.0), format!("{what}: it took {seconds} seconds"));
     }
     problems
 }

@@ -70,7 +70,7 @@ fn tidy_step(session: &mut Session<'_>) -> Result<Report, Failure> {
 
 fn generated_step(session: &mut Session<'_>) -> Result<Report, Failure> {
     let quiet = Output::to(false, std::io::stderr());
-    match pages::run(session.repo, session.shell, &quiet, true)? {
+    match pages::run(session.repo, session.shell, &quiet, true, &[])? {
         Exit::Done => Ok(Report::passed()),
         _ => Ok(Report::failed("generated files are out of date: cargo xtask gen")),
     }

@@ -75,11 +75,13 @@ pub fn check(
     Ok(findings)
 }
 
-/// Promise → the files with tests named after it, in the package with the switches.
+/// Promise → the files with tests named after it, in the package with the switches. Where a macro of the file makes
+/// the functions (`fn $name`), their names are the keys of its rows: `p4_ends_the_same: Promote,`.
 fn tests(repo: &Repo) -> Result<BTreeMap<u32, Vec<PathBuf>>, Failure> {
     let mut found: BTreeMap<u32, Vec<PathBuf>> = BTreeMap::new();
     for file in repo.rust_files("crates/promotion")? {
         let text = repo.read(&file)?;
+        let makes_tests = text.contains("test]") && text.contains("fn $");
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
             if line.starts_with("#[") {
@@ -90,10 +92,18 @@ fn tests(repo: &Repo) -> Result<BTreeMap<u32, Vec<PathBuf>>, Failure> {
             if let Some(n) = name.and_then(|rest| promise_of(rest.split('(').next()?)).filter(|_| is_test) {
                 found.entry(n).or_default().push(file.clone());
             }
+            let row = line.split_once(": ").filter(|(name, _)| makes_tests && is_name(name));
+            if let Some(n) = row.and_then(|(name, _)| promise_of(name)) {
+                found.entry(n).or_default().push(file.clone());
+            }
             is_test &= line.is_empty() || line.starts_with("//");
         }
     }
     Ok(found)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// The switches that some source outside of tests asks for.

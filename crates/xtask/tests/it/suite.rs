@@ -175,6 +175,7 @@ fn the_demo_must_prove_what_it_says() {
         ("/promotions/1/production_digest_after", json!("sha256:b"), "promotion 2: production ends with"),
         ("/promotions/0/requests/sent", json!(499), "promotion 1: 499 requests"),
         ("/promotions/1/requests/failed", json!(1), "promotion 2: 1 requests failed"),
+        ("/promotions/1/seconds", Value::Null, "promotion 2: it took null seconds"),
     ] {
         let mut value = demo_result();
         *value.pointer_mut(pointer).unwrap() = wrong;

@@ -173,6 +173,17 @@ fn a_promise_needs_test_and_sabotage() {
 }
 
 #[test]
+fn a_test_that_a_macro_makes_counts() {
+    let world = World::clean();
+    world.write("docs/requirements.toml", &requirements(&["P1", "P2"]));
+    let made = "macro_rules! sweeps {\n    ($($name:ident: $story:ident,)*) => {$(\n        #[test]\n        \
+                fn $name() {}\n    )*};\n}\nsweeps! {\n    p2_is_kept: Promote,\n}\n";
+    world.write("crates/promotion/src/lock.rs", made);
+    world.append("crates/promotion/src/lib.rs", "#[cfg(test)]\nmod lock;\n");
+    world.demand_finding("docs/requirements.toml", "P2 has a test and no feature");
+}
+
+#[test]
 fn a_switch_that_breaks_nothing_is_found() {
     let world = World::clean();
     world.write("crates/promotion/src/lib.rs", "//! Engine.\n\nmod gate;\n");
