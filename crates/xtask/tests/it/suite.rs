@@ -53,6 +53,16 @@ fn an_unknown_step_is_bad_usage() {
 }
 
 #[test]
+fn an_unknown_page_is_bad_usage() {
+    let world = World::clean();
+    let out = Caught::default().output();
+    let only = ["docs/clj.md".to_owned()];
+    let failure = xtask::pages::run(&world.repo, &world.shell, &out, true, &only).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.render().contains("docs/traceability.md"), "{}", failure.render());
+}
+
+#[test]
 fn traceability_comes_after_the_tests() {
     let at = |name: &str| ALL.iter().position(|step| step.name == name).unwrap();
     assert!(at("tests") < at("traceability"));
