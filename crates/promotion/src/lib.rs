@@ -15,6 +15,8 @@ pub mod machine;
 pub mod model;
 pub mod rollout;
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod engine;
 pub mod journal;
 pub mod ports;

@@ -1,0 +1,268 @@
+//! The provider: two verbs, and what the engine relies on when it uses them.
+
+use std::collections::BTreeMap;
+
+use flytypes::ImageRef;
+use serde_json::Value;
+
+use crate::model::{
+    Fleet, GroupName, Millis, Nonce, Place, Proof, RegionName, Slot, Unit, UnitId, UnitSpec, UnitState, label,
+};
+use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind};
+use crate::rollout::{Expected, Health, UnitCall, health};
+
+/// What the suite works on: a place without units.
+#[derive(Debug, Clone)]
+pub struct DeployerFixture {
+    /// An empty place.
+    pub place: Place,
+    /// One that does not exist; none where every place does.
+    pub missing: Option<Place>,
+    /// Two images that run, pinned to different digests.
+    pub images: [ImageRef; 2],
+    /// The units' group.
+    pub group: GroupName,
+    /// Their region.
+    pub region: RegionName,
+    /// Their configuration, as the adapter shows it again.
+    pub config: Value,
+    /// What proves a unit of this configuration healthy.
+    pub proof: Proof,
+    /// The longest that a unit needs to come up, stop or go.
+    pub patience: Millis,
+    /// Whether units can be leased.
+    pub has_leases: bool,
+    /// Whether units can be taken out of traffic.
+    pub has_cordons: bool,
+}
+
+/// Every case. Leaves the place as empty as it was.
+pub async fn deployer(deployer: &dyn Deployer, fixture: &DeployerFixture, clock: &dyn Clock) {
+    let suite = Suite { deployer, fixture, clock };
+    assert_eq!(suite.fleet().await.units, [], "the place is empty, or the suite would change what is in use");
+    if let Some(missing) = &fixture.missing {
+        let error = deployer.observe_fleet(missing).await.expect_err("there is no such place");
+        assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
+    }
+    let first = suite.creates("app/0").await;
+    let second = suite.creates("app/1").await;
+    assert_ne!(first, second, "a create makes a unit each time");
+    let ids: Vec<UnitId> = suite.fleet().await.units.into_iter().map(|unit| unit.id).collect();
+    assert!(ids.is_sorted(), "a fleet is sorted by id");
+    assert_eq!(ids.len(), 2);
+    if fixture.has_cordons {
+        suite.opens_and_closes(&first).await;
+    }
+    suite.labels(&first).await;
+    suite.updates(&first).await;
+    suite.stops_and_starts(&first).await;
+    if fixture.has_leases {
+        suite.leases(&first).await;
+    }
+    suite.destroys(&first).await;
+    suite.destroys(&second).await;
+    assert_eq!(suite.fleet().await.units, [], "nothing is left");
+}
+
+struct Suite<'a> {
+    deployer: &'a dyn Deployer,
+    fixture: &'a DeployerFixture,
+    clock: &'a dyn Clock,
+}
+
+impl Suite<'_> {
+    async fn fleet(&self) -> Fleet {
+        self.deployer.observe_fleet(&self.fixture.place).await.expect("the place can be looked at")
+    }
+
+    async fn unit(&self, id: &UnitId) -> Unit {
+        self.fleet().await.unit(id).cloned().unwrap_or_else(|| panic!("unit {id} is there"))
+    }
+
+    async fn call(&self, call: &UnitCall, nonce: Option<&Nonce>) -> Result<Performed, PortError> {
+        let key = Key { id: format!("conformance/{}", call.title()), nonce: nonce.cloned() };
+        self.deployer.perform(&self.fixture.place, call, &key).await
+    }
+
+    async fn does(&self, call: &UnitCall) -> Performed {
+        self.call(call, None).await.unwrap_or_else(|error| panic!("{}: {error}", call.title()))
+    }
+
+    /// Twice: the second time its effect is there already, and that is no failure.
+    async fn does_twice(&self, call: &UnitCall) {
+        self.does(call).await;
+        self.does(call).await;
+    }
+
+    async fn until(&self, id: &UnitId, what: &str, holds: impl Fn(&Unit) -> bool) -> Unit {
+        let begun = self.clock.now();
+        loop {
+            let unit = self.unit(id).await;
+            if holds(&unit) {
+                return unit;
+            }
+            assert!(self.clock.now().since(begun) < self.fixture.patience, "{what}, not {unit:?}");
+            self.clock.sleep(Millis(50)).await;
+        }
+    }
+
+    async fn until_healthy(&self, id: &UnitId, image: &ImageRef) -> Unit {
+        let (begun, digest) = (self.clock.now(), image.digest().expect("a pinned image"));
+        let proof = &self.fixture.proof;
+        let expected = Expected { digest, version: None, proof, acted: begun, grace: self.fixture.patience };
+        loop {
+            let unit = self.unit(id).await;
+            match health(&unit, expected, self.clock.now()) {
+                Health::Healthy => return unit,
+                Health::Broken(why) => panic!("it becomes healthy: {why}"),
+                Health::NotYet(why) => {
+                    assert!(
+                        self.clock.now().since(begun) < self.fixture.patience,
+                        "it becomes healthy: {why}"
+                    );
+                }
+            }
+            self.clock.sleep(Millis(50)).await;
+        }
+    }
+
+    fn spec(&self, image: &ImageRef) -> UnitSpec {
+        UnitSpec {
+            group: self.fixture.group.clone(),
+            region: self.fixture.region.clone(),
+            image: image.clone(),
+            config: self.fixture.config.clone(),
+        }
+    }
+
+    async fn creates(&self, slot: &str) -> UnitId {
+        let slot = Slot::new(slot).expect("a name");
+        let labels = BTreeMap::from([
+            (label::PROMOTION.to_owned(), "conformance".to_owned()),
+            (label::SLOT.to_owned(), slot.to_string()),
+        ]);
+        let image = &self.fixture.images[0];
+        let call = UnitCall::Create { slot, spec: self.spec(image), labels: labels.clone(), open: false };
+        let id = self.does(&call).await.unit.expect("a create says which unit it made");
+        let unit = self.unit(&id).await;
+        assert_eq!(unit.labels, labels, "labels are there with the unit, so that it can be found again");
+        assert_eq!((&unit.group, &unit.region), (&self.fixture.group, &self.fixture.region));
+        assert!(unit.managed, "what is made here is managed");
+        let unit = self.until_healthy(&id, image).await;
+        assert_eq!(unit.config, self.fixture.config, "the configuration is shown as it was given");
+        let shown = unit.image.as_ref().and_then(ImageRef::digest);
+        assert_eq!(shown, image.digest(), "the image is shown by digest: a way back needs it");
+        if self.fixture.has_cordons {
+            assert!(unit.cordoned, "it takes no traffic before it is told to");
+        }
+        id
+    }
+
+    async fn opens_and_closes(&self, id: &UnitId) {
+        let version = self.unit(id).await.version;
+        self.does_twice(&UnitCall::Uncordon { unit: id.clone() }).await;
+        self.until(id, "it takes traffic", |unit| !unit.cordoned).await;
+        self.does_twice(&UnitCall::Cordon { unit: id.clone() }).await;
+        let unit = self.until(id, "it takes none", |unit| unit.cordoned).await;
+        assert_eq!(unit.version, version, "routing makes no new version");
+    }
+
+    async fn labels(&self, id: &UnitId) {
+        let before = self.unit(id).await;
+        let changes = BTreeMap::from([
+            (label::PARKED_BY.to_owned(), Some("conformance".to_owned())),
+            (label::SLOT.to_owned(), None),
+        ]);
+        self.does_twice(&UnitCall::Tag { unit: id.clone(), labels: changes }).await;
+        let after = self.until(id, "it has the label", |unit| unit.label(label::PARKED_BY).is_some()).await;
+        let mut wanted = before.labels.clone();
+        wanted.remove(label::SLOT);
+        wanted.insert(label::PARKED_BY.to_owned(), "conformance".to_owned());
+        assert_eq!(after.labels, wanted, "one added, one removed, the others kept");
+        assert_eq!(after.version, before.version, "labels make no new version");
+        assert_eq!(after.state, before.state, "and no restart");
+    }
+
+    async fn updates(&self, id: &UnitId) {
+        let before = self.unit(id).await;
+        let update = |expect: &crate::model::UnitVersion, image: &ImageRef| UnitCall::Update {
+            unit: id.clone(),
+            expect: expect.clone(),
+            spec: self.spec(image),
+            labels: BTreeMap::from([(label::RELEASE.to_owned(), Some("two".to_owned()))]),
+            start: true,
+        };
+        let done = self.does(&update(&before.version, &self.fixture.images[1])).await;
+        let after = self.until_healthy(id, &self.fixture.images[1]).await;
+        assert_ne!(after.version, before.version, "an update makes a version");
+        assert_eq!(done.version.as_ref(), Some(&after.version), "and says which");
+        assert_eq!(after.label(label::RELEASE), Some("two"), "labels come with it");
+        assert_eq!(after.label(label::PROMOTION), Some("conformance"), "others stay");
+        assert_eq!(after.cordoned, before.cordoned, "an update does not touch routing");
+        let stale = self.call(&update(&before.version, &self.fixture.images[0]), None).await;
+        let error = stale.expect_err("an update of a version that is gone is refused");
+        assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
+        assert_eq!(self.unit(id).await.version, after.version, "and changes nothing");
+    }
+
+    async fn stops_and_starts(&self, id: &UnitId) {
+        self.does_twice(&UnitCall::Stop { unit: id.clone() }).await;
+        let stopped = self.until(id, "it stops", |unit| unit.state == UnitState::Stopped).await;
+        let update = UnitCall::Update {
+            unit: id.clone(),
+            expect: stopped.version,
+            spec: self.spec(&self.fixture.images[0]),
+            labels: BTreeMap::new(),
+            start: false,
+        };
+        self.does(&update).await;
+        let digest = self.fixture.images[0].digest();
+        self.until(id, "it has the other image and rests", |unit| {
+            unit.digest.as_ref() == digest && unit.state == UnitState::Stopped
+        })
+        .await;
+        self.does(&UnitCall::Start { unit: id.clone() }).await;
+        self.until_healthy(id, &self.fixture.images[0]).await;
+        self.does(&UnitCall::Start { unit: id.clone() }).await;
+    }
+
+    async fn leases(&self, id: &UnitId) {
+        let take = |who: &str| UnitCall::Lease {
+            unit: id.clone(),
+            ttl: Millis::secs(120),
+            description: format!("conformance {who}"),
+        };
+        let nonce = self.does(&take("one")).await.nonce.expect("a lease has a number");
+        let again = self.call(&take("one"), Some(&nonce)).await.expect("its holder may refresh it");
+        assert_eq!(again.nonce.as_ref(), Some(&nonce), "a refreshed lease keeps its number");
+        let other = self.call(&take("two"), None).await.expect_err("it is held");
+        assert_eq!(other.kind, PortErrorKind::Fenced, "{other}");
+        let wrong = Nonce::new("wrong").expect("a name");
+        for show in [None, Some(&wrong)] {
+            let stop = self.call(&UnitCall::Stop { unit: id.clone() }, show).await;
+            let error = stop.expect_err("without the number nothing is changed");
+            assert_eq!(error.kind, PortErrorKind::Fenced, "{error}");
+        }
+        assert_eq!(self.unit(id).await.state, UnitState::Started, "it still runs");
+        let stop = UnitCall::Stop { unit: id.clone() };
+        self.call(&stop, Some(&nonce)).await.expect("with the number it is");
+        self.until(id, "it stops", |unit| unit.state == UnitState::Stopped).await;
+        let unlease = UnitCall::Unlease { unit: id.clone() };
+        self.call(&unlease, Some(&nonce)).await.expect("the lease is given back");
+        self.does(&UnitCall::Start { unit: id.clone() }).await;
+        self.until(id, "anybody may start it", |unit| unit.state == UnitState::Started).await;
+    }
+
+    async fn destroys(&self, id: &UnitId) {
+        self.does(&UnitCall::Destroy { unit: id.clone() }).await;
+        let begun = self.clock.now();
+        while self.fleet().await.unit(id).is_some() {
+            assert!(self.clock.now().since(begun) < self.fixture.patience, "unit {id} goes");
+            self.clock.sleep(Millis(50)).await;
+        }
+        self.does(&UnitCall::Destroy { unit: id.clone() }).await;
+        let stop = self.call(&UnitCall::Stop { unit: id.clone() }, None).await;
+        let error = stop.expect_err("what is gone cannot be stopped");
+        assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
+    }
+}

@@ -1,0 +1,16 @@
+//! One suite per port: what the port's documentation promises, as a function that whoever implements it calls in a
+//! test. A suite panics with what was expected and what was seen.
+//!
+//! Suites wait by the given clock, so they run in virtual time against memory and in real time against a provider.
+
+mod deployer;
+mod journal;
+mod people;
+mod registry;
+mod world;
+
+pub use deployer::{DeployerFixture, deployer};
+pub use journal::journal;
+pub use people::{approvals, attestor, checks, notifier};
+pub use registry::{RegistryFixture, registry};
+pub use world::{clock, ids, randomness};

@@ -1,0 +1,114 @@
+//! Every port's conformance suite against what this crate brings.
+
+mod order;
+
+use std::sync::Arc;
+
+use promotion::conformance;
+use promotion::journal::Memory;
+use promotion::machine::Phase;
+use promotion::model::{
+    At, Claim, Class, Decision, GroupName, Millis, PromotionId, RegionName, Statement, StoreId, SuiteName,
+    canonical,
+};
+use promotion::ports::Notice;
+use promotion::testing::{Counted, Desk, Manners, Seeded, Signer, Suites, VirtualClock, World, env};
+
+fn clock() -> Arc<VirtualClock> {
+    Arc::new(VirtualClock::new(At(1_800_000_000_000)))
+}
+
+#[tokio::test]
+async fn the_journal_in_memory_conforms() {
+    let clock = clock();
+    let journal = Memory::new(StoreId::new("store-1").unwrap(), clock.clone());
+    conformance::journal(&journal, &*clock).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn the_journal_in_a_file_conforms() {
+    use promotion::journal::Sqlite;
+    use promotion::ports::Journal;
+
+    let clock = clock();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let open = |id: &str| Sqlite::open(&path, clock.clone(), &StoreId::new(id).unwrap()).unwrap();
+    conformance::journal(&open("store-1"), &*clock).await;
+    let again = open("store-2");
+    assert_eq!(again.store_id().await.unwrap().as_str(), "store-1", "a store keeps its id");
+    assert_eq!(again.read(&env("production"), 0).await.unwrap().len(), 4, "what was written is there");
+    let grant = again.take_lease(&env("production"), "one", Millis(400)).await;
+    assert!(grant.is_err(), "leases, too: {grant:?}");
+}
+
+#[tokio::test]
+async fn the_provider_in_memory_conforms() {
+    let world = World::new(1, Manners::default());
+    let target = world.component("production", "api", &World::digest(1));
+    let other = world.component("production", "api", &World::digest(2));
+    let group = target.groups.values().next().unwrap().clone();
+    let fixture = conformance::DeployerFixture {
+        place: target.place.clone(),
+        missing: None,
+        images: [target.image.clone(), other.image],
+        group: GroupName::new("app").unwrap(),
+        region: RegionName::new("fra").unwrap(),
+        config: group.config,
+        proof: group.proof,
+        patience: Millis::secs(5),
+        has_leases: true,
+        has_cordons: true,
+    };
+    conformance::deployer(&world.provider, &fixture, &*world.clock).await;
+    let registry = conformance::RegistryFixture {
+        environment: env("production"),
+        image: target.image,
+        missing: None,
+        copy: Some(target.source),
+    };
+    conformance::registry(&world.provider, &registry).await;
+}
+
+#[tokio::test]
+async fn people_and_suites_in_memory_conform() {
+    let lead = World::lead();
+    let (promotion, plan) = (PromotionId::new("p-1").unwrap(), canonical::hash("a plan", ""));
+    let proof = Signer::proof(&lead, &Claim::statement(&promotion, &plan, Decision::Approve));
+    let claim =
+        Claim { promotion: promotion.clone(), plan: plan.clone(), decision: Decision::Approve, proof };
+    let signer = Signer::new(lead.clone());
+    conformance::approvals(&signer, &claim, &lead).await;
+    let (release, smoke) = (World::release("1.0.0", 1, 11), SuiteName::new("smoke").unwrap());
+    let statement = Statement {
+        release: release.id(),
+        config: canonical::hash("a configuration", ""),
+        suite: smoke.clone(),
+        environment: env("staging"),
+        class: Class::Staging,
+        deployment: promotion.clone(),
+        report: canonical::hash("a report", ""),
+        at: At(1_800_000_000_000),
+    };
+    conformance::attestor(&signer, &statement).await;
+    let notice = Notice {
+        id: "p-1/1/0".to_owned(),
+        promotion,
+        environment: env("production"),
+        phase: Phase::Succeeded,
+        plan: Some(plan),
+        urgent: false,
+        text: "it runs".to_owned(),
+    };
+    conformance::notifier(&Desk::default(), &notice).await;
+    let place = World::place("staging", "api");
+    conformance::checks(&Suites::default(), &env("staging"), &release, &smoke, &place).await;
+}
+
+#[tokio::test]
+async fn time_ids_and_chance_in_memory_conform() {
+    conformance::clock(&*clock()).await;
+    conformance::ids(&Counted::default());
+    conformance::randomness(&Seeded::new(7));
+}
