@@ -1,7 +1,7 @@
 //! Driving a promotion with eyes on it.
 
 use clikit::{Context, Exit, Failure, Interrupt, Output, Progress};
-use promotion::engine::{EngineEvent, Events, Handle, Outcome};
+use promotion::engine::{Engine, EngineEvent, Events, Handle, Outcome};
 use promotion::machine::Phase;
 use promotion::rollout::Direction;
 
@@ -14,16 +14,26 @@ pub(crate) fn listen(out: &Output, what: &str) -> Result<Interrupt, Failure> {
     Interrupt::install_with(out, last_words)
 }
 
-/// Drives until it ends or waits; Ctrl-C brings it to rest at the next safe point.
+/// Drives until it ends or waits.
 pub(crate) async fn drive(
     context: &Context,
     interrupt: &Interrupt,
-    engine: &promotion::engine::Engine,
+    engine: &Engine,
     handle: &Handle,
 ) -> Result<Outcome, Failure> {
+    attend(context, interrupt, engine, handle.drive()).await.map_err(engine_failure)
+}
+
+/// Does `work` of the engine and tells what happens meanwhile; Ctrl-C brings it to rest at the next safe point.
+pub(crate) async fn attend<T>(
+    context: &Context,
+    interrupt: &Interrupt,
+    engine: &Engine,
+    work: impl Future<Output = T>,
+) -> T {
     let progress = Progress::stderr(context);
-    let mut events = handle.events();
-    let mut drive = std::pin::pin!(handle.drive());
+    let mut events = engine.events();
+    let mut work = std::pin::pin!(work);
     let mut asked = false;
     loop {
         tokio::select! {
@@ -33,9 +43,9 @@ pub(crate) async fn drive(
                 asked = true;
                 engine.stop();
             }
-            outcome = &mut drive => {
+            came = &mut work => {
                 drain(&mut events, &progress);
-                return outcome.map_err(engine_failure);
+                return came;
             }
         }
     }

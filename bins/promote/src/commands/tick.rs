@@ -11,17 +11,8 @@ use crate::{find, show, watch};
 pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let interrupt = watch::listen(run.out, "everything")?;
-    let ticked = {
-        let mut tick = std::pin::pin!(wired.engine.tick());
-        tokio::select! {
-            biased;
-            () = interrupt.requested() => {
-                wired.engine.stop();
-                tick.await
-            }
-            ticked = &mut tick => ticked,
-        }
-    };
+    let engine = &wired.engine;
+    let ticked = watch::attend(run.context, &interrupt, engine, engine.tick()).await;
     let ticked = ticked.map_err(find::engine_failure)?;
     let is_cut_short = ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
     let driven: Vec<_> = ticked

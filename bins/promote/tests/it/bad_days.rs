@@ -93,3 +93,48 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
     })
     .await;
 }
+
+/// Waits until the process hears Ctrl-C: `SigCgt` in /proc/PID/status (proc_pid_status(5)).
+async fn hears(child: &Child) {
+    let path = format!("/proc/{}/status", child.id().unwrap());
+    loop {
+        let status = std::fs::read_to_string(&path).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (Signal::SIGINT as i32 - 1)) != 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tick_can_be_interrupted_and_an_abort_puts_everything_back() {
+    within(async {
+        let project = Project { approvals: 0, settle: "2s", ..Project::default() };
+        let (stage, _) = Stage::played(project).await;
+        let before = stage.serving().await;
+        let key = stage.key("developer");
+        let going = stage.command(&["start", "--to", "production", "--key", &key]).spawn().unwrap();
+        let promotion = under_way(&stage, "deploying").await;
+        let id = promotion["id"].as_str().unwrap();
+        signal(&going, Signal::SIGINT);
+        ended(going).await.exits(9);
+
+        let tick = stage.command(&["tick", "--json"]).spawn().unwrap();
+        hears(&tick).await;
+        signal(&tick, Signal::SIGINT);
+        let told = ended(tick).await.exits(9).json();
+        assert_eq!(
+            (&told["driven"][0]["id"], &told["driven"][0]["state"]),
+            (&id.into(), &"interrupted".into())
+        );
+
+        let aborted = stage.run(&["abort", id, "--reason", "it is slow", "--key", &key, "--json"]).await;
+        let aborted = aborted.exits(0).json();
+        assert_eq!(aborted["phase"], "rolled-back");
+        assert!(aborted["why"].as_str().unwrap().contains("it is slow"), "{aborted}");
+        assert_eq!(stage.serving().await, before);
+        stage.end().await;
+    })
+    .await;
+}

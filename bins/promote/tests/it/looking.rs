@@ -4,16 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{PRODUCTION, Project, Stage, within};
+use crate::support::{Project, Stage, within};
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
-}
-
-async fn serving(stage: &Stage) -> BTreeSet<String> {
-    let machines = stage.machines(PRODUCTION).await;
-    let serving = machines.iter().filter(|machine| !machine.cordoned);
-    serving.filter_map(|machine| machine.digest().map(ToString::to_string)).collect()
 }
 
 /// The shapes that programs rely on.
@@ -89,12 +83,12 @@ async fn what_happened_can_be_read_and_undone() {
     within(async {
         let (stage, _) = Stage::played(Project { approvals: 0, ..Project::default() }).await;
         let key = stage.key("developer");
-        let before = serving(&stage).await;
+        let before = stage.serving().await;
         let started =
             stage.run(&["start", "--to", "production", "--key", &key, "--json"]).await.exits(0).json();
         let id = started["id"].as_str().unwrap();
         assert_eq!(started["state"], "succeeded");
-        let after = serving(&stage).await;
+        let after = stage.serving().await;
         assert_ne!(after, before);
         shapes(&stage, id).await;
         assert_eq!(stage.run(&["tick"]).await.exits(0).out, "nothing to do\n");
@@ -103,10 +97,10 @@ async fn what_happened_can_be_read_and_undone() {
         let dry: Vec<_> = back.into_iter().chain(["--dry-run"]).collect();
         let told = stage.run(&dry).await.exits(0).json();
         assert_eq!((&told["undoes"], &told["back_to"]), (&json!(id), &json!("1.0.0")));
-        assert_eq!(serving(&stage).await, after, "nothing was changed");
+        assert_eq!(stage.serving().await, after, "nothing was changed");
         let told = stage.run(&back).await.exits(0).json();
         assert_eq!((&told["verb"], &told["state"]), (&json!("rollback"), &json!("succeeded")));
-        assert_eq!(serving(&stage).await, before);
+        assert_eq!(stage.serving().await, before);
 
         // Another store takes production over only from a fleet that nobody marked.
         let adopt = ["adopt", "--env", "production", "--version", "1.0.0", "--key", &key, "--json"];

@@ -3,7 +3,7 @@
 //! The stand-in runs in the test's own process, so that only the binary can be killed. Its machines run the example
 //! service out of the binary itself, which is also the machines' shim: images are a few bytes and start at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -88,11 +88,13 @@ pub(crate) struct Project {
     pub(crate) approvals: u32,
     /// The lease in the store's address.
     pub(crate) lease: &'static str,
+    /// The pause after each change of routing. Rules of the release that runs decide, so it is set from the start.
+    pub(crate) settle: &'static str,
 }
 
 impl Default for Project {
     fn default() -> Self {
-        Self { approvals: 1, lease: "5s" }
+        Self { approvals: 1, lease: "5s", settle: "200ms" }
     }
 }
 
@@ -220,9 +222,9 @@ impl Stage {
             "[people]\nleads = [\"{lead}\"]\n\n[suites.smoke]\nfile = \"tests/smoke.toml\"\n\n\
              [promotion.staging.production]\nsuites = [\"smoke\"]\n\
              approvals = {{ count = {}, from = [\"leads\"], expires = \"24h\" }}\n\
-             strategy = \"bluegreen\"\nsettle = \"200ms\"\ndrain = \"100ms\"\nsoak = \"0s\"\n\
+             strategy = \"bluegreen\"\nsettle = \"{}\"\ndrain = \"100ms\"\nsoak = \"0s\"\n\
              wait-timeout = \"3m\"\npark-for = \"1h\"\n",
-            project.approvals
+            project.approvals, project.settle
         ));
         self.write("understudy.toml", &text);
     }
@@ -316,6 +318,13 @@ impl Stage {
         let mut machines = app.machines().list(&query).await.unwrap();
         machines.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
         machines
+    }
+
+    /// The digests that production's machines serve.
+    pub(crate) async fn serving(&self) -> BTreeSet<String> {
+        let machines = self.machines(PRODUCTION).await;
+        let serving = machines.iter().filter(|machine| !machine.cordoned);
+        serving.filter_map(|machine| machine.digest().map(ToString::to_string)).collect()
     }
 
     /// Ticks until `id` says `phase`, as whoever finds an orphan would; the hard end is the test's.

@@ -395,7 +395,7 @@ pub(crate) async fn run(points: usize, lanes: usize, kills: Kills, say: &dyn Fn(
 }
 
 async fn run_lane(points: usize, mine: Vec<usize>, kills: Kills, say: &dyn Fn(&str)) -> Report {
-    let project = Project { approvals: 0, lease: "2s" };
+    let project = Project { approvals: 0, lease: "2s", ..Project::default() };
     let (stage, [old, new]) = Stage::played(project).await;
     let releases = [(old.as_str(), "1.0.0"), (new.as_str(), "1.1.0")];
     // What comes back differs from what came first in nothing but the release.
