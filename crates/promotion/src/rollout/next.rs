@@ -85,8 +85,12 @@ impl<'a> Look<'a> {
         going(format!("{stage:?}"))
     }
 
+    /// Whether the stage took too long; the time in which a lost create may still land is not its own.
     fn late(&self) -> bool {
-        self.now.since(self.progress.since) > self.job.target.limits.wait
+        let limits = &self.job.target.limits;
+        let landed = self.progress.lost_create.map(|lost| lost.plus(limits.client_timeout));
+        let begun = landed.map_or(self.progress.since, |landed| landed.max(self.progress.since));
+        self.now.since(begun) > limits.wait
     }
 
     fn wait(&mut self, time: Millis, then: Stage, why: &str) -> Verdict {

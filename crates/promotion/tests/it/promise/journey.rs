@@ -2,9 +2,10 @@
 
 use promotion::engine::Outcome;
 use promotion::machine::Phase;
-use promotion::model::{DeploymentStatus, Kind, UnitState};
+use promotion::model::{DeploymentStatus, Kind, Millis, UnitState};
 use promotion::ports::Verdict;
-use promotion::testing::{Manners, World, env};
+use promotion::rollout::UnitCall;
+use promotion::testing::{Fault, Manners, World, env};
 
 #[tokio::test]
 async fn a_tested_release_goes_to_production() {
@@ -67,4 +68,42 @@ async fn a_person_goes_back_to_the_warm_fleet() {
     );
     let view = world.engine().view(&env("production")).await.unwrap();
     assert_eq!(view.current().unwrap().state.facts.request.release.version, "1.0.0");
+}
+
+#[tokio::test]
+async fn a_release_that_fails_on_staging_is_put_back_there() {
+    let world = World::new(1, Manners::default());
+    let (good, better) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
+    world.rehearsed(&good, &better).await;
+    let before = world.fleet("staging", "api").await.digests();
+    let bad = World::release("1.2.0", 3, 13);
+    world.suites.tell(&env("staging"), "1.2.0", Verdict::Failed);
+    let (_, outcome) = world.put("staging", Kind::Deploy, &bad).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::RolledBack));
+    assert_eq!(world.fleet("staging", "api").await.digests(), before);
+}
+
+/// The time for becoming healthy begins when the call can be sent, not while a lost one may still land.
+#[tokio::test]
+async fn a_lost_create_takes_no_time_from_becoming_healthy() {
+    let (good, better) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
+    let shorter = || {
+        let mut world = World::new(1, Manners::default());
+        world.limits.wait = Millis(world.limits.client_timeout.0 - 1_000);
+        world
+    };
+    let world = shorter();
+    world.rehearsed(&good, &better).await;
+    let handle = world.approved(&better).await;
+    let before = world.provider.calls().len() as u64;
+    handle.drive().await.unwrap();
+    let creates = |(_, call): &(_, UnitCall)| matches!(call, UnitCall::Create { .. });
+    let calls = world.provider.calls();
+    let first = calls.iter().skip(usize::try_from(before).unwrap()).position(creates).unwrap();
+
+    let world = shorter();
+    world.rehearsed(&good, &better).await;
+    let handle = world.approved(&better).await;
+    world.provider.fail(before + u64::try_from(first).unwrap(), Fault::LostCall);
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
 }
