@@ -19,6 +19,7 @@ pub mod rollout;
 pub mod conformance;
 pub mod engine;
 pub mod journal;
+pub mod plain;
 pub mod ports;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;

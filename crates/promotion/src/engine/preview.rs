@@ -49,23 +49,11 @@ impl Perfect<'_> {
                 else {
                     return;
                 };
-                let mut unit = Unit {
-                    id,
-                    group: spec.group.clone(),
-                    region: spec.region.clone(),
-                    version,
-                    version_since: Some(now),
-                    digest: None,
-                    image: None,
-                    state: UnitState::Started,
-                    cordoned: !open,
-                    checks: Vec::new(),
-                    lease: None,
-                    managed: true,
-                    labels: labels.clone(),
-                    config: spec.config.clone(),
-                    concurrency: Some(0),
-                };
+                let mut unit = Unit::new(id, version, spec);
+                unit.state = UnitState::Started;
+                unit.cordoned = !open;
+                unit.labels.clone_from(labels);
+                unit.concurrency = Some(0);
                 self.become_spec(&mut unit, spec, now);
                 self.fleet.units.push(unit);
             }
@@ -78,7 +66,7 @@ impl Perfect<'_> {
                     seen.version = version;
                 }
                 self.become_spec(&mut seen, spec, now);
-                relabel(&mut seen, labels);
+                seen.relabel(labels);
                 self.fleet.units[n] = seen;
             }
             UnitCall::Destroy { unit } => self.fleet.units.retain(|seen| seen.id != *unit),
@@ -86,7 +74,7 @@ impl Perfect<'_> {
             UnitCall::Stop { unit } => self.change(unit, |seen| seen.state = UnitState::Stopped),
             UnitCall::Cordon { unit } => self.change(unit, |seen| seen.cordoned = true),
             UnitCall::Uncordon { unit } => self.change(unit, |seen| seen.cordoned = false),
-            UnitCall::Tag { unit, labels } => self.change(unit, |seen| relabel(seen, labels)),
+            UnitCall::Tag { unit, labels } => self.change(unit, |seen| seen.relabel(labels)),
             UnitCall::Lease { .. } | UnitCall::Unlease { .. } => {}
         }
     }
@@ -114,15 +102,6 @@ impl Perfect<'_> {
                 })
                 .collect(),
             _ => Vec::new(),
-        };
-    }
-}
-
-fn relabel(unit: &mut Unit, labels: &std::collections::BTreeMap<String, Option<String>>) {
-    for (key, value) in labels {
-        match value {
-            Some(value) => unit.labels.insert(key.clone(), value.clone()),
-            None => unit.labels.remove(key),
         };
     }
 }

@@ -47,6 +47,21 @@ pub struct Ask {
     pub reason: Option<String>,
 }
 
+impl Ask {
+    /// `kind` of `release` into `environment`, under the default policy and without a reason.
+    pub fn new(
+        environment: EnvironmentName,
+        class: Class,
+        kind: Kind,
+        release: Release,
+        components: Vec<ComponentTarget>,
+        requested_by: Person,
+    ) -> Self {
+        let policy = Policy::default();
+        Self { environment, class, kind, release, components, policy, requested_by, reason: None }
+    }
+}
+
 /// A plan that nobody asked to carry out.
 #[derive(Debug, Clone)]
 pub struct Planned {

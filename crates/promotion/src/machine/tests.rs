@@ -135,7 +135,7 @@ fn event(request: &Request, n: u8, mark: u8) -> Event {
     let why = "because".to_owned();
     let approval = || {
         let who = [World::lead(), World::developer(), crate::model::Person::new("ssh:SHA256:x").unwrap()];
-        let decision = if mark % 5 == 0 { Decision::Reject } else { Decision::Approve };
+        let decision = if mark.is_multiple_of(5) { Decision::Reject } else { Decision::Approve };
         let claim =
             Claim { promotion: request.id.clone(), plan: plan.hash.clone(), decision, proof: String::new() };
         Box::new(Approval { claim, by: who[usize::from(mark % 3)].clone(), at: NOW })
@@ -159,7 +159,7 @@ fn event(request: &Request, n: u8, mark: u8) -> Event {
         16 => Event::Failed(Failure { component: None, why }),
         17 => Event::Errored { why },
         18 => Event::Deadline,
-        _ if mark % 2 == 0 => Event::Cancel { by: World::lead(), reason: why },
+        _ if mark.is_multiple_of(2) => Event::Cancel { by: World::lead(), reason: why },
         _ => Event::Supersede { by: PromotionId::new("p-2").unwrap() },
     }
 }

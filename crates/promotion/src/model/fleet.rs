@@ -6,7 +6,7 @@ use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{At, ComponentName, EnvironmentName, GroupName, RegionName, UnitId, UnitVersion};
+use super::{At, ComponentName, EnvironmentName, GroupName, RegionName, UnitId, UnitSpec, UnitVersion};
 
 /// The labels the engine writes on units, in its own words; an adapter maps them to the provider's metadata.
 pub mod label {
@@ -41,6 +41,18 @@ pub struct Place {
     pub provider: String,
     /// The provider's name for it: an app, a site.
     pub name: String,
+}
+
+impl Place {
+    /// `component` of `environment`, moved by `provider`, which calls it `name`.
+    pub fn new(
+        environment: EnvironmentName,
+        component: ComponentName,
+        provider: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self { environment, component, provider: provider.into(), name: name.into() }
+    }
 }
 
 /// A unit's state; what a provider calls otherwise is mapped by its adapter.
@@ -121,6 +133,37 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A managed unit that was just made to `spec` and is on its way up: no traffic, no checks, no labels yet.
+    pub fn new(id: UnitId, version: UnitVersion, spec: &UnitSpec) -> Self {
+        Self {
+            id,
+            group: spec.group.clone(),
+            region: spec.region.clone(),
+            version,
+            version_since: None,
+            digest: spec.image.digest().cloned(),
+            image: Some(spec.image.clone()),
+            state: UnitState::Starting,
+            cordoned: true,
+            checks: Vec::new(),
+            lease: None,
+            managed: true,
+            labels: BTreeMap::new(),
+            config: spec.config.clone(),
+            concurrency: None,
+        }
+    }
+
+    /// Writes labels; none deletes.
+    pub fn relabel(&mut self, labels: &BTreeMap<String, Option<String>>) {
+        for (key, value) in labels {
+            match value {
+                Some(value) => self.labels.insert(key.clone(), value.clone()),
+                None => self.labels.remove(key),
+            };
+        }
+    }
+
     /// A label's value.
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels.get(key).map(String::as_str)

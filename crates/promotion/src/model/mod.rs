@@ -19,6 +19,7 @@ pub use attestation::{Attestation, Statement};
 pub use canonical::Hash;
 pub use deployment::{DeploymentInfo, DeploymentStatus};
 pub use fleet::{CheckResult, Fleet, LeaseView, Place, Unit, UnitState, label};
+pub use flytypes::{Digest, ImageRef};
 pub use names::{
     ComponentName, EnvironmentName, GroupName, NameError, Nonce, Person, PromotionId, RegionName, Slot,
     StoreId, SuiteName, UnitId, UnitVersion,

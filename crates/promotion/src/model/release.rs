@@ -23,6 +23,15 @@ pub struct Release {
 }
 
 impl Release {
+    /// `components` of `version`, built from `commit`; the tree is not known.
+    pub fn new(
+        version: impl Into<String>,
+        commit: impl Into<String>,
+        components: BTreeMap<ComponentName, Digest>,
+    ) -> Self {
+        Self { version: version.into(), commit: commit.into(), tree: None, components }
+    }
+
     /// What evidence binds to.
     pub fn id(&self) -> Hash {
         canonical::hash("understudy release v1", self)

@@ -95,6 +95,18 @@ pub struct ComponentTarget {
 }
 
 impl ComponentTarget {
+    /// One group of `shape` that runs `image` at `place`: blue-green, with default limits, copied from nowhere.
+    pub fn new(place: Place, image: ImageRef, group: GroupName, shape: GroupTarget) -> Self {
+        Self {
+            place,
+            source: image.clone(),
+            image,
+            groups: BTreeMap::from([(group, shape)]),
+            strategy: Strategy::BlueGreen,
+            limits: Limits::default(),
+        }
+    }
+
     /// The content.
     pub fn digest(&self) -> Option<&Digest> {
         self.image.digest()

@@ -160,7 +160,8 @@ impl UnitTurn<'_> {
         let limits = &self.job.target.limits;
         let id = &self.unit.id;
         let answered = self.progress.versions.contains_key(id);
-        if !self.want.is_met(self.unit) && !(mark.tries > 0 && answered) {
+        let is_sent = mark.tries > 0 && answered;
+        if !is_sent && !self.want.is_met(self.unit) {
             if let Some(tried) = mark.tried_at {
                 let wake = tried.plus(limits.client_timeout);
                 if self.now < wake {

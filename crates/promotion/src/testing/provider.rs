@@ -89,7 +89,8 @@ struct Kept {
     unit: Unit,
     nonce: Option<Nonce>,
     ready_at: At,
-    revert: Option<(Option<Digest>, Option<ImageRef>, Value, BTreeMap<String, String>)>,
+    /// What it goes back to when the pull fails.
+    revert: Option<Box<Unit>>,
 }
 
 /// The provider.
@@ -334,8 +335,7 @@ impl Kept {
                 if unit.version != *expect {
                     return Err(PortError::refused(format!("unit {} has version {}", unit.id, unit.version)));
                 }
-                let before =
-                    (unit.digest.clone(), unit.image.clone(), unit.config.clone(), unit.labels.clone());
+                let before = Box::new(unit.clone());
                 self.revert = spec
                     .image
                     .digest()
@@ -343,7 +343,7 @@ impl Kept {
                     .then_some(before);
                 self.become_spec(spec, now);
                 self.unit.version = UnitVersion::new(format!("version{n:04}")).expect("digits are a name");
-                relabel(&mut self.unit, labels);
+                self.unit.relabel(labels);
                 self.unit.state = if *start { UnitState::Starting } else { UnitState::Stopped };
                 self.ready_at = now.plus(manners.boot);
                 return Ok(Performed { version: Some(self.unit.version.clone()), ..Performed::default() });
@@ -357,7 +357,7 @@ impl Kept {
             UnitCall::Stop { .. } => unit.state = UnitState::Stopped,
             UnitCall::Cordon { .. } => unit.cordoned = true,
             UnitCall::Uncordon { .. } => unit.cordoned = false,
-            UnitCall::Tag { labels, .. } => relabel(unit, labels),
+            UnitCall::Tag { labels, .. } => unit.relabel(labels),
             UnitCall::Lease { ttl, description, .. } => {
                 if let Some(lease) = &unit.lease
                     && lease.expires_at > now
@@ -395,8 +395,9 @@ impl Kept {
         let digest = unit.digest.clone();
         let is = |list: &[Digest]| digest.as_ref().is_some_and(|digest| list.contains(digest));
         if unit.state == UnitState::Starting && now >= self.ready_at {
-            if let Some((digest, image, config, labels)) = self.revert.take() {
-                (unit.digest, unit.image, unit.config, unit.labels) = (digest, image, config, labels);
+            if let Some(before) = self.revert.take() {
+                (unit.digest, unit.image) = (before.digest, before.image);
+                (unit.config, unit.labels) = (before.config, before.labels);
                 unit.state = UnitState::Started;
             } else if is(&manners.broken) {
                 unit.state = UnitState::Failed;
@@ -421,15 +422,6 @@ impl Kept {
         }
         let alive = started && now >= healthy_at && !is(&manners.sick);
         history.note(&unit.id, Change { at: now, open: !unit.cordoned && started, alive });
-    }
-}
-
-fn relabel(unit: &mut Unit, labels: &BTreeMap<String, Option<String>>) {
-    for (key, value) in labels {
-        match value {
-            Some(value) => unit.labels.insert(key.clone(), value.clone()),
-            None => unit.labels.remove(key),
-        };
     }
 }
 

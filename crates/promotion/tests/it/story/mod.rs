@@ -9,7 +9,7 @@ use promotion::model::{Decision, Kind, Millis, Release, Strategy, Unit, UnitId, 
 use promotion::ports::Verdict;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
-pub(crate) use shape::{digests, landed, shape};
+pub(crate) use shape::{landed, shape};
 pub(crate) use sweep::{crash_sweep, fault, fault_sweep, faults, undisturbed};
 
 /// The release that runs first, and the one that comes.

@@ -1,6 +1,6 @@
 //! What an environment looks like at rest, ids and versions apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use flytypes::Digest;
 use promotion::model::label;
@@ -36,11 +36,6 @@ pub(crate) async fn shape(world: &World) -> Vec<String> {
     }
     shapes.sort();
     shapes
-}
-
-/// What serves in production, per component.
-pub(crate) async fn digests(world: &World) -> [BTreeSet<Digest>; 2] {
-    [world.fleet("production", "api").await.digests(), world.fleet("production", "web").await.digests()]
 }
 
 /// How often each kind of call landed at production's places: those that are no mere repetition when they land twice.

@@ -1,0 +1,182 @@
+//! Plain ports for embedders that bring a provider and a notifier and need no more: the wall clock, ids and chance of
+//! this process, and people, evidence and suites that are not there and say so. None of them pretends: what cannot be
+//! proven is refused, so a policy that asks for it blocks.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use async_trait::async_trait;
+use flytypes::{Digest, ImageRef};
+
+use crate::engine::Ports;
+use crate::model::{
+    At, Attestation, Claim, EnvironmentName, Millis, Person, Place, PromotionId, Release, Statement,
+    SuiteName,
+};
+use crate::ports::{
+    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, PortError, Randomness, Registry,
+    SuiteReport,
+};
+use crate::rollout::EdgeAnswer;
+
+impl Ports {
+    /// A journal, a provider and a notifier of the embedder's, everything else plain.
+    pub fn plain(
+        journal: Arc<dyn Journal>,
+        deployer: Arc<dyn Deployer>,
+        notifier: Arc<dyn Notifier>,
+    ) -> Self {
+        Self {
+            journal,
+            deployer,
+            registry: Arc::new(Pinned),
+            checks: Arc::new(NoSuites),
+            approvals: Arc::new(Nobody),
+            attestor: Arc::new(Unsigned),
+            notifier,
+            clock: Arc::new(Wall),
+            ids: Arc::new(Process::default()),
+            randomness: Arc::new(Chance),
+        }
+    }
+}
+
+/// The system's clock; sleeps by the timer of the tokio runtime that drives the engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Wall;
+
+#[async_trait]
+impl Clock for Wall {
+    #[expect(clippy::disallowed_methods, reason = "this is the port's edge to the system's clock")]
+    fn now(&self) -> At {
+        let now = std::time::SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    async fn sleep(&self, time: Millis) {
+        tokio::time::sleep(time.duration()).await;
+    }
+}
+
+/// Chance from the system, by way of the keys of the standard library's hashers.
+#[derive(Debug, Clone, Copy)]
+pub struct Chance;
+
+impl Randomness for Chance {
+    fn below(&self, bound: u64) -> u64 {
+        RandomState::new().build_hasher().finish() % bound.max(1)
+    }
+}
+
+/// Ids from time, a counter and chance.
+#[derive(Debug, Default)]
+pub struct Process {
+    made: AtomicU64,
+}
+
+impl Process {
+    fn id(&self, prefix: &str) -> String {
+        let n = self.made.fetch_add(1, Ordering::SeqCst);
+        format!("{prefix}-{:013}-{n:06}-{:08x}", Wall.now().0, Chance.below(1 << 32))
+    }
+}
+
+impl Ids for Process {
+    fn promotion(&self) -> PromotionId {
+        PromotionId::new(self.id("p")).expect("digits and hyphens are a name")
+    }
+
+    fn runner(&self) -> String {
+        self.id("runner")
+    }
+}
+
+/// References that are pinned are what they say; nothing is copied.
+#[derive(Debug, Clone, Copy)]
+pub struct Pinned;
+
+#[async_trait]
+impl Registry for Pinned {
+    async fn resolve(&self, _: &EnvironmentName, image: &ImageRef) -> Result<Digest, PortError> {
+        image
+            .digest()
+            .cloned()
+            .ok_or_else(|| PortError::refused(format!("`{image}` is not pinned to a digest")))
+    }
+
+    async fn ensure_copy(
+        &self,
+        _: &EnvironmentName,
+        from: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<u64, PortError> {
+        Err(PortError::refused(format!("`{from}` is not copied to `{to}`: there is no registry")))
+    }
+}
+
+/// No suites and no edges to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSuites;
+
+#[async_trait]
+impl Checks for NoSuites {
+    async fn run(
+        &self,
+        _: &EnvironmentName,
+        _: &Release,
+        suite: &SuiteName,
+    ) -> Result<SuiteReport, PortError> {
+        Err(PortError::refused(format!("there is no suite `{suite}`: no checks are connected")))
+    }
+
+    fn edges(&self, _: &Place) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    async fn ask_edges(&self, _: &Place) -> Vec<EdgeAnswer> {
+        Vec::new()
+    }
+}
+
+/// Nobody's word can be proven.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+#[async_trait]
+impl Approvals for Nobody {
+    async fn verify(&self, _: &Claim) -> Result<Person, PortError> {
+        Err(PortError::refused("no proof can be checked: no approvals are connected"))
+    }
+}
+
+/// No evidence is made and none is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Unsigned;
+
+#[async_trait]
+impl Attestor for Unsigned {
+    async fn sign(&self, _: &Statement) -> Result<Attestation, PortError> {
+        Err(PortError::refused("nothing can be signed: no attestor is connected"))
+    }
+
+    async fn verify(&self, _: &Attestation) -> Result<(), PortError> {
+        Err(PortError::refused("no signature can be checked: no attestor is connected"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chance, Process, Wall};
+    use crate::conformance;
+
+    #[tokio::test]
+    async fn plain_time_ids_and_chance_conform() {
+        conformance::clock(&Wall).await;
+        conformance::ids(&Process::default());
+        conformance::randomness(&Chance);
+    }
+}

@@ -1,1 +1,0 @@
-//! Programs that embed the crates; each is an example target of this package.
