@@ -49,6 +49,13 @@ impl Session<'_> {
     async fn plan(&mut self) -> Result<Result<Plan, NoPlan>, EngineError> {
         let stamp = self.stamp().await?;
         let request = self.view().state.facts.request.clone();
+        if let (Kind::Adopt, Some(current)) = (&request.kind, self.environment.current()) {
+            let why = format!(
+                "{} stands here already, and its rules decide; deploy or promote into it",
+                current.state.facts.request.release.version
+            );
+            return Ok(Err(NoPlan::Closed { gate: "verb", why }));
+        }
         let mut components = Vec::new();
         let mut baseline = BTreeMap::new();
         let mut lines = Vec::new();

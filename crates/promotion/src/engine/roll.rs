@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
 use crate::journal::{Entry, Intent, Outcome};
-use crate::model::{ComponentSnapshot, ComponentTarget, Millis, UnitId};
+use crate::model::{ComponentSnapshot, ComponentTarget, UnitId};
 use crate::ports::{Key, PortError, PortErrorKind};
 use crate::rollout::{
     Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stamp, UnitCall, Verdict, next,
@@ -244,16 +244,7 @@ impl Session<'_> {
                 results
             }
         });
-        let mut work = std::pin::pin!(join_all(lanes));
-        let beat = Millis((self.engine.options.lease_ttl.0 / 4).max(1));
-        let clock = self.engine.ports.clock.clone();
-        let lanes = loop {
-            let tick = std::pin::pin!(clock.sleep(beat));
-            match futures_util::future::select(work.as_mut(), tick).await {
-                futures_util::future::Either::Left((lanes, _)) => break lanes,
-                futures_util::future::Either::Right(((), _)) => self.keep_lease().await?,
-            }
-        };
+        let lanes = self.keeping(join_all(lanes)).await?;
         let mut results: Vec<_> = lanes.into_iter().flatten().collect();
         results.sort_by_key(|(n, _)| *n);
         Ok(results.into_iter().map(|(_, result)| result).collect())

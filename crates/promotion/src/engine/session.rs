@@ -163,6 +163,20 @@ impl<'e> Session<'e> {
         Ok(())
     }
 
+    /// Waits for `work` and keeps the lease meanwhile: for calls that may take longer than a lease lasts.
+    pub(super) async fn keeping<T>(&mut self, work: impl Future<Output = T>) -> Result<T, EngineError> {
+        let mut work = std::pin::pin!(work);
+        let beat = Millis((self.engine.options.lease_ttl.0 / 4).max(1));
+        let clock = self.engine.ports.clock.clone();
+        loop {
+            let tick = std::pin::pin!(clock.sleep(beat));
+            match futures_util::future::select(work.as_mut(), tick).await {
+                futures_util::future::Either::Left((done, _)) => return Ok(done),
+                futures_util::future::Either::Right(((), _)) => self.keep_lease().await?,
+            }
+        }
+    }
+
     pub(super) async fn release_lease(&mut self) -> Result<(), EngineError> {
         if let Some((epoch, _)) = self.lease.take() {
             self.engine.ports.journal.release_lease(&self.environment.name, epoch).await?;

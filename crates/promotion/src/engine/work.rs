@@ -37,7 +37,7 @@ impl Session<'_> {
             if target.source.registry() != target.image.registry()
                 || target.source.repository() != target.image.repository()
             {
-                match registry.ensure_copy(environment, &target.source, &target.image).await {
+                match self.keeping(registry.ensure_copy(environment, &target.source, &target.image)).await? {
                     Ok(0) => {}
                     Ok(bytes) => self.note(format!("{}: copied {bytes} bytes", target.place.component)),
                     Err(error) => return Ok(judge(error)),
@@ -165,7 +165,8 @@ impl Session<'_> {
             if self.must_yield(Phase::Verifying).await? {
                 return Ok(Came::Yield);
             }
-            let report = match self.engine.ports.checks.run(&environment, &release, &suite).await {
+            let checks = self.engine.ports.checks.clone();
+            let report = match self.keeping(checks.run(&environment, &release, &suite)).await? {
                 Ok(report) => report,
                 Err(error) => return Ok(judge(error)),
             };

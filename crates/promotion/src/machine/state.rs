@@ -105,7 +105,8 @@ impl State {
                 approval.by
             ));
         }
-        if facts.approvals.iter().any(|earlier| earlier.by == approval.by) {
+        let again = facts.approvals.iter().any(|earlier| earlier.by == approval.by);
+        if again && approval.claim.decision == Decision::Approve {
             return Some(format!("{} has approved this plan already", approval.by));
         }
         None

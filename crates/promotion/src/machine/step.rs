@@ -43,6 +43,12 @@ pub fn step(state: &State, stamped: &Stamped) -> Result<Step, Rejected> {
     {
         return Err(refuse(why));
     }
+    if matches!(stamped.event, Event::Approve(_))
+        && state.phase.is_human_wait()
+        && stamped.at >= state.facts.deadline
+    {
+        return Err(refuse(format!("the time to approve was over at {}", state.facts.deadline)));
+    }
     if let Event::Done(work) = &stamped.event
         && !work.belongs_to(state.phase)
     {

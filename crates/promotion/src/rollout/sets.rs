@@ -186,6 +186,10 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
             }
         }
     }
+    // What serves is touched last: a unit that is out of traffic or broken costs nobody anything (P7).
+    sets.in_place.sort_by_key(|want| {
+        fleet.unit(&want.unit).is_some_and(|unit| !unit.cordoned && unit.state == UnitState::Started)
+    });
     sets.outgoing =
         fleet.units.iter().filter(|unit| must_leave(job, unit)).map(|unit| unit.id.clone()).collect();
     sets

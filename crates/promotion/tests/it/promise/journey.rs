@@ -2,7 +2,7 @@
 
 use promotion::engine::Outcome;
 use promotion::machine::Phase;
-use promotion::model::{DeploymentStatus, Kind, Millis, UnitState};
+use promotion::model::{Decision, DeploymentStatus, Kind, Millis, UnitState};
 use promotion::ports::Verdict;
 use promotion::rollout::UnitCall;
 use promotion::testing::{Fault, Manners, World, env};
@@ -106,4 +106,39 @@ async fn a_lost_create_takes_no_time_from_becoming_healthy() {
     let handle = world.approved(&better).await;
     world.provider.fail(before + u64::try_from(first).unwrap(), Fault::LostCall);
     assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+}
+
+/// Who runs already has rules here; taking it over again would put others in their place.
+#[tokio::test]
+async fn p1_adoption_cannot_change_the_rules_of_what_stands_already() {
+    let world = World::new(1, Manners::default());
+    let good = World::release("1.0.0", 1, 11);
+    world.put("production", Kind::Bootstrap, &good).await.unwrap();
+    let (_, outcome) = world.put("production", Kind::Adopt, &good).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
+}
+
+#[tokio::test]
+async fn p1_an_approval_after_its_time_counts_for_nothing() {
+    let world = World::new(1, Manners::default());
+    let (good, better) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
+    world.rehearsed(&good, &better).await;
+    let engine = world.engine();
+    let handle = engine.request(world.ask("production", Kind::Promote, &better)).await.unwrap();
+    handle.drive().await.unwrap();
+    let claim = world.claim(&handle, &World::lead(), Decision::Approve).await;
+    world.clock.advance(Millis::secs(24 * 3600));
+    let late = engine.decide(&handle.environment, claim).await.unwrap_err().to_string();
+    assert!(late.contains("the time to approve was over"), "{late}");
+}
+
+#[tokio::test]
+async fn who_approved_can_still_reject() {
+    let world = World::new(1, Manners::default());
+    let (good, better) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
+    world.rehearsed(&good, &better).await;
+    let handle = world.approved(&better).await;
+    let claim = world.claim(&handle, &World::lead(), Decision::Reject).await;
+    world.engine().decide(&handle.environment, claim).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Rejected));
 }

@@ -92,7 +92,7 @@ async fn p5_a_rollback_by_a_person_that_fails_is_undone_itself() {
     let promoted = world.approved(&second).await;
     promoted.drive().await.unwrap();
     let before = shape(&world).await;
-    world.suites.tell(&env("production"), "1.0.0", Verdict::Failed);
+    world.provider.change(|manners| manners.sick.push(World::digest(1)));
     let (_, outcome) = world.put("production", Kind::Rollback { of: promoted.id }, &first).await.unwrap();
     assert_eq!(outcome, Outcome::Ended(Phase::RolledBack));
     assert_eq!(shape(&world).await.join("\n"), before.join("\n"));
