@@ -7,6 +7,7 @@ use promotion::model::{Claim, Decision, Hash, Person, PromotionId};
 use providers::ssh;
 
 use crate::args::Who;
+use crate::wire::Wired;
 
 /// The variable that names a person's key.
 const VARIABLE: &str = "UNDERSTUDY_KEY";
@@ -17,16 +18,24 @@ fn path(context: &Context, given: Option<&PathBuf>) -> Option<PathBuf> {
 }
 
 /// The person who asks. Proven by a key, because a requester's own approval must not count.
-pub(crate) fn person(context: &Context, who: &Who, local: bool) -> Result<Person, Failure> {
+pub(crate) fn person(context: &Context, who: &Who, wired: &Wired) -> Result<Person, Failure> {
     if let Some(name) = &who.name {
-        if !local {
+        if !wired.local {
             return Err(Failure::usage("`--as` names nobody outside a local stand-in")
                 .with_hint("use --key FILE with your SSH key"));
         }
         return Person::new(format!("local:{name}")).map_err(|error| Failure::usage(error.to_string()));
     }
     match path(context, who.key.as_ref()) {
-        Some(path) => ssh::person_of_file(&path).map_err(|error| unreadable(&path, &error)),
+        Some(path) => {
+            let person = ssh::person_of_file(&path).map_err(|error| unreadable(&path, &error))?;
+            if !wired.allowed.knows(&person) {
+                return Err(Failure::refused(format!("{person} is nobody this project knows"))
+                    .with_why("who asks is known the same way as who approves, or one person could do both")
+                    .with_hint("add the key's public half to .understudy/allowed_signers"));
+            }
+            Ok(person)
+        }
         None => Err(Failure::usage("it is not known who asks")
             .with_why("a requester's own approval does not count, so the requester must be known")
             .with_hint(format!("give --key FILE, or set {VARIABLE} to the path of your SSH key"))),

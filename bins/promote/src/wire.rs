@@ -36,6 +36,8 @@ pub(crate) struct Wired {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) deployer: Arc<Dispatch>,
     pub(crate) registries: BTreeMap<String, Registry>,
+    /// Who may sign.
+    pub(crate) allowed: AllowedSigners,
     /// Every API is on this machine.
     pub(crate) local: bool,
 }
@@ -146,7 +148,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         registry: Arc::new(registries),
         checks: Arc::new(ItestChecks::new(files.suites, grounds, service)),
         approvals: Arc::new(SshApprovals::new(allowed.clone())),
-        attestor: Arc::new(SshAttestor::new(key, allowed)),
+        attestor: Arc::new(SshAttestor::new(key, allowed.clone())),
         notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
         clock,
         ids,
@@ -159,6 +161,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         journal,
         deployer,
         registries: by_name,
+        allowed,
         local,
     })
 }

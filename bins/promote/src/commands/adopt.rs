@@ -16,7 +16,7 @@ use crate::{find, keys, preflight};
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let targets = wired.targets(&args.env)?;
-    let requested_by = keys::person(run.context, &args.who, wired.local)?;
+    let requested_by = keys::person(run.context, &args.who, &wired)?;
     let mut images: BTreeMap<String, ImageRef> = BTreeMap::new();
     let mut digests = BTreeMap::new();
     for component in targets.components() {

@@ -52,7 +52,7 @@ const fn word(decision: Decision) -> &'static str {
 
 pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
     let wired = run.wire()?;
-    let by = keys::person(run.context, &args.who, wired.local)?;
+    let by = keys::person(run.context, &args.who, &wired)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     wired.engine.abort(&view.name, &id, by, args.reason).await.map_err(find::engine_failure)?;
     let handle = wired.engine.handle(view.name, id);
@@ -72,7 +72,7 @@ pub(crate) async fn breaker(run: &Run<'_>, args: Breaker) -> Result<Exit, Failur
     let wired = run.wire()?;
     let environment = find::environment(&args.env)?;
     if args.action.is_some() {
-        let by = keys::person(run.context, &args.who, wired.local)?;
+        let by = keys::person(run.context, &args.who, &wired)?;
         let reason = args.reason.unwrap_or_default();
         wired.engine.reset_breaker(&environment, by, reason).await.map_err(find::engine_failure)?;
     }

@@ -12,6 +12,11 @@ use crate::{find, show};
 async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentView>, Failure> {
     match only {
         Some(name) => {
+            if wired.project.environment(name).is_none() {
+                let known: Vec<_> = wired.project.environments().keys().map(ToString::to_string).collect();
+                return Err(Failure::usage(format!("the project file has no environment `{name}`"))
+                    .with_why(format!("there are: {}", known.join(", "))));
+            }
             let name = find::environment(name)?;
             Ok(vec![wired.engine.view(&name).await.map_err(find::engine_failure)?])
         }

@@ -12,7 +12,7 @@ use crate::{find, keys, preflight};
 pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let environment = find::environment(&args.env)?;
-    let requested_by = keys::person(run.context, &args.who, wired.local)?;
+    let requested_by = keys::person(run.context, &args.who, &wired)?;
     let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
     let current = view.current().ok_or_else(|| {
         Failure::refused(format!("nothing runs in `{environment}` that this store knows of"))

@@ -73,7 +73,7 @@ pub(crate) fn targets_for(
 }
 
 async fn ask(run: &Run<'_>, wired: &Wired, args: &Start) -> Result<Ask, Failure> {
-    let asker = keys::person(run.context, &args.who, wired.local)?;
+    let asker = keys::person(run.context, &args.who, wired)?;
     let source = args.release.clone().map_or(Source::Current, Source::Promotion);
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Promote };
     ask::of_environment(wired, &args.to, &source, kind, asker).await

@@ -184,7 +184,7 @@ impl<'a> Story<'a> {
     async fn put(&self, environment: &str, bootstrap: bool, images: &[String]) -> Result<(), Failure> {
         let wired = self.wired()?;
         let kind = if bootstrap { Kind::Bootstrap } else { Kind::Deploy };
-        let asker = keys::person(&self.context, &self.who("developer"), wired.local)?;
+        let asker = keys::person(&self.context, &self.who("developer"), &wired)?;
         let ask = ask::of_images(&wired, environment, kind, images, Named::default(), asker).await?;
         let handle = wired.engine.request(ask).await.map_err(crate::find::engine_failure)?;
         match self.drive(&handle).await? {
@@ -211,7 +211,7 @@ impl<'a> Story<'a> {
         self.say(&format!("{what} goes from staging to production"));
         let wired = self.wired()?;
         let (before, _) = self.production_digest().await?;
-        let asker = keys::person(&self.context, &self.who("developer"), wired.local)?;
+        let asker = keys::person(&self.context, &self.who("developer"), &wired)?;
         let ask = ask::of_environment(&wired, "production", &Source::Current, Kind::Promote, asker).await?;
         let release = ask.release.clone();
         let api = self.production.edges("runner").await?;

@@ -1,5 +1,6 @@
 //! The `allowed_signers` file: `principals [options] keytype base64 [comment]`, one key a line.
 
+use promotion::model::Person;
 use ssh_key::PublicKey;
 
 /// Who may sign what.
@@ -48,6 +49,11 @@ impl AllowedSigners {
     pub fn with(mut self, key: PublicKey, namespace: &str) -> Self {
         self.keys.push((key, Some(vec![namespace.to_owned()])));
         self
+    }
+
+    /// Whether `who` has a key here, for whatever; everybody is known where nobody is listed.
+    pub fn knows(&self, who: &Person) -> bool {
+        self.keys.is_empty() || self.keys.iter().any(|(key, _)| super::person(key) == *who)
     }
 
     /// Whether `key` may sign in `namespace`. A line without namespaces is for approvals only.
