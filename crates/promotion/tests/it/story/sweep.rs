@@ -111,22 +111,22 @@ pub(crate) async fn crash_sweep(story: Story) {
     let base = undisturbed(story).await;
     let mut histogram = Histogram::default();
     let mut wrong = Vec::new();
-    for n in base.moments.keys() {
-        for moment in [Moment::Before(*n), Moment::After(*n)] {
+    let last = base.moments.len() as u64 - 1;
+    let mut n_moments = 0;
+    for (n, what) in &base.moments {
+        // To the world, after a record is before what comes next; a call's answer is lost in between.
+        let has_after = *n == last || what.starts_with("write step") || !what.starts_with("write");
+        let after = has_after.then_some(Moment::After(*n));
+        for moment in [Moment::Before(*n)].into_iter().chain(after) {
+            n_moments += 1;
             if let Err(why) = crash(story, &base, moment, &mut histogram).await {
                 wrong.push(why);
             }
         }
     }
-    println!("{story:?}: {} moments, {} looks\n{histogram}", base.moments.len(), base.looks);
-    assert_eq!(histogram.count() as usize, 2 * base.moments.len());
-    assert!(
-        wrong.is_empty(),
-        "{story:?}: {} of {} moments:\n{}",
-        wrong.len(),
-        2 * base.moments.len(),
-        wrong.join("\n")
-    );
+    println!("{story:?}: {n_moments} deaths, {} looks\n{histogram}", base.looks);
+    assert_eq!(histogram.count(), n_moments);
+    assert!(wrong.is_empty(), "{story:?}: {} of {n_moments} moments:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// Everything that can go wrong with one call.
