@@ -106,8 +106,9 @@ async fn what_happened_can_be_read_and_undone() {
         let adopt = ["adopt", "--env", "production", "--version", "1.0.0", "--key", &key, "--json"];
         let foreign: Vec<_> = adopt.into_iter().chain(["--store", "sqlite:other.db"]).collect();
         stage.run(&foreign).await.exits(3);
-        let told = stage.run(&adopt).await.exits(0).json();
-        assert_eq!((&told["verb"], &told["state"]), (&json!("adopt"), &json!("succeeded")));
+        // What stands already has rules, which adopting it again must not replace (P1).
+        let told = stage.run(&adopt).await.exits(3).json();
+        assert_eq!((&told["verb"], &told["state"]), (&json!("adopt"), &json!("blocked")));
         let nothing = stage.run(&["rollback", "--env", "production", "--key", &key]).await.exits(3);
         nothing.says(&["there is nothing before 1.0.0", "help: promote history --env production"]);
         stage.end().await;
