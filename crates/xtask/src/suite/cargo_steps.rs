@@ -53,6 +53,11 @@ pub fn lints(session: &mut Session<'_>) -> Result<Report, Failure> {
 /// # Errors
 /// If cargo cannot be started.
 pub fn tests(session: &mut Session<'_>) -> Result<Report, Failure> {
+    // Programs that tests start stand among the examples; a test build of an example is no such program.
+    let programs = cargo(session, &["build", "--workspace", "--examples", "--locked"]).echoed_errors();
+    if !programs.run(session.shell)?.is_ok() {
+        return Ok(Report::failed("the examples do not compile"));
+    }
     let test = |args: &[&str]| cargo(session, &["test", "--workspace", "--locked"]).args(args);
     let build = test(&["--all-targets", "--no-run", "--message-format", "json-render-diagnostics"]);
     let built = build.echoed_errors().run(session.shell)?;
