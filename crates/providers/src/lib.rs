@@ -3,6 +3,7 @@
 //! Calls only: what follows from what is decided in `promotion`. Nothing here reads the process environment; whoever
 //! wires an engine reads files and variables and hands values over.
 
+mod chain;
 mod checks;
 mod dispatch;
 pub mod fly;

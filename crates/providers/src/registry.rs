@@ -9,6 +9,8 @@ use flytypes::{Digest, ImageRef};
 use promotion::model::EnvironmentName;
 use promotion::ports::{PortError, PortErrorKind, Registry as Port};
 
+use crate::chain::chain;
+
 /// Registries by environment; copies read with the credential that reaches the source.
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
@@ -38,16 +40,6 @@ fn port(error: &Error) -> PortError {
         _ => PortErrorKind::NotSent,
     };
     PortError::new(kind, chain(error))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[async_trait]

@@ -4,13 +4,10 @@ use flyclient::Delivery;
 use flyclient::fly::{Error, ErrorKind};
 use promotion::ports::{PortError, PortErrorKind};
 
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+use crate::chain::chain;
+
+fn told(error: &Error) -> String {
+    let mut text = chain(error);
     if let Some(detail) = error.detail()
         && !text.contains(detail)
     {
@@ -21,7 +18,7 @@ fn chain(error: &Error) -> String {
 
 /// Sorts a failure by what the engine can do about it.
 pub(super) fn port(error: &Error) -> PortError {
-    let text = chain(error);
+    let text = told(error);
     let kind = match (error.delivery(), error.kind()) {
         (Delivery::NotSent, _) | (_, ErrorKind::RateLimited { .. }) => PortErrorKind::NotSent,
         (Delivery::Applied | Delivery::Unknown, _) => PortErrorKind::Ambiguous,
