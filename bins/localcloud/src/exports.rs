@@ -7,6 +7,10 @@ use crate::place::{Record, quoted};
 /// The variable with the token.
 pub(crate) const TOKEN: &str = "FLY_API_TOKEN";
 
+/// The variable with the URLs of the edges, separated by spaces: `promote` asks apps there whose project file names no
+/// other address.
+const EDGES: &str = "LOCALCLOUD_EDGES";
+
 /// Everything but the token. flyctl keeps a base address per service and has side channels to others; all of them are
 /// pointed here or switched off, so that an opaque token of ours goes nowhere else.
 pub(crate) fn variables(record: &Record) -> BTreeMap<String, String> {
@@ -14,6 +18,7 @@ pub(crate) fn variables(record: &Record) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> =
         here.into_iter().map(|name| (name.to_owned(), record.api.clone())).collect();
     variables.insert("FLY_REGISTRY_HOST".to_owned(), record.registry.clone());
+    variables.insert(EDGES.to_owned(), record.edges.join(" "));
     for (name, value) in [
         ("FLY_SEND_METRICS", "0"),
         ("FLY_SYNTHETICS_AGENT", "0"),

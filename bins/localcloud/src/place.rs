@@ -32,6 +32,9 @@ pub(crate) struct Record {
     pub(crate) org: String,
     /// Organisation → the file with its token.
     pub(crate) tokens: BTreeMap<String, PathBuf>,
+    /// URLs of the edges, the first region's first; an app is asked for by its host name, `APP.localhost`.
+    #[serde(default)]
+    pub(crate) edges: Vec<String>,
 }
 
 impl Place {

@@ -122,6 +122,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
     let mut by_name = BTreeMap::new();
     let mut grounds = BTreeMap::new();
     let mut local = true;
+    let here = edges_here(context)?;
     for (name, environment) in files.project.environments() {
         let open = Opened::new(context, &files.root, environment, &service)?;
         local &= open.local;
@@ -133,7 +134,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         );
         registries = registries.with(name.clone(), open.registry.clone());
         by_name.insert(name.to_string(), open.registry);
-        grounds.insert(name, grounds_of(environment)?);
+        grounds.insert(name, grounds_of(environment, if open.local { &here } else { &[] })?);
     }
     let allowed = allowed_signers(&files.root)?;
     let key_file = place.with_extension("attestor");
@@ -237,11 +238,40 @@ fn secret(context: &Context, root: &Path, reference: &SecretRef) -> Result<Strin
     }
 }
 
-fn grounds_of(environment: &Environment) -> Result<Grounds, Failure> {
+/// The variable in which a local stand-in says where its edges are, separated by spaces.
+const EDGES: &str = "LOCALCLOUD_EDGES";
+
+fn edges_here(context: &Context) -> Result<Vec<Url>, Failure> {
+    let said = context.var(EDGES).unwrap_or_default();
+    let parse = |text: &str| {
+        Url::parse(text).map_err(|error| {
+            Failure::usage(format!("{EDGES} has `{text}`, which is no URL")).with_source(error)
+        })
+    };
+    said.split_whitespace().map(parse).collect()
+}
+
+/// Where `app` is reached at the edges of a local stand-in: it tells apps apart by their host name.
+fn at_edges(app: &str, edges: &[Url]) -> Vec<Url> {
+    let of =
+        |edge: &Url| Url::parse(&format!("http://{app}.localhost:{}/", edge.port_or_known_default()?)).ok();
+    edges.iter().filter_map(of).collect()
+}
+
+/// Where the components of an environment are reached; `here` are a local stand-in's edges, for what has no address
+/// of its own.
+fn grounds_of(environment: &Environment, here: &[Url]) -> Result<Grounds, Failure> {
     let mut grounds = Grounds::default();
     for (component, binding) in &environment.bindings {
         let (url, edges) = match binding {
+            Binding::Fly(fly) if fly.url.is_none() && !here.is_empty() => {
+                let edges = at_edges(fly.app.value.as_str(), here);
+                (edges.first().cloned(), Some(fly.edges.clone().unwrap_or(edges)))
+            }
             Binding::Fly(fly) => (fly.public_url(), fly.edges.clone()),
+            Binding::Static(site) if site.url.is_none() && !here.is_empty() => {
+                (at_edges(site.site.value.as_str(), here).into_iter().next(), None)
+            }
             Binding::Static(site) => (site.url.clone(), None),
             Binding::Supabase(_) => continue,
         };

@@ -170,6 +170,12 @@ impl Handle {
         &self.cloud.registry_host
     }
 
+    /// URL of each edge, in the order of the regions. An app is asked for there by its host name, `APP.localhost`.
+    pub fn edge_urls(&self) -> Vec<String> {
+        let edges = self.cloud.edges.addresses(crate::edge::serve::BY_HOST);
+        edges.into_iter().map(|(_, at)| format!("http://{at}/")).collect()
+    }
+
     /// What machines run on.
     pub fn runtime(&self) -> RuntimeKind {
         self.cloud.runtime.kind()

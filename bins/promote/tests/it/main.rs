@@ -5,6 +5,7 @@
 mod bad_days;
 mod bad_input;
 mod help;
+mod laptop;
 mod looking;
 mod people;
 mod store;

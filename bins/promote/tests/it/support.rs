@@ -229,6 +229,16 @@ impl Stage {
         self.write("understudy.toml", &text);
     }
 
+    /// Takes the apps' addresses out of the project file; answers where the stand-in's edges are.
+    pub(crate) async fn forget_addresses(&self) -> String {
+        for app in [PRODUCTION, STAGING] {
+            let edges = self.edges(app).await;
+            let list: Vec<String> = edges.iter().map(|edge| format!("{edge:?}")).collect();
+            self.edit(&format!("url = {}, edges = [{}], ", list[0], list.join(", ")), "");
+        }
+        self.cloud.edge_urls().join(" ")
+    }
+
     async fn edges(&self, app: &str) -> Vec<String> {
         let url = format!("{}/localcloud/v1/edges?app={app}", self.cloud.api_url()).parse().unwrap();
         let mut request = Request {

@@ -183,10 +183,11 @@ impl EnvironmentView {
         if let Some(view) = recent.iter().find(|view| view.state.phase == Phase::RollbackFailed) {
             return BreakerState::Open { why: format!("the rollback of {} failed", view.id()) };
         }
-        let failures = recent
-            .iter()
-            .filter(|view| view.state.phase == Phase::RolledBack && now.since(view.at) <= rule.window)
-            .count();
+        // What a person ended did not fail.
+        let failed = |view: &&&PromotionView| {
+            view.state.phase == Phase::RolledBack && view.state.facts.aborted_by.is_none()
+        };
+        let failures = recent.iter().filter(failed).filter(|view| now.since(view.at) <= rule.window).count();
         let failures = u32::try_from(failures).unwrap_or(u32::MAX);
         if failures >= rule.failures {
             BreakerState::Open { why: format!("{failures} promotions failed within {}", rule.window) }

@@ -31,6 +31,9 @@ pub struct Facts {
     pub attestations: Vec<Attestation>,
     /// The first failure, gate or refusal: the cause of how it ended.
     pub failure: Option<Failure>,
+    /// Who ended it before it was done. Aborted is not failed: it says nothing about the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted_by: Option<Person>,
     /// Why the last try could not be judged; emptied when one could.
     pub stalled: Option<String>,
     /// The promotion that replaced this one.
@@ -65,6 +68,7 @@ impl State {
                 snapshot: None,
                 attestations: Vec::new(),
                 failure: None,
+                aborted_by: None,
                 stalled: None,
                 superseded_by: None,
             },
@@ -182,6 +186,7 @@ impl State {
                 );
             }
             Event::Cancel { by, reason } => {
+                facts.aborted_by = Some(by.clone());
                 remember(
                     &mut facts.failure,
                     Failure { component: None, why: format!("aborted by {by}: {reason}") },

@@ -42,3 +42,13 @@ async fn a_signal_ends_it_with_success_and_a_bad_variable_with_its_name() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said.trim(), "runner: variable PORT is `eighty`: a port from 0 to 65535");
 }
+
+#[tokio::test]
+async fn an_argument_is_refused_with_what_it_listens_to_instead() {
+    let output = Command::new(env!("CARGO_BIN_EXE_runner")).arg("--help").env_clear().output();
+    let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("runner: `--help`: no arguments are taken;"), "{said}");
+    assert!(said.contains("APP_ENV"), "{said}");
+}

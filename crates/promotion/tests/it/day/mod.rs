@@ -36,6 +36,37 @@ async fn three_failures_open_the_breaker_and_a_person_closes_it() {
     assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
 }
 
+/// The same world, with a runner that died while it deployed.
+async fn under_way(asked: &Asked) -> Asked {
+    for n in (5..).step_by(5) {
+        let run = asked.fork().await;
+        run.play_until(Moment::After(n)).await;
+        if run.phase().await == Phase::Deploying {
+            return run;
+        }
+        assert!(!run.phase().await.is_final(), "it never deployed");
+    }
+    unreachable!("a moment comes before the end")
+}
+
+/// Failed is not aborted: what a person ends says nothing about the release.
+#[tokio::test]
+async fn what_people_abort_does_not_count_as_a_failure() {
+    let mut asked = Story::Promote.asked().await;
+    let (_, second) = releases();
+    for _ in 0..3 {
+        asked = under_way(&asked).await;
+        let (world, handle) = (&asked.world, &asked.handle);
+        let word =
+            world.bystander().abort(&handle.environment, &handle.id, World::lead(), "later".to_owned());
+        word.await.unwrap();
+        assert_eq!(asked.rescued().await, Phase::RolledBack);
+        let handle = world.approved(&second).await;
+        asked = Asked { handle, world: asked.world };
+    }
+    assert_eq!(asked.rescued().await, Phase::Succeeded);
+}
+
 #[tokio::test]
 async fn failures_of_yesterday_are_forgotten() {
     let mut world = World::new(1, Manners::default());
