@@ -57,7 +57,7 @@ impl Perfect<'_> {
                 self.become_spec(&mut unit, spec, now);
                 self.fleet.units.push(unit);
             }
-            UnitCall::Update { unit, spec, labels, .. } => {
+            UnitCall::Update { unit, spec, labels, start, .. } => {
                 self.made += 1;
                 let version = UnitVersion::new(format!("v{}", self.made));
                 let Some(n) = self.fleet.units.iter().position(|seen| seen.id == *unit) else { return };
@@ -66,6 +66,7 @@ impl Perfect<'_> {
                     seen.version = version;
                 }
                 self.become_spec(&mut seen, spec, now);
+                seen.state = if *start { UnitState::Started } else { UnitState::Stopped };
                 seen.relabel(labels);
                 self.fleet.units[n] = seen;
             }

@@ -55,6 +55,16 @@ pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
     proven(unit, expected.proof, now)
 }
 
+/// Whether `unit` was healthy when it was found: started, and what proves it had reported. For how long it had been up
+/// nobody asks.
+pub(super) fn was_healthy(unit: &Unit, proof: &Proof) -> bool {
+    let proved = match proof {
+        Proof::Served | Proof::StartedFor(_) => true,
+        Proof::Checks(_) => proven(unit, proof, At(i64::MAX)) == Health::Healthy,
+    };
+    unit.state == UnitState::Started && proved
+}
+
 fn proven(unit: &Unit, proof: &Proof, now: At) -> Health {
     match proof {
         Proof::Served => Health::Healthy,

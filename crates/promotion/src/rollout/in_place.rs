@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::call::{Job, UnitCall};
 use super::health::{Expected, Health, health};
 use super::progress::{Mark, Progress, Turn};
-use crate::model::{At, Fleet, Proof, Strategy, Unit, UnitId, UnitSpec};
+use crate::model::{At, Fleet, Proof, Strategy, Unit, UnitId, UnitSpec, UnitState};
 
 /// How often an update whose answer was lost is sent again before the rollout gives up.
 const TRIES_MAX: u32 = 3;
@@ -21,6 +21,8 @@ pub(super) struct Want {
     pub(super) open: bool,
     /// Runs afterwards.
     pub(super) run: bool,
+    /// Is proven, also when it does not run afterwards: then it is started for that, out of traffic (P12).
+    pub(super) prove: bool,
     /// Labels afterwards.
     pub(super) labels: BTreeMap<String, Option<String>>,
 }
@@ -69,7 +71,7 @@ pub(super) fn look(
             return Looked::Failed(format!("unit {} is gone", want.unit));
         };
         under_way += 1;
-        let begin = if at_once { Turn::Updating } else { Turn::Closing };
+        let begin = if at_once && want.run == want.prove { Turn::Updating } else { Turn::Closing };
         let fresh = Mark { turn: begin, since: now, tries: 0, tried_at: None };
         let mut mark = progress.marks.get(&want.unit).cloned().unwrap_or(fresh);
         let turn = UnitTurn { job, want, unit, progress, now };
@@ -104,11 +106,12 @@ impl UnitTurn<'_> {
         let id = &self.unit.id;
         loop {
             let next = match mark.turn {
-                Turn::Closing if !self.unit.cordoned && self.serves() => {
+                Turn::Closing if !self.unit.cordoned && (self.serves() || self.want.prove) => {
                     calls.push(UnitCall::Cordon { unit: id.clone() });
                     return Ok((format!("taking {id} out of traffic"), None));
                 }
-                Turn::Closing if !self.serves() => Turn::Updating,
+                // Whatever is routed to could be woken by a request: the edges must hear of the cordon there too.
+                Turn::Closing if !(self.serves() || self.want.prove && self.want.open) => Turn::Updating,
                 Turn::Closing => Turn::SettlingOut,
                 Turn::SettlingOut => {
                     let wake = mark.since.plus(limits.settle);
@@ -119,12 +122,17 @@ impl UnitTurn<'_> {
                 }
                 Turn::Draining => {
                     let wake = mark.since.plus(limits.drain);
-                    if self.now < wake && self.unit.concurrency != Some(0) {
+                    if self.now < wake && self.serves() && self.unit.concurrency != Some(0) {
                         return Ok((format!("{id} drains"), Some(wake)));
                     }
                     Turn::Updating
                 }
                 Turn::Updating => match self.update(mark, calls)? {
+                    Some(waiting) => return Ok(waiting),
+                    None if self.want.prove && !self.want.run => Turn::Stopping,
+                    None => Turn::Opening,
+                },
+                Turn::Stopping => match self.stop(mark, calls)? {
                     Some(waiting) => return Ok(waiting),
                     None => Turn::Opening,
                 },
@@ -135,7 +143,7 @@ impl UnitTurn<'_> {
                 Turn::Opening => Turn::SettlingIn,
                 Turn::SettlingIn => {
                     let wake = mark.since.plus(limits.settle);
-                    if self.now < wake && self.want.open {
+                    if self.now < wake && self.want.open && self.want.run {
                         return Ok((format!("edges hear of {id}"), Some(wake)));
                     }
                     Turn::Through
@@ -147,8 +155,24 @@ impl UnitTurn<'_> {
         }
     }
 
+    /// Stops what was started only to be proven.
+    fn stop(&self, mark: &Mark, calls: &mut Vec<UnitCall>) -> Result<Option<(String, Option<At>)>, String> {
+        let id = &self.unit.id;
+        match self.unit.state {
+            UnitState::Stopped | UnitState::Failed | UnitState::Destroyed => return Ok(None),
+            _ if self.now.since(mark.since) > self.job.target.limits.wait => {
+                return Err(format!("unit {id} was found stopped and does not stop again"));
+            }
+            UnitState::Started | UnitState::Starting | UnitState::Unknown => {
+                calls.push(UnitCall::Stop { unit: id.clone() });
+            }
+            UnitState::Stopping => {}
+        }
+        Ok(Some((format!("stopping {id} again, as it was found"), None)))
+    }
+
     fn serves(&self) -> bool {
-        matches!(self.unit.state, crate::model::UnitState::Started | crate::model::UnitState::Starting)
+        matches!(self.unit.state, UnitState::Started | UnitState::Starting)
     }
 
     /// Sends the update, or judges what became of it; none when the unit is through.
@@ -182,11 +206,11 @@ impl UnitTurn<'_> {
                 expect: self.unit.version.clone(),
                 spec: self.want.spec.clone(),
                 labels: self.want.labels.clone(),
-                start: self.want.run,
+                start: self.want.run || self.want.prove,
             });
             return Ok(Some((format!("updating {id}"), None)));
         }
-        if !self.want.run {
+        if !self.want.prove {
             return Ok(None);
         }
         let Some(digest) = self.want.spec.image.digest() else {

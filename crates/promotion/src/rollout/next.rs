@@ -168,7 +168,7 @@ impl<'a> Look<'a> {
 
     fn bring_up(&mut self, one: &Incoming, unit: &Unit) -> Health {
         if !one.run {
-            return Health::Healthy;
+            return self.lay_down(one, unit);
         }
         let acted = self.progress.marks.get(&unit.id).and_then(|mark| mark.tried_at);
         if matches!(unit.state, UnitState::Stopped) && matches!(one.who, Who::Unit(_)) {
@@ -190,6 +190,37 @@ impl<'a> Look<'a> {
             return Health::NotYet(format!("starting {}", unit.id));
         }
         self.judge(one, unit, acted.unwrap_or(self.progress.since))
+    }
+
+    /// A unit that shall not run at rest. On the way there it was started by being made: one is proven, all are stopped.
+    /// On the way back nothing is asked of it here.
+    fn lay_down(&mut self, one: &Incoming, unit: &Unit) -> Health {
+        if self.job.direction == Direction::Back {
+            return Health::Healthy;
+        }
+        let is_proven =
+            self.progress.marks.get(&unit.id).is_some_and(|mark| mark.turn == Turn::Through) || !one.prove;
+        if !is_proven {
+            match self.judge(one, unit, self.progress.since) {
+                Health::Healthy => {}
+                not_healthy => return not_healthy,
+            }
+            let mark = Mark { turn: Turn::Through, since: self.now, tries: 0, tried_at: None };
+            self.progress.marks.insert(unit.id.clone(), mark);
+        }
+        match unit.state {
+            UnitState::Stopped => Health::Healthy,
+            UnitState::Failed => Health::Broken(format!("unit {} failed to start", unit.id)),
+            // In traffic and asleep: who runs now was woken by a request.
+            UnitState::Started if !unit.cordoned => Health::Healthy,
+            UnitState::Started => {
+                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
+                Health::NotYet(format!("stopping {} again, as it was found", unit.id))
+            }
+            UnitState::Starting | UnitState::Stopping | UnitState::Unknown | UnitState::Destroyed => {
+                Health::NotYet(format!("unit {} shall be stopped", unit.id))
+            }
+        }
     }
 
     fn judge(&self, one: &Incoming, unit: &Unit, acted: At) -> Health {
@@ -223,7 +254,7 @@ impl<'a> Look<'a> {
         let closed: Vec<UnitId> = self
             .incoming_units()
             .into_iter()
-            .filter(|(one, unit)| one.open && one.run && unit.cordoned)
+            .filter(|(one, unit)| one.open && unit.cordoned && (one.run || unit.state == UnitState::Stopped))
             .map(|(_, unit)| unit.id.clone())
             .collect();
         if closed.is_empty() {
@@ -237,21 +268,25 @@ impl<'a> Look<'a> {
     }
 
     fn settle_in(&mut self) -> Verdict {
-        let ids: Vec<&UnitId> = self.incoming_units().into_iter().map(|(_, unit)| &unit.id).collect();
-        if ids.is_empty() {
+        let opened: Vec<_> = self.incoming_units().into_iter().filter(|(one, _)| one.open).collect();
+        if opened.is_empty() {
             return self.go(Stage::Closing);
         }
+        let ids: Vec<&UnitId> =
+            opened.iter().filter(|(one, _)| one.run && one.answers).map(|(_, unit)| &unit.id).collect();
         for answer in &self.observed.edges {
             if answer.unit.as_ref().is_some_and(|unit| ids.contains(&unit)) {
                 self.progress.edges.insert(answer.edge.clone());
             }
         }
         let wake = self.progress.since.plus(self.settle());
-        let silent: Vec<&String> = self.observed.all_edges.difference(&self.progress.edges).collect();
+        let asked = (!ids.is_empty()).then_some(&self.observed.all_edges);
+        let silent: Vec<&String> =
+            asked.into_iter().flat_map(|edges| edges.difference(&self.progress.edges)).collect();
         if self.now >= wake && (silent.is_empty() || self.settle() == Millis::ZERO) {
             return self.go(Stage::Closing);
         }
-        self.ask_edges = true;
+        self.ask_edges = !ids.is_empty();
         if self.late()
             && let Some(edge) = silent.first()
         {
@@ -330,7 +365,10 @@ impl<'a> Look<'a> {
                 Direction::Back => {
                     let record = self.job.snapshot.parked.iter().find(|record| record.unit.id == unit.id);
                     let Some(record) = record else { continue };
-                    self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels: undo(unit, record) });
+                    self.calls.push(UnitCall::Tag {
+                        unit: unit.id.clone(),
+                        labels: undo(unit, &record.unit.labels),
+                    });
                 }
             }
             waiting = true;
@@ -388,44 +426,50 @@ impl<'a> Look<'a> {
 
     /// Late calls of an earlier turn of a unit may have moved it once more.
     fn as_wanted(&mut self) {
-        let mut serving: Vec<&Unit> = self
-            .incoming_units()
-            .into_iter()
-            .filter(|(one, _)| one.open && one.run)
-            .map(|(_, unit)| unit)
-            .collect();
         let fleet = &self.observed.fleet;
-        serving.extend(
-            self.sets.in_place.iter().filter(|want| want.open).filter_map(|want| fleet.unit(&want.unit)),
-        );
-        for unit in serving.into_iter().filter(|unit| unit.cordoned) {
-            self.calls.push(UnitCall::Uncordon { unit: unit.id.clone() });
+        let in_place = self.sets.in_place.iter().filter_map(|want| {
+            let unit = fleet.unit(&want.unit)?;
+            Some((want.open, want.run, unit))
+        });
+        let incoming = self.incoming_units().into_iter().map(|(one, unit)| (one.open, one.run, unit));
+        for (open, run, unit) in incoming.chain(in_place).collect::<Vec<_>>() {
+            // In traffic and asleep: who runs now was woken by a request, and is left alone.
+            if !run && is_up(unit) && unit.cordoned {
+                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
+            } else {
+                self.gate(open, unit);
+            }
         }
         for unit in self.outgoing_units() {
-            if !unit.cordoned {
-                self.calls.push(UnitCall::Cordon { unit: unit.id.clone() });
-            }
-            if matches!(unit.state, UnitState::Started | UnitState::Starting) {
+            self.gate(false, unit);
+            if is_up(unit) {
                 self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
             }
         }
     }
 
     fn as_found(&mut self) {
-        for record in &self.job.snapshot.units {
-            let Some(unit) = self.observed.fleet.unit(&record.unit.id) else { continue };
-            let id = unit.id.clone();
-            match (record.unit.cordoned, unit.cordoned) {
-                (true, false) => self.calls.push(UnitCall::Cordon { unit: id.clone() }),
-                (false, true) => self.calls.push(UnitCall::Uncordon { unit: id.clone() }),
-                _ => {}
+        let found = self.incoming_units().into_iter().map(|(one, unit)| {
+            let stop = !one.run && !one.either && unit.state == UnitState::Started;
+            (one.open, stop, undo(unit, &one.labels), unit)
+        });
+        for (open, stop, labels, unit) in found.collect::<Vec<_>>() {
+            self.gate(open, unit);
+            if stop {
+                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
             }
-            if !record.ran() && matches!(unit.state, UnitState::Started) {
-                self.calls.push(UnitCall::Stop { unit: id.clone() });
+            if labels.iter().any(|(key, value)| unit.labels.get(key) != value.as_ref()) {
+                self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
             }
-            if unit.labels != record.unit.labels {
-                self.calls.push(UnitCall::Tag { unit: id, labels: undo(unit, record) });
-            }
+        }
+    }
+
+    /// Into traffic or out of it.
+    fn gate(&mut self, open: bool, unit: &Unit) {
+        match (open, unit.cordoned) {
+            (true, true) => self.calls.push(UnitCall::Uncordon { unit: unit.id.clone() }),
+            (false, false) => self.calls.push(UnitCall::Cordon { unit: unit.id.clone() }),
+            _ => {}
         }
     }
 
@@ -454,6 +498,10 @@ impl<'a> Look<'a> {
         }
         None
     }
+}
+
+fn is_up(unit: &Unit) -> bool {
+    matches!(unit.state, UnitState::Started | UnitState::Starting)
 }
 
 fn going(why: String) -> Verdict {

@@ -46,6 +46,8 @@ pub enum Turn {
     Draining,
     /// Changed, and on its way to healthy.
     Updating,
+    /// Stopped again: it ran only to be proven.
+    Stopping,
     /// Back into traffic.
     Opening,
     /// Every edge must hear of it.

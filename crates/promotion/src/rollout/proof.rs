@@ -1,51 +1,75 @@
 //! Reading back: is the fleet what it shall be? Asked before any final phase.
 
+use flytypes::Digest;
+
 use super::call::{Job, Observed};
 use super::health::{Expected, Health, health};
 use super::next::single;
-use super::sets::{found, is_ours, sets};
-use crate::model::{At, Millis, UnitState};
+use super::sets::{found, sets, undo};
+use crate::model::{At, Millis, Proof, Unit, UnitSpec, UnitState};
 
 /// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic.
 pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String> {
     let sets = sets(job, &observed.fleet, None);
     single(job, observed)?;
-    let mut serving = 0_usize;
-    let in_traffic = |open: bool, unit: &crate::model::Unit| {
-        if open && unit.cordoned { Err(format!("unit {} is out of traffic", unit.id)) } else { Ok(()) }
-    };
+    let mut n_units = 0_usize;
     for one in &sets.incoming {
         let unit =
             *found(job, &observed.fleet, one).first().ok_or_else(|| format!("{:?} is missing", one.who))?;
-        proven(unit, &one.proof, one.spec.image.digest(), now)?;
-        in_traffic(one.open, unit)?;
-        serving += 1;
+        in_place_of(unit, &one.spec, one.run.then_some(&one.proof), one.open, now)?;
+        n_units += 1;
     }
     for want in &sets.in_place {
         let unit = observed.fleet.unit(&want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
-        if want.run {
-            proven(unit, &want.proof, want.spec.image.digest(), now)?;
-        } else if unit.digest.as_ref() != want.spec.image.digest() {
-            return Err(format!("stopped unit {} has another digest", unit.id));
-        }
-        in_traffic(want.open, unit)?;
-        serving += 1;
+        in_place_of(unit, &want.spec, want.run.then_some(&want.proof), want.open, now)?;
+        n_units += 1;
     }
     if let Some(unit) = observed.fleet.live().find(|unit| unit.digest.as_ref() != job.target.digest()) {
         return Err(format!("unit {} still has another digest", unit.id));
     }
-    if serving == 0 {
-        return Err("no unit serves".to_owned());
+    if n_units == 0 {
+        return Err("there is no unit".to_owned());
     }
     Ok(())
 }
 
-fn proven(
-    unit: &crate::model::Unit,
-    proof: &crate::model::Proof,
-    digest: Option<&flytypes::Digest>,
+/// Whether `unit` is what it shall be: proven when it runs; at rest by content and configuration, which are those of one
+/// that was proven.
+fn in_place_of(
+    unit: &Unit,
+    spec: &UnitSpec,
+    proof: Option<&Proof>,
+    open: bool,
     now: At,
 ) -> Result<(), String> {
+    match proof {
+        Some(proof) => proven(unit, proof, spec.image.digest(), now)?,
+        None => {
+            same(unit, spec, "than the release")?;
+            // In traffic and asleep it may have been woken by a request.
+            if unit.cordoned && unit.state != UnitState::Stopped {
+                return Err(format!("unit {} shall be stopped", unit.id));
+            }
+        }
+    }
+    match (open, unit.cordoned) {
+        (true, true) => Err(format!("unit {} is out of traffic", unit.id)),
+        (false, false) => Err(format!("unit {} is in traffic", unit.id)),
+        _ => Ok(()),
+    }
+}
+
+fn same(unit: &Unit, spec: &UnitSpec, than: &str) -> Result<(), String> {
+    if unit.digest.as_ref() != spec.image.digest() {
+        return Err(format!("unit {} has another digest {than}", unit.id));
+    }
+    if unit.config != spec.config {
+        return Err(format!("unit {} has another configuration {than}", unit.id));
+    }
+    Ok(())
+}
+
+fn proven(unit: &Unit, proof: &Proof, digest: Option<&Digest>, now: At) -> Result<(), String> {
     let Some(digest) = digest else { return Err("the image has no digest".to_owned()) };
     let expected = Expected { digest, version: None, proof, acted: At(0), grace: Millis::ZERO };
     match health(unit, expected, now) {
@@ -73,14 +97,15 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
         if one.run && unit.state != UnitState::Started {
             return Err(format!("unit {} ran before and does not now", unit.id));
         }
-        if !one.run && unit.state == UnitState::Started {
+        if !one.run && !one.either && unit.state == UnitState::Started {
             return Err(format!("unit {} did not run before and does now", unit.id));
         }
         if unit.cordoned == one.open {
             return Err(format!("unit {} has another cordon than before", unit.id));
         }
-        if is_ours(job, unit) && unit.digest.as_ref() != one.spec.image.digest() {
-            return Err(format!("unit {} has another digest than before", unit.id));
+        same(unit, &one.spec, "than before")?;
+        if undo(unit, &one.labels).iter().any(|(key, value)| unit.labels.get(key) != value.as_ref()) {
+            return Err(format!("unit {} has other labels than before", unit.id));
         }
     }
     Ok(())

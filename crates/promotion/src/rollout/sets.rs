@@ -1,8 +1,9 @@
 //! Which units come in, which change in place, and which go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::call::{Direction, Job};
+use super::health::was_healthy;
 use super::in_place::Want;
 use super::progress::{Progress, Stage};
 use crate::model::{
@@ -16,8 +17,16 @@ pub(super) struct Incoming {
     pub(super) who: Who,
     pub(super) spec: UnitSpec,
     pub(super) proof: Proof,
+    /// Takes traffic at rest.
     pub(super) open: bool,
+    /// Runs at rest.
     pub(super) run: bool,
+    /// Is proven, also when it does not run at rest: then it is started for that, out of traffic (P12).
+    pub(super) prove: bool,
+    /// Answers requests while it is in traffic, as far as one may demand that of it.
+    pub(super) answers: bool,
+    /// Running or not is all one: it had failed or was out of reach when it was found.
+    pub(super) either: bool,
     pub(super) labels: BTreeMap<String, String>,
 }
 
@@ -61,19 +70,20 @@ pub(super) fn found<'f>(job: Job<'_>, fleet: &'f Fleet, incoming: &Incoming) -> 
         Who::Unit(id) => fleet.unit(id).into_iter().collect(),
         Who::Slot(slot) => {
             let is_it = |unit: &&Unit| is_ours(job, unit) && unit.label(label::SLOT) == Some(slot.as_str());
-            best_first(fleet.units.iter().filter(is_it).collect())
+            best_first(fleet.units.iter().filter(is_it).collect(), incoming.run)
         }
         Who::InsteadOf(gone) => {
             let key = restores(job, gone);
-            best_first(
-                fleet.units.iter().filter(|unit| unit.label(label::RESTORES) == Some(key.as_str())).collect(),
-            )
+            let is_it = |unit: &&Unit| unit.label(label::RESTORES) == Some(key.as_str());
+            best_first(fleet.units.iter().filter(is_it).collect(), incoming.run)
         }
     }
 }
 
-fn best_first(mut units: Vec<&Unit>) -> Vec<&Unit> {
-    units.sort_by_key(|unit| (unit.cordoned, unit.state != UnitState::Started, unit.id.clone()));
+/// What has come furthest first: a unit that shall not run has come furthest when it is stopped, after its proof.
+fn best_first(mut units: Vec<&Unit>, run: bool) -> Vec<&Unit> {
+    let is_there = |unit: &Unit| (unit.state == UnitState::Started) == run;
+    units.sort_by_key(|unit| (unit.cordoned, !is_there(unit), unit.id.clone()));
     units
 }
 
@@ -81,17 +91,36 @@ fn restores(job: Job<'_>, gone: &UnitId) -> String {
     format!("{}/{gone}", job.stamp.promotion)
 }
 
+/// How a unit was found at rest; a new unit in its place ends the same. Who had failed was meant to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rest {
+    stopped: bool,
+    cordoned: bool,
+}
+
+impl Rest {
+    const SERVING: Self = Self { stopped: false, cordoned: false };
+
+    fn of(unit: &Unit) -> Self {
+        let stopped = matches!(unit.state, UnitState::Stopped | UnitState::Stopping);
+        Self { stopped, cordoned: unit.cordoned }
+    }
+}
+
 fn forward(job: Job<'_>) -> Sets {
     let target = job.target;
     let fill = target.strategy == Strategy::BlueGreen || job.snapshot.units.is_empty();
     let mut sets = Sets::default();
+    // Where one stopped unit is proven already: one per group and region is, the others are what that one is.
+    let mut proven: BTreeSet<(GroupName, RegionName)> = BTreeSet::new();
     let mut kept: BTreeMap<(GroupName, RegionName), u32> = BTreeMap::new();
     for record in &job.snapshot.units {
         let key = (record.unit.group.clone(), record.unit.region.clone());
         let room = wanted(target, &key) > kept.get(&key).copied().unwrap_or(0);
         match target.groups.get(&record.unit.group) {
             Some(group) if !fill && room => {
-                *kept.entry(key).or_default() += 1;
+                *kept.entry(key.clone()).or_default() += 1;
+                let rest = Rest::of(&record.unit);
                 let labels =
                     job.stamp.labels(target).into_iter().map(|(key, value)| (key, Some(value))).collect();
                 sets.in_place.push(Want {
@@ -103,22 +132,26 @@ fn forward(job: Job<'_>) -> Sets {
                         config: group.config.clone(),
                     },
                     proof: group.proof.clone(),
-                    open: !record.unit.cordoned,
-                    run: record.ran(),
+                    open: !rest.cordoned,
+                    run: !rest.stopped,
+                    prove: !rest.stopped || proven.insert(key),
                     labels,
                 });
             }
             _ => sets.outgoing.push(record.unit.id.clone()),
         }
     }
+    let mut rests = if fill { found_at_rest(job) } else { BTreeMap::new() };
     for (slot, group, region) in target.slots() {
         let Some(shape) = target.groups.get(&group) else { continue };
-        if let Some(left) = kept.get_mut(&(group.clone(), region.clone()))
+        let key = (group.clone(), region.clone());
+        if let Some(left) = kept.get_mut(&key)
             && *left > 0
         {
             *left -= 1;
             continue;
         }
+        let rest = rests.get_mut(&key).and_then(VecDeque::pop_front).unwrap_or(Rest::SERVING);
         let mut labels = job.stamp.labels(target);
         labels.insert(label::SLOT.to_owned(), slot.to_string());
         let spec = UnitSpec { group, region, image: target.image.clone(), config: shape.config.clone() };
@@ -126,12 +159,25 @@ fn forward(job: Job<'_>) -> Sets {
             who: Who::Slot(slot),
             spec,
             proof: shape.proof.clone(),
-            open: true,
-            run: true,
+            open: !rest.cordoned,
+            run: !rest.stopped,
+            prove: !rest.stopped || proven.insert(key),
+            answers: true,
+            either: false,
             labels,
         });
     }
     sets
+}
+
+/// How the units of each group and region rested, those that served first: new slots take it over in this order.
+fn found_at_rest(job: Job<'_>) -> BTreeMap<(GroupName, RegionName), VecDeque<Rest>> {
+    let mut rests: BTreeMap<_, VecDeque<Rest>> = BTreeMap::new();
+    for UnitRecord { unit, .. } in &job.snapshot.units {
+        rests.entry((unit.group.clone(), unit.region.clone())).or_default().push_back(Rest::of(unit));
+    }
+    rests.values_mut().for_each(|rests| rests.make_contiguous().sort());
+    rests
 }
 
 /// What leaves is destroyed only when the snapshot does not know it.
@@ -146,7 +192,8 @@ fn wanted(target: &ComponentTarget, key: &(GroupName, RegionName)) -> u32 {
 fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
     let mut sets = Sets::default();
     for record in &job.snapshot.units {
-        let proof = proof_of(job.target, record);
+        let (proof, answers) = asked_again(job.target, record);
+        let either = matches!(record.unit.state, UnitState::Failed | UnitState::Unknown);
         let spec = UnitSpec {
             group: record.unit.group.clone(),
             region: record.unit.region.clone(),
@@ -158,7 +205,18 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
             Some(unit) if (is_same(unit, record) && !begun(&unit.id)) || cfg!(feature = "sabotage-p6") => {
                 let who = Who::Unit(unit.id.clone());
                 let labels = record.unit.labels.clone();
-                sets.incoming.push(Incoming { who, spec, proof, open, run: record.ran(), labels });
+                let run = record.ran();
+                sets.incoming.push(Incoming {
+                    who,
+                    spec,
+                    proof,
+                    open,
+                    run,
+                    prove: run,
+                    answers,
+                    either,
+                    labels,
+                });
             }
             Some(unit) => {
                 let want = Want {
@@ -167,7 +225,8 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
                     proof,
                     open,
                     run: record.ran(),
-                    labels: undo(unit, record),
+                    prove: record.ran(),
+                    labels: undo(unit, &record.unit.labels),
                 };
                 sets.in_place.push(want);
             }
@@ -181,6 +240,9 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
                     proof,
                     open,
                     run: record.ran(),
+                    prove: record.ran(),
+                    answers,
+                    either,
                     labels,
                 });
             }
@@ -214,20 +276,26 @@ pub(super) fn is_same(unit: &Unit, record: &UnitRecord) -> bool {
     unit.digest == record.unit.digest && unit.config == record.unit.config
 }
 
-/// What makes `unit`'s labels those of the record again.
-pub(super) fn undo(unit: &Unit, record: &UnitRecord) -> BTreeMap<String, Option<String>> {
+/// What makes `unit`'s labels these again.
+pub(super) fn undo(unit: &Unit, labels: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
     let mut labels: BTreeMap<String, Option<String>> =
-        record.unit.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     for key in unit.labels.keys() {
         labels.entry(key.clone()).or_insert(None);
     }
     labels
 }
 
+/// What a unit must prove on the way back, and whether it may be asked to answer: no more than when it was found (P5).
+/// Who was healthy then is proven healthy again; of the others the state is enough.
+fn asked_again(target: &ComponentTarget, record: &UnitRecord) -> (Proof, bool) {
+    let proof = proof_of(target, record);
+    if was_healthy(&record.unit, &proof) { (proof, true) } else { (Proof::Served, false) }
+}
+
 /// What proves the old release healthy: its own checks where it reported any, else what proves the new one.
 fn proof_of(target: &ComponentTarget, record: &UnitRecord) -> Proof {
-    let names: std::collections::BTreeSet<String> =
-        record.unit.checks.iter().map(|check| check.name.clone()).collect();
+    let names: BTreeSet<String> = record.unit.checks.iter().map(|check| check.name.clone()).collect();
     match target.groups.get(&record.unit.group).map(|group| &group.proof) {
         Some(proof @ (Proof::Served | Proof::StartedFor(_))) => proof.clone(),
         _ if !names.is_empty() => Proof::Checks(names),

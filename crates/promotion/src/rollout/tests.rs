@@ -1,7 +1,36 @@
 use super::{Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, arrived, next, restored};
-use crate::model::{ComponentSnapshot, ComponentTarget, Millis, Strategy, UnitState};
+use crate::model::{ComponentSnapshot, ComponentTarget, Millis, Strategy, Unit, UnitId, UnitState, label};
 use crate::ports::{Clock as _, Deployer as _, Key};
 use crate::testing::{Manners, World};
+
+use super::UnitCall;
+
+const STRATEGIES: [Strategy; 3] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Immediate];
+
+/// Digest 9 never passes a check.
+const SICK: u8 = 9;
+
+type Change = Box<dyn FnOnce(&mut Unit)>;
+
+fn stopped() -> Change {
+    Box::new(|unit| unit.state = UnitState::Stopped)
+}
+
+fn cordoned() -> Change {
+    Box::new(|unit| unit.cordoned = true)
+}
+
+fn as_it_is() -> Change {
+    Box::new(|_| ())
+}
+
+/// Started, and its checks fail.
+fn sick() -> Change {
+    Box::new(|unit| {
+        let sick = World::new(1, Manners::default()).component("production", "api", &World::digest(SICK));
+        (unit.digest, unit.image) = (sick.digest().cloned(), Some(sick.image.clone()));
+    })
+}
 
 /// One component in a provider of its own, with two units of digest 1.
 struct Scene {
@@ -13,19 +42,29 @@ struct Scene {
 
 impl Scene {
     async fn new(strategy: Strategy) -> Self {
-        let mut world = World::new(1, Manners::default());
+        Self::with(strategy, vec![Box::new(|_| ()), Box::new(|_| ())]).await
+    }
+
+    /// One unit of digest 1 for each of `units`, changed by it.
+    async fn with(strategy: Strategy, units: Vec<Change>) -> Self {
+        let manners = Manners { sick: vec![World::digest(SICK)], ..Manners::default() };
+        let mut world = World::new(1, manners);
         world.strategy = strategy;
         let old = world.component("production", "api", &World::digest(1));
-        for _ in 0..2 {
+        let n_units = u32::try_from(units.len()).unwrap();
+        for change in units {
             world.provider.plant(&old.place, |unit| {
                 (unit.digest, unit.image) = (old.digest().cloned(), Some(old.image.clone()));
                 unit.config = old.groups.values().next().unwrap().config.clone();
+                change(unit);
             });
         }
         // Until their checks have reported.
         world.clock.advance(Millis::secs(1));
         let fleet = world.fleet("production", "api").await;
-        let target = world.component("production", "api", &World::digest(2));
+        let mut target = world.component("production", "api", &World::digest(2));
+        let counts = target.groups.values_mut().flat_map(|group| group.counts.values_mut());
+        counts.for_each(|count| *count = n_units);
         let stamp = Stamp {
             promotion: "p-1".parse().unwrap(),
             environment: target.place.environment.clone(),
@@ -38,6 +77,23 @@ impl Scene {
 
     fn job(&self, direction: Direction) -> Job<'_> {
         Job { target: &self.target, snapshot: &self.snapshot, stamp: &self.stamp, direction }
+    }
+
+    fn arrived(&self, observed: &Observed) -> Result<(), String> {
+        arrived(self.job(Direction::Forward), observed, self.world.now())
+    }
+
+    async fn perform(&self, call: &UnitCall) {
+        let key = Key { id: call.title(), nonce: None };
+        self.world.provider.perform(&self.target.place, call, &key).await.unwrap();
+    }
+
+    /// How many live units rest how: state and cordon.
+    async fn rest(&self) -> Vec<(UnitState, bool)> {
+        let observed = self.observed().await;
+        let mut rest: Vec<_> = observed.fleet.live().map(|unit| (unit.state, unit.cordoned)).collect();
+        rest.sort();
+        rest
     }
 
     async fn observed(&self) -> Observed {
@@ -180,4 +236,184 @@ async fn settling_may_take_longer_than_patience() {
     scene.target.limits.settle = Millis(4_000);
     let (_, verdict) = scene.walk(Direction::Forward, |_| false).await;
     assert_eq!(verdict, Verdict::Done);
+}
+
+/// P5: what was found unhealthy must be as it was found, no healthier.
+#[tokio::test]
+async fn what_was_found_unhealthy_comes_back_as_it_was_found() {
+    for strategy in STRATEGIES {
+        let failed: Change = Box::new(|unit| unit.state = UnitState::Failed);
+        let scene = Scene::with(strategy, vec![as_it_is(), sick(), failed]).await;
+        let before = scene.observed().await.fleet;
+        assert!(!before.units[1].checks[0].passing, "it was found unhealthy");
+        scene.all_the_way(Direction::Forward).await;
+        scene.all_the_way(Direction::Back).await;
+        let observed = scene.observed().await;
+        assert_eq!(restored(scene.job(Direction::Back), &observed), Ok(()), "{strategy:?}");
+        let [sound, sick, failed] = &observed.fleet.units[..] else { panic!("{strategy:?}: {observed:?}") };
+        assert!(sound.checks[0].passing, "{strategy:?}: what was healthy is proven again");
+        assert_eq!(sick.state, UnitState::Started, "{strategy:?}");
+        let settled = [UnitState::Failed, UnitState::Stopped, UnitState::Started];
+        assert!(settled.contains(&failed.state), "{strategy:?}: {failed:?}");
+        for (now, then) in observed.fleet.units.iter().zip(&before.units) {
+            let what =
+                |unit: &Unit| (unit.digest.clone(), unit.config.clone(), unit.cordoned, unit.labels.clone());
+            assert_eq!(what(now), what(then), "{strategy:?}");
+        }
+    }
+}
+
+/// P5, the other side: a unit that was healthy when it was found must be proven healthy again.
+#[tokio::test]
+async fn what_was_found_healthy_must_come_back_healthy() {
+    for strategy in STRATEGIES {
+        let scene = Scene::with(strategy, vec![as_it_is(), sick()]).await;
+        scene.all_the_way(Direction::Forward).await;
+        scene.world.provider.change(|manners| manners.sick.push(World::digest(1)));
+        let (lines, verdict) = scene.walk(Direction::Back, |_| false).await;
+        assert!(
+            matches!(&verdict, Verdict::Failed(why) if why.contains("check alive")),
+            "{verdict:?} {lines:?}"
+        );
+    }
+}
+
+/// Nobody asks an edge to answer from units that answered nobody when they were found.
+#[tokio::test]
+async fn edges_are_not_asked_for_units_that_were_found_unhealthy() {
+    let scene = Scene::with(Strategy::BlueGreen, vec![sick(), sick()]).await;
+    scene.all_the_way(Direction::Forward).await;
+    let mut progress = Progress::new(FIRST, scene.world.now());
+    for _ in 0..2_000 {
+        let observed = Observed { all_edges: ["ams".to_owned()].into(), ..scene.observed().await };
+        let decision = next(scene.job(Direction::Back), &observed, &progress, scene.world.now());
+        progress = decision.progress;
+        for call in &decision.calls {
+            scene.perform(call).await;
+        }
+        match decision.verdict {
+            Verdict::Going { .. } => scene.world.clock.advance(Millis(100)),
+            verdict => return assert_eq!(verdict, Verdict::Done),
+        }
+    }
+    panic!("it never ends");
+}
+
+/// P5: a unit that stands in for one that is gone is what that one was, by content and configuration too.
+#[tokio::test]
+async fn a_stand_in_is_compared_like_every_other_unit() {
+    for is_stopped in [false, true] {
+        let second = if is_stopped { stopped() } else { as_it_is() };
+        let scene = Scene::with(Strategy::BlueGreen, vec![as_it_is(), second]).await;
+        scene.all_the_way(Direction::Forward).await;
+        let gone = UnitId::new("unit0002").unwrap();
+        scene.perform(&UnitCall::Destroy { unit: gone.clone() }).await;
+        scene.all_the_way(Direction::Back).await;
+        let observed = scene.observed().await;
+        assert_eq!(restored(scene.job(Direction::Back), &observed), Ok(()));
+        let stands_in = |unit: &Unit| unit.label(label::RESTORES).is_some();
+        let n = observed.fleet.units.iter().position(stands_in).unwrap();
+        assert_eq!(observed.fleet.units[n].state == UnitState::Stopped, is_stopped);
+        assert!(!observed.fleet.units[n].cordoned, "like the one that is gone");
+
+        let mut other = observed.clone();
+        other.fleet.units[n].digest = Some(World::digest(7));
+        let why = restored(scene.job(Direction::Back), &other).unwrap_err();
+        assert!(why.contains("has another digest than before"), "{why}");
+        let mut other = observed;
+        other.fleet.units[n].config = serde_json::json!({"guest": "bigger"});
+        let why = restored(scene.job(Direction::Back), &other).unwrap_err();
+        assert!(why.contains("has another configuration than before"), "{why}");
+    }
+}
+
+/// P12: as many new units as were found stopped or cordoned end so; one stopped unit per group and region is proven.
+#[tokio::test]
+async fn what_was_found_stopped_or_cordoned_ends_so() {
+    for strategy in STRATEGIES {
+        let both: Change = Box::new(|unit| (unit.state, unit.cordoned) = (UnitState::Stopped, true));
+        let far: Change = Box::new(|unit| {
+            unit.state = UnitState::Stopped;
+            unit.region = "ams".parse().unwrap();
+        });
+        let units = vec![stopped(), as_it_is(), stopped(), cordoned(), both, far];
+        let mut scene = Scene::with(strategy, units).await;
+        let counts = [("ams", 1), ("fra", 5)].map(|(region, n)| (region.parse().unwrap(), n));
+        scene.target.groups.values_mut().for_each(|group| group.counts = counts.clone().into());
+        let found = scene.rest().await;
+        let since = scene.world.provider.calls().len();
+        scene.all_the_way(Direction::Forward).await;
+        assert_eq!(scene.rest().await, found, "{strategy:?}");
+        let observed = scene.observed().await;
+        assert_eq!(scene.arrived(&observed), Ok(()), "{strategy:?}");
+        let calls = scene.world.provider.calls().split_off(since);
+        // Stopped in the end, and running in between: that one was proven out of traffic.
+        for unit in observed.fleet.live().filter(|unit| unit.state == UnitState::Stopped) {
+            let of_it: Vec<&UnitCall> =
+                calls.iter().map(|(_, call)| call).filter(|call| call.unit() == Some(&unit.id)).collect();
+            let stop = of_it.iter().position(|call| matches!(call, UnitCall::Stop { .. }));
+            let open = of_it.iter().position(|call| matches!(call, UnitCall::Uncordon { .. }));
+            assert!(open.is_none_or(|open| stop.is_none_or(|stop| stop < open)), "{strategy:?}: {of_it:?}");
+        }
+        if strategy != Strategy::BlueGreen {
+            let started = calls.iter().filter(|(_, call)| {
+                matches!(call, UnitCall::Update { unit, start: true, .. }
+                    if observed.fleet.unit(unit).is_some_and(|unit| unit.state == UnitState::Stopped))
+            });
+            assert_eq!(started.count(), 2, "one per region");
+        }
+        for (field, change) in [
+            ("digest", (|unit: &mut Unit| unit.digest = Some(World::digest(7))) as fn(&mut Unit)),
+            ("configuration", |unit| unit.config = serde_json::json!({"guest": "bigger"})),
+        ] {
+            let mut other = observed.clone();
+            let rests = |unit: &&mut Unit| !unit.is_parked() && unit.state == UnitState::Stopped;
+            change(other.fleet.units.iter_mut().find(rests).unwrap());
+            let why = scene.arrived(&other).unwrap_err();
+            assert!(why.contains(&format!("has another {field}")), "{strategy:?}: {why}");
+        }
+        let mut other = observed.clone();
+        other
+            .fleet
+            .units
+            .iter_mut()
+            .filter(|unit| unit.cordoned)
+            .for_each(|unit| unit.state = UnitState::Started);
+        assert!(scene.arrived(&other).is_err(), "{strategy:?}: it was found stopped");
+        let mut other = observed.clone();
+        other.fleet.units.iter_mut().for_each(|unit| unit.cordoned = false);
+        assert!(scene.arrived(&other).is_err(), "{strategy:?}: it was found out of traffic");
+        scene.all_the_way(Direction::Back).await;
+        assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()), "{strategy:?}");
+        assert_eq!(scene.rest().await, found, "{strategy:?}, and back");
+    }
+}
+
+/// P12: nothing of a release whose only machines rest comes to stand there unproven.
+#[tokio::test]
+async fn a_sick_release_is_found_out_where_all_units_are_stopped() {
+    for strategy in STRATEGIES {
+        let mut scene = Scene::with(strategy, vec![stopped(), stopped()]).await;
+        let found = scene.rest().await;
+        scene.target.image = scene.world.component("production", "api", &World::digest(SICK)).image;
+        let (lines, verdict) = scene.walk(Direction::Forward, |_| false).await;
+        assert!(
+            matches!(&verdict, Verdict::Failed(why) if why.contains("check alive")),
+            "{verdict:?} {lines:?}"
+        );
+        assert!(!lines.iter().any(|line| line.starts_with("uncordon")), "{strategy:?}: {lines:?}");
+        scene.all_the_way(Direction::Back).await;
+        assert_eq!(scene.rest().await, found, "{strategy:?}");
+    }
+}
+
+/// P7 where everything sleeps until it is asked: there is a unit that can be woken at every instant, old or new.
+#[tokio::test]
+async fn a_sleeping_fleet_can_be_woken_all_the_time() {
+    let scene = Scene::with(Strategy::BlueGreen, vec![stopped(), stopped()]).await;
+    assert_eq!(
+        scene.all_the_way(Direction::Forward).await,
+        "create app/fra/0, create app/fra/1, …, stop unit0004, …, stop unit0003, uncordon unit0003, \
+         uncordon unit0004, …, cordon unit0001, cordon unit0002, …, tag unit0001, tag unit0002"
+    );
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use promotion::engine::Outcome;
 use promotion::machine::Phase;
 use promotion::model::{At, CheckResult, Kind, Millis, Proof, Strategy, Unit, UnitState, UnitVersion};
+use promotion::ports::{Deployer, Key};
 use promotion::rollout::{Expected, Health, UnitCall, health};
 use promotion::testing::{Manners, World};
 
@@ -149,6 +150,37 @@ async fn p12_a_sick_release_never_takes_traffic() {
             .collect();
         assert_eq!(opened, [], "{strategy:?}");
         assert_eq!(fleet.digests(), [World::digest(1)].into(), "{strategy:?}");
+    }
+}
+
+/// "Stopped machines: one per group and region is started, proven and put back, the rest counted."
+#[tokio::test]
+async fn p12_of_the_stopped_machines_one_per_group_and_region_is_started_proven_and_put_back() {
+    for strategy in [Strategy::BlueGreen, Strategy::Rolling, Strategy::Immediate] {
+        for is_sick in [false, true] {
+            let mut world = World::new(1, Manners::default());
+            world.strategy = strategy;
+            let (first, second) = releases();
+            world.rehearsed(&first, &second).await;
+            let place = World::place("production", "api");
+            for unit in world.fleet("production", "api").await.units {
+                let key = Key { id: "a person".to_owned(), nonce: None };
+                let stop = UnitCall::Stop { unit: unit.id };
+                world.provider.perform(&place, &stop, &key).await.unwrap();
+            }
+            if is_sick {
+                world.provider.change(|manners| manners.sick.push(World::digest(2)));
+            }
+            let handle = world.approved(&second).await;
+            let outcome = handle.drive().await.unwrap();
+            let end = if is_sick { Phase::RolledBack } else { Phase::Succeeded };
+            assert_eq!(outcome, Outcome::Ended(end), "{strategy:?}");
+            let fleet = world.fleet("production", "api").await;
+            let rest: Vec<_> = fleet.live().map(|unit| (unit.state, unit.cordoned)).collect();
+            assert_eq!(rest, [(UnitState::Stopped, false); 2], "{strategy:?}");
+            let runs = World::digest(if is_sick { 1 } else { 2 });
+            assert_eq!(fleet.digests(), [runs].into(), "{strategy:?}");
+        }
     }
 }
 

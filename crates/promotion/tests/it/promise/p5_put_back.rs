@@ -25,8 +25,12 @@ enum Bad {
     SecondBroken,
 }
 
+/// The last digit of a release whose checks never pass.
+const SICK: u8 = 9;
+
 async fn world(strategy: Strategy) -> World {
-    let mut world = World::new(1, Manners::default());
+    let manners = Manners { sick: vec![World::digest(SICK)], ..Manners::default() };
+    let mut world = World::new(1, manners);
     world.strategy = strategy;
     let (first, second) = releases();
     world.rehearsed(&first, &second).await;
@@ -35,6 +39,8 @@ async fn world(strategy: Strategy) -> World {
     plant(&world, "api", 1, |unit| unit.cordoned = true);
     plant(&world, "api", 1, |unit| unit.config = json!({"guest": "bigger"}));
     plant(&world, "api", 7, |unit| unit.managed = false);
+    // And one whose checks fail: no way back makes it healthier than it was found.
+    plant(&world, "api", SICK, |_| ());
     world
 }
 

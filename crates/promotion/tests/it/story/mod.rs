@@ -24,6 +24,11 @@ pub(crate) enum Story {
     PromoteThatFails,
     Rolling,
     RollingThatFails,
+    /// With units that are found stopped, and one that is found out of traffic.
+    Idle,
+    IdleThatFails,
+    RollingIdle,
+    RollingIdleThatFails,
     Bootstrap,
     BackByPerson,
     BackByPersonThatFails,
@@ -31,11 +36,15 @@ pub(crate) enum Story {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Promote,
         Self::PromoteThatFails,
         Self::Rolling,
         Self::RollingThatFails,
+        Self::Idle,
+        Self::IdleThatFails,
+        Self::RollingIdle,
+        Self::RollingIdleThatFails,
         Self::Bootstrap,
         Self::BackByPerson,
         Self::BackByPersonThatFails,
@@ -45,13 +54,30 @@ impl Story {
     /// How it ends when nobody disturbs it.
     pub(crate) const fn end(self) -> Phase {
         match self {
-            Self::Promote | Self::Rolling | Self::Bootstrap | Self::BackByPerson | Self::Adopt => {
-                Phase::Succeeded
-            }
-            Self::PromoteThatFails | Self::RollingThatFails | Self::BackByPersonThatFails => {
-                Phase::RolledBack
-            }
+            Self::Promote
+            | Self::Rolling
+            | Self::Idle
+            | Self::RollingIdle
+            | Self::Bootstrap
+            | Self::BackByPerson
+            | Self::Adopt => Phase::Succeeded,
+            Self::PromoteThatFails
+            | Self::RollingThatFails
+            | Self::IdleThatFails
+            | Self::RollingIdleThatFails
+            | Self::BackByPersonThatFails => Phase::RolledBack,
         }
+    }
+
+    const fn is_rolling(self) -> bool {
+        matches!(
+            self,
+            Self::Rolling | Self::RollingThatFails | Self::RollingIdle | Self::RollingIdleThatFails
+        )
+    }
+
+    const fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::IdleThatFails | Self::RollingIdle | Self::RollingIdleThatFails)
     }
 
     /// The world right after somebody asked.
@@ -64,12 +90,22 @@ impl Story {
     /// The same in a world with other manners or limits.
     pub(crate) async fn asked_in(self, mut world: World) -> Asked {
         let (first, second) = releases();
-        if matches!(self, Self::Rolling | Self::RollingThatFails) {
+        if self.is_rolling() {
             world.strategy = Strategy::Rolling;
         }
         let (kind, release) = match self {
-            Self::Promote | Self::Rolling | Self::PromoteThatFails | Self::RollingThatFails => {
+            Self::Promote
+            | Self::Rolling
+            | Self::Idle
+            | Self::RollingIdle
+            | Self::PromoteThatFails
+            | Self::RollingThatFails
+            | Self::IdleThatFails
+            | Self::RollingIdleThatFails => {
                 world.rehearsed(&first, &second).await;
+                if self.is_idle() {
+                    plant_idle(&world);
+                }
                 (Kind::Promote, second)
             }
             Self::Bootstrap => (Kind::Bootstrap, first),
@@ -85,17 +121,33 @@ impl Story {
             }
         };
         match self {
-            Self::PromoteThatFails | Self::RollingThatFails => {
+            Self::PromoteThatFails
+            | Self::RollingThatFails
+            | Self::IdleThatFails
+            | Self::RollingIdleThatFails => {
                 world.suites.tell(&env("production"), "1.1.0", Verdict::Failed);
             }
             Self::BackByPersonThatFails => {
                 world.provider.change(|manners| manners.sick.push(World::digest(1)));
             }
-            Self::Promote | Self::Rolling | Self::Bootstrap | Self::BackByPerson | Self::Adopt => {}
+            Self::Promote
+            | Self::Rolling
+            | Self::Idle
+            | Self::RollingIdle
+            | Self::Bootstrap
+            | Self::BackByPerson
+            | Self::Adopt => {}
         }
         let handle = world.engine().request(world.ask("production", kind, &release)).await.unwrap();
         Asked { world, handle }
     }
+}
+
+/// Units of `api` that rest: one that a request would wake, one that none reaches, and one that runs out of traffic.
+fn plant_idle(world: &World) {
+    plant(world, "api", 1, |unit| unit.state = UnitState::Stopped);
+    plant(world, "api", 1, |unit| (unit.state, unit.cordoned) = (UnitState::Stopped, true));
+    plant(world, "api", 1, |unit| unit.cordoned = true);
 }
 
 /// Units that somebody else made: two of `api`, one of `web`.
