@@ -161,7 +161,7 @@ impl Session<'_> {
 }
 
 /// Another store's mark: two journals that do not know of each other must not both move one fleet (P2).
-fn foreign(component: &ComponentTarget, fleet: &Fleet, stamp: &Stamp) -> Option<Came> {
+pub(super) fn foreign(component: &ComponentTarget, fleet: &Fleet, stamp: &Stamp) -> Option<Came> {
     if cfg!(feature = "sabotage-p2") {
         return None;
     }

@@ -10,7 +10,7 @@ use crate::journal::{Entry, Intent, Outcome};
 use crate::model::{ComponentSnapshot, ComponentTarget, UnitId};
 use crate::ports::{Key, PortError, PortErrorKind};
 use crate::rollout::{
-    Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stamp, UnitCall, Verdict, next,
+    Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stamp, UnitCall, Verdict, next, unproven,
 };
 
 /// How a component's rollout came out.
@@ -88,7 +88,10 @@ impl Session<'_> {
                 }
             }
             match decision.verdict {
-                Verdict::Done => return Ok(Rolled::Done),
+                Verdict::Done => {
+                    unproven(rollout.job()).into_iter().for_each(|line| self.note(line));
+                    return Ok(Rolled::Done);
+                }
                 Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
                 // What a call changed shows at once as often as not: one look more, without a pause, never two.
                 Verdict::Going { .. } if !decision.calls.is_empty() && problems.is_empty() && !hurried => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::EngineError;
 use super::drive::Came;
+use super::locked::foreign;
 use super::roll::{Rolled, Rollout};
 use super::session::Session;
 use crate::journal::PromotionView;
@@ -53,12 +54,17 @@ impl Session<'_> {
     }
 
     pub(super) async fn snapshot(&mut self) -> Result<Came, EngineError> {
+        let stamp = self.stamp().await?;
         let mut components = BTreeMap::new();
         for target in self.targets() {
             let fleet = match self.engine.ports.deployer.observe_fleet(&target.place).await {
                 Ok(fleet) => fleet,
                 Err(error) => return Ok(judge(error)),
             };
+            // What another store made since the lock is not ours to put back, nor to replace.
+            if let Some(Came::Event(Event::GateClosed { why, .. })) = foreign(&target, &fleet, &stamp) {
+                return Ok(Came::failed(why));
+            }
             match ComponentSnapshot::take(target.place.clone(), &fleet) {
                 Ok(mut taken) => {
                     // Leases are ours and end with us: no part of what is put back.

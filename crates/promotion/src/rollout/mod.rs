@@ -18,4 +18,4 @@ pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, 
 pub use health::{Expected, Health, health};
 pub use next::{FIRST, next};
 pub use progress::{Mark, Progress, Stage, Turn};
-pub use proof::{arrived, restored};
+pub use proof::{arrived, restored, unproven};

@@ -2,11 +2,11 @@
 
 use flytypes::Digest;
 
-use super::call::{Job, Observed};
+use super::call::{Direction, Job, Observed};
 use super::health::{Expected, Health, health};
 use super::next::single;
-use super::sets::{found, sets, undo};
-use crate::model::{At, Millis, Proof, Unit, UnitSpec, UnitState};
+use super::sets::{Incoming, Who, found, is_ours, sets, undo};
+use crate::model::{At, Fleet, Millis, Proof, Unit, UnitSpec, UnitState, label};
 
 /// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic.
 pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String> {
@@ -14,8 +14,7 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
     single(job, observed)?;
     let mut n_units = 0_usize;
     for one in &sets.incoming {
-        let unit =
-            *found(job, &observed.fleet, one).first().ok_or_else(|| format!("{:?} is missing", one.who))?;
+        let unit = *found(job, &observed.fleet, one).first().ok_or_else(|| missing(one))?;
         in_place_of(unit, &one.spec, one.run.then_some(&one.proof), one.open, now)?;
         n_units += 1;
     }
@@ -24,6 +23,9 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
         in_place_of(unit, &want.spec, want.run.then_some(&want.proof), want.open, now)?;
         n_units += 1;
     }
+    if let Some(unit) = observed.fleet.live().find(|unit| is_strange(job, unit)) {
+        return Err(strange(unit));
+    }
     if let Some(unit) = observed.fleet.live().find(|unit| unit.digest.as_ref() != job.target.digest()) {
         return Err(format!("unit {} still has another digest", unit.id));
     }
@@ -31,6 +33,45 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
         return Err("there is no unit".to_owned());
     }
     Ok(())
+}
+
+fn missing(one: &Incoming) -> String {
+    match &one.who {
+        Who::Slot(slot) => format!("there is no unit in slot {slot}"),
+        Who::Unit(id) => format!("unit {id} is gone"),
+        Who::InsteadOf(gone) => format!("unit {gone} is gone, and no other stands in for it"),
+    }
+}
+
+/// Neither found nor made by this promotion: somebody else is at work at this place (P2).
+fn is_strange(job: Job<'_>, unit: &Unit) -> bool {
+    let was_found = job.snapshot.all().any(|record| record.unit.id == unit.id);
+    !was_found && !is_ours(job, unit) && !cfg!(feature = "sabotage-p2")
+}
+
+fn strange(unit: &Unit) -> String {
+    let maker = match (unit.label(label::PROMOTION), unit.label(label::STORE)) {
+        (Some(promotion), Some(store)) => format!(" (promotion {promotion} of store {store} made it)"),
+        _ => String::new(),
+    };
+    format!(
+        "unit {} appeared meanwhile and is not of this promotion{maker}: let whoever made it finish or remove it, \
+         then try again",
+        unit.id
+    )
+}
+
+/// How many units rest without having been started, for people: their proof is that of one in their group and region
+/// (P12). None when there is no such unit.
+pub fn unproven(job: Job<'_>) -> Option<String> {
+    let sets = sets(job, &Fleet::default(), None);
+    let rests = sets.incoming.iter().map(|one| (one.run, one.prove));
+    let rests = rests.chain(sets.in_place.iter().map(|want| (want.run, want.prove)));
+    let n = rests.filter(|(run, prove)| job.direction == Direction::Forward && !run && !prove).count();
+    let units = if n == 1 { "unit" } else { "units" };
+    (n > 0).then(|| {
+        format!("{}: {n} stopped {units} unproven, same digest and config", job.target.place.component)
+    })
 }
 
 /// Whether `unit` is what it shall be: proven when it runs; at rest by content and configuration, which are those of one
@@ -92,8 +133,7 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
         return Err(format!("unit {} has another image or configuration than before", want.unit));
     }
     for one in &sets.incoming {
-        let unit =
-            *found(job, &observed.fleet, one).first().ok_or_else(|| format!("{:?} is missing", one.who))?;
+        let unit = *found(job, &observed.fleet, one).first().ok_or_else(|| missing(one))?;
         if one.run && unit.state != UnitState::Started {
             return Err(format!("unit {} ran before and does not now", unit.id));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promotion::engine::Outcome;
+use promotion::engine::{EngineEvent, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{At, CheckResult, Kind, Millis, Proof, Strategy, Unit, UnitState, UnitVersion};
 use promotion::ports::{Deployer, Key};
@@ -172,7 +172,17 @@ async fn p12_of_the_stopped_machines_one_per_group_and_region_is_started_proven_
                 world.provider.change(|manners| manners.sick.push(World::digest(2)));
             }
             let handle = world.approved(&second).await;
+            let mut events = handle.events();
             let outcome = handle.drive().await.unwrap();
+            let mut notes = Vec::new();
+            while let Some(event) = events.try_next() {
+                if let EngineEvent::Note { text, .. } = event {
+                    notes.push(text);
+                }
+            }
+            let counted =
+                notes.iter().any(|text| text == "api: 1 stopped unit unproven, same digest and config");
+            assert_eq!(counted, !is_sick, "{strategy:?}: {notes:?}");
             let end = if is_sick { Phase::RolledBack } else { Phase::Succeeded };
             assert_eq!(outcome, Outcome::Ended(end), "{strategy:?}");
             let fleet = world.fleet("production", "api").await;

@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 use promotion::engine::{Engine, Handle, Outcome};
 use promotion::journal::{Draft, Memory, Record};
 use promotion::machine::Phase;
-use promotion::model::{EnvironmentName, Fleet, Kind, Millis, Place, StoreId};
-use promotion::ports::{Deployer, Grant, Journal, JournalError, Key, Performed, PortError};
+use promotion::model::{EnvironmentName, Fleet, Kind, Millis, Place, StoreId, UnitId, label};
+use promotion::ports::{Deployer, Grant, Journal, JournalError, Key, Performed, PortError, Randomness};
 use promotion::rollout::UnitCall;
-use promotion::testing::{Manners, Moment, Provider, Switch, World, env};
+use promotion::testing::{Manners, Moment, Provider, Seeded, Switch, World, env};
 
 use crate::story::{Asked, Story, landed, releases, shape, undisturbed};
 
@@ -218,16 +218,23 @@ async fn p2_one_engine_drives_one_promotion_of_an_environment_at_a_time() {
     assert!(cell.lock().unwrap().is_none(), "the other one was driven meanwhile");
 }
 
+/// The same provider, seen by people with a store of their own.
+fn with_another_store(world: &World) -> World {
+    let mut other = World::new(2, Manners::default());
+    other.clock = world.clock.clone();
+    other.provider = world.provider.clone();
+    other.ids = world.ids.clone();
+    other.journal = Arc::new(Memory::new(StoreId::new("store-2").unwrap(), world.clock.clone()));
+    other
+}
+
 #[tokio::test]
 async fn p2_a_fleet_with_another_stores_mark_is_refused() {
     let world = World::new(1, Manners::default());
     let (first, second) = releases();
     world.rehearsed(&first, &second).await;
     let before = shape(&world).await;
-    let mut other = World::new(2, Manners::default());
-    other.clock = world.clock.clone();
-    other.provider = world.provider.clone();
-    other.journal = Arc::new(Memory::new(StoreId::new("store-2").unwrap(), world.clock.clone()));
+    let other = with_another_store(&world);
     let (handle, outcome) = other.put("production", Kind::Adopt, &first).await.unwrap();
     assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
     let view = other.bystander().view(&handle.environment).await.unwrap();
@@ -273,4 +280,97 @@ async fn p2_a_record_under_an_old_lease_is_refused() {
         Err(JournalError::Fenced { .. })
     ));
     world.journal.append(&production, 0, Some(new.epoch), Vec::new()).await.unwrap();
+}
+
+/// A provider's client that lets others go first, by chance, and remembers what it made and what it destroyed.
+#[derive(Debug)]
+struct Polite {
+    provider: Provider,
+    chance: Arc<Seeded>,
+    made: Mutex<Vec<UnitId>>,
+    destroyed: Mutex<Vec<UnitId>>,
+}
+
+impl Polite {
+    fn new(world: &World, chance: &Arc<Seeded>) -> Arc<Self> {
+        let (provider, chance) = (world.provider.clone(), chance.clone());
+        Arc::new(Self { provider, chance, made: Mutex::default(), destroyed: Mutex::default() })
+    }
+
+    async fn wait(&self) {
+        for _ in 0..self.chance.below(4) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Deployer for Polite {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.wait().await;
+        let fleet = self.provider.observe_fleet(place).await;
+        // What is seen may be over by the time it is acted upon.
+        self.wait().await;
+        fleet
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let result = self.provider.perform(place, call, key).await;
+        if let Ok(Performed { unit: Some(unit), .. }) = &result {
+            self.made.lock().unwrap().push(unit.clone());
+        }
+        if let UnitCall::Destroy { unit } = call {
+            self.destroyed.lock().unwrap().push(unit.clone());
+        }
+        result
+    }
+}
+
+/// Two stores that know nothing of each other bootstrap one empty app with the same release at the same time: no lease
+/// and no mark is there to stop either when it looks. Whoever finds the other's machines takes its own away (P2), and
+/// never the other's (P10).
+#[tokio::test]
+async fn p2_two_stores_that_bootstrap_one_empty_app_at_once_do_not_both_succeed() {
+    let mut n_met = 0;
+    for seed in 0..40 {
+        let chance = Arc::new(Seeded::new(seed));
+        let world = World::new(seed, Manners::default());
+        let other = with_another_store(&world);
+        let mut sides = Vec::new();
+        for world in [&world, &other] {
+            let client = Polite::new(world, &chance);
+            let mut ports = world.ports(&Switch::new(Moment::Never));
+            ports.deployer = client.clone();
+            let engine = Engine::new(world.options.clone(), ports);
+            let ask = world.ask("production", Kind::Bootstrap, &releases().0);
+            sides.push((client, engine.request(ask).await.unwrap(), world.journal.store_id().await.unwrap()));
+        }
+        let (one, two) = tokio::join!(sides[0].1.drive(), sides[1].1.drive());
+        let ends = [one.unwrap(), two.unwrap()];
+        let succeeded = Outcome::Ended(Phase::Succeeded);
+        assert!(ends.iter().any(|end| *end != succeeded), "seed {seed}: both succeeded");
+        let changed = |end: &Outcome| matches!(end, Outcome::Ended(Phase::Succeeded | Phase::RolledBack));
+        n_met += u32::from(ends.iter().all(changed));
+        for (end, (client, _, store)) in ends.iter().zip(&sides) {
+            let mut n_units = 0;
+            for component in ["api", "web"] {
+                let units = world.fleet("production", component).await.units;
+                n_units +=
+                    units.iter().filter(|unit| unit.label(label::STORE) == Some(store.as_str())).count();
+            }
+            let expected = match end {
+                Outcome::Ended(Phase::Succeeded) => 3,
+                Outcome::Ended(Phase::RolledBack | Phase::Blocked | Phase::Aborted) => 0,
+                end => panic!("seed {seed}: {end:?}"),
+            };
+            assert_eq!(n_units, expected, "seed {seed}: {store} {ends:?}");
+            let made = client.made.lock().unwrap();
+            let destroyed = client.destroyed.lock().unwrap();
+            assert!(
+                destroyed.iter().all(|unit| made.contains(unit)),
+                "seed {seed}: {store} destroyed another's"
+            );
+        }
+    }
+    assert!(n_met > 0, "in some of the runs both made machines");
 }
