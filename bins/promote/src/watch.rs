@@ -3,7 +3,6 @@
 use clikit::{Context, Exit, Failure, Interrupt, Output, Progress};
 use promotion::engine::{Engine, EngineEvent, Events, Handle, Outcome};
 use promotion::machine::Phase;
-use promotion::rollout::Direction;
 
 use crate::find::engine_failure;
 
@@ -95,8 +94,7 @@ pub(crate) fn line(event: &EngineEvent) -> String {
         EngineEvent::Phase { phase, why: Some(why), .. } => format!("{phase}: {why}"),
         EngineEvent::Phase { phase, why: None, .. } => phase.to_string(),
         EngineEvent::Stage { component, direction, stage, .. } => {
-            let way = if *direction == Direction::Back { " (back)" } else { "" };
-            format!("  {component}{way}: {}", format!("{stage:?}").to_lowercase())
+            format!("  {component}: {}", stage.title(*direction))
         }
         EngineEvent::Call { component, call, problem: None, .. } => format!("  {component}: {call}"),
         EngineEvent::Call { component, call, problem: Some(problem), .. } => {

@@ -65,7 +65,7 @@ impl<'a> Look<'a> {
             Stage::Opening => self.open(),
             Stage::SettlingIn => self.settle_in(),
             Stage::Closing => self.close(),
-            Stage::SettlingOut => self.wait(self.settle(), Stage::Draining, "edges forget the old units"),
+            Stage::SettlingOut => self.wait(self.settle(), Stage::Draining),
             Stage::Draining => self.drain(),
             Stage::Stopping => self.stop(),
             Stage::Leaving => self.leave(),
@@ -82,7 +82,32 @@ impl<'a> Look<'a> {
         self.progress.go(stage, self.now);
         self.is_entered = true;
         self.sets = sets(self.job, &self.observed.fleet, Some(&self.progress));
-        going(format!("{stage:?}"))
+        self.going()
+    }
+
+    /// Under way, as far as the stage's own words say it.
+    fn going(&self) -> Verdict {
+        Verdict::Going { why: self.title(), wake: None }
+    }
+
+    fn title(&self) -> String {
+        self.progress.stage.title(self.job.direction).to_owned()
+    }
+
+    /// The units that go, in words.
+    const fn leavers(&self) -> &'static str {
+        match self.job.direction {
+            Direction::Forward => "the old units",
+            Direction::Back => "the new units",
+        }
+    }
+
+    /// The units that come in, in words.
+    const fn comers(&self) -> &'static str {
+        match self.job.direction {
+            Direction::Forward => "the new units",
+            Direction::Back => "the old units",
+        }
     }
 
     /// Whether the stage took too long; the time in which a lost create may still land is not its own.
@@ -93,13 +118,9 @@ impl<'a> Look<'a> {
         self.now.since(begun) > limits.wait
     }
 
-    fn wait(&mut self, time: Millis, then: Stage, why: &str) -> Verdict {
+    fn wait(&mut self, time: Millis, then: Stage) -> Verdict {
         let wake = self.progress.since.plus(time);
-        if self.now >= wake {
-            self.go(then)
-        } else {
-            Verdict::Going { why: why.to_owned(), wake: Some(wake) }
-        }
+        if self.now >= wake { self.go(then) } else { Verdict::Going { why: self.title(), wake: Some(wake) } }
     }
 
     fn in_place(&mut self) -> Verdict {
@@ -261,10 +282,10 @@ impl<'a> Look<'a> {
             return self.go(Stage::SettlingIn);
         }
         if self.late() {
-            return Verdict::Failed(format!("{} units would not take traffic", closed.len()));
+            return Verdict::Failed(format!("{} of {} would not take traffic", closed.len(), self.comers()));
         }
         self.calls.extend(closed.into_iter().map(|unit| UnitCall::Uncordon { unit }));
-        going("putting the new units into traffic".to_owned())
+        self.going()
     }
 
     fn settle_in(&mut self) -> Verdict {
@@ -290,9 +311,9 @@ impl<'a> Look<'a> {
         if self.late()
             && let Some(edge) = silent.first()
         {
-            return Verdict::Failed(format!("edge {edge} does not answer from the new units"));
+            return Verdict::Failed(format!("edge {edge} does not answer from {}", self.comers()));
         }
-        Verdict::Going { why: "every edge must answer from the new units".to_owned(), wake: Some(wake) }
+        Verdict::Going { why: self.title(), wake: Some(wake) }
     }
 
     fn outgoing_units(&self) -> Vec<&'a Unit> {
@@ -312,17 +333,17 @@ impl<'a> Look<'a> {
             return self.go(if were_closed { Stage::Stopping } else { Stage::SettlingOut });
         }
         if self.late() {
-            return Verdict::Failed(format!("{} units stay in traffic", open.len()));
+            return Verdict::Failed(format!("{} of {} stay in traffic", open.len(), self.leavers()));
         }
         self.calls.extend(open.into_iter().map(|unit| UnitCall::Cordon { unit }));
-        going("taking the old units out of traffic".to_owned())
+        self.going()
     }
 
     fn drain(&mut self) -> Verdict {
         let busy = self.outgoing_units().iter().any(|unit| unit.concurrency != Some(0));
         let time =
             if busy && !cfg!(feature = "sabotage-p7") { self.job.target.limits.drain } else { Millis::ZERO };
-        self.wait(time, Stage::Stopping, "requests in flight end")
+        self.wait(time, Stage::Stopping)
     }
 
     fn stop(&mut self) -> Verdict {
@@ -341,9 +362,9 @@ impl<'a> Look<'a> {
             return self.go(Stage::Leaving);
         }
         if self.late() {
-            return Verdict::Failed("the old units do not stop".to_owned());
+            return Verdict::Failed(format!("{} do not stop", self.leavers()));
         }
-        going("stopping the old units".to_owned())
+        self.going()
     }
 
     fn leave(&mut self) -> Verdict {
@@ -377,9 +398,9 @@ impl<'a> Look<'a> {
             return self.go(Stage::Resting);
         }
         if self.late() {
-            return Verdict::Failed("the old units stay".to_owned());
+            return Verdict::Failed(format!("{} could not be put away", self.leavers()));
         }
-        going("putting the old units away".to_owned())
+        self.going()
     }
 
     /// What remains is put as it was found; a create whose answer was lost may land until the client's own timeout.
@@ -399,9 +420,9 @@ impl<'a> Look<'a> {
         }
         if !self.calls.is_empty() {
             if self.late() {
-                return Verdict::Failed("the units do not come to rest as they were found".to_owned());
+                return Verdict::Failed("the units do not come to rest".to_owned());
             }
-            return going("putting units to rest as they were found".to_owned());
+            return self.going();
         }
         match self.progress.lost.map(|lost| lost.plus(self.job.target.limits.client_timeout)) {
             Some(wake) if self.now < wake && !cfg!(feature = "sabotage-p3") => Verdict::Going {
@@ -502,10 +523,6 @@ impl<'a> Look<'a> {
 
 fn is_up(unit: &Unit) -> bool {
     matches!(unit.state, UnitState::Started | UnitState::Starting)
-}
-
-fn going(why: String) -> Verdict {
-    Verdict::Going { why, wake: None }
 }
 
 /// Whether every unit of `observed` that this promotion made stands in a slot of its own.

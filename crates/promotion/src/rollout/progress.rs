@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::call::Direction;
 use crate::model::{At, UnitId, UnitVersion};
 
 /// Where a component's rollout stands.
@@ -32,6 +33,36 @@ pub enum Stage {
     Resting,
     /// Nothing is left to do.
     Done,
+}
+
+impl Stage {
+    /// What goes on, for people. On the way there the new units come in and the old ones go, on the way back the other
+    /// way round.
+    pub const fn title(self, direction: Direction) -> &'static str {
+        match (self, direction) {
+            (Self::InPlace, Direction::Forward) => "changing units in place",
+            (Self::InPlace, Direction::Back) => "changing units back in place",
+            (Self::Filling, Direction::Forward) => "bringing the new units up",
+            (Self::Filling, Direction::Back) => "bringing the old units up again",
+            (Self::Opening, Direction::Forward) => "putting the new units into traffic",
+            (Self::Opening, Direction::Back) => "putting the old units back into traffic",
+            (Self::SettlingIn, Direction::Forward) => "every edge must hear of the new units",
+            (Self::SettlingIn, Direction::Back) => "every edge must hear of the old units again",
+            (Self::Closing, Direction::Forward) => "taking the old units out of traffic",
+            (Self::Closing, Direction::Back) => "taking the new units out of traffic",
+            (Self::SettlingOut, Direction::Forward) => "every edge must forget the old units",
+            (Self::SettlingOut, Direction::Back) => "every edge must forget the new units",
+            (Self::Draining, Direction::Forward) => "requests in flight to the old units end",
+            (Self::Draining, Direction::Back) => "requests in flight to the new units end",
+            (Self::Stopping, Direction::Forward) => "stopping the old units",
+            (Self::Stopping, Direction::Back) => "stopping the new units",
+            (Self::Leaving, Direction::Forward) => "parking the old units",
+            (Self::Leaving, Direction::Back) => "taking the new units away",
+            (Self::Resting, Direction::Forward) => "putting units to rest",
+            (Self::Resting, Direction::Back) => "putting units to rest as they were found",
+            (Self::Done, _) => "nothing is left to do",
+        }
+    }
 }
 
 /// Where one unit stands while it is changed in place.

@@ -417,3 +417,67 @@ async fn a_sleeping_fleet_can_be_woken_all_the_time() {
          uncordon unit0004, …, cordon unit0001, cordon unit0002, …, tag unit0001, tag unit0002"
     );
 }
+
+/// A unit that nobody planned for and that runs what shall run: somebody else is at work here (P2). Parked units and
+/// those that deploys leave alone are none of it.
+#[tokio::test]
+async fn a_unit_that_appears_meanwhile_is_no_part_of_what_arrived() {
+    for strategy in STRATEGIES {
+        let scene = Scene::new(strategy).await;
+        scene.all_the_way(Direction::Forward).await;
+        let observed = scene.observed().await;
+        assert_eq!(scene.arrived(&observed), Ok(()), "{strategy:?}");
+        let mut stranger = observed.fleet.live().next().unwrap().clone();
+        stranger.id = "unit9999".parse().unwrap();
+        stranger.labels.insert(label::PROMOTION.to_owned(), "p-2".to_owned());
+        stranger.labels.insert(label::STORE.to_owned(), "store-2".to_owned());
+        let with = |change: &dyn Fn(&mut Unit)| {
+            let (mut observed, mut stranger) = (observed.clone(), stranger.clone());
+            change(&mut stranger);
+            observed.fleet.units.push(stranger);
+            scene.arrived(&observed)
+        };
+        let why = with(&|_| ()).unwrap_err();
+        assert!(why.contains("unit9999 appeared meanwhile") && why.contains("of store store-2"), "{why}");
+        assert!(with(&|unit| unit.labels.clear()).is_err(), "{strategy:?}: nor is one without a mark");
+        assert_eq!(with(&|unit| unit.managed = false), Ok(()), "{strategy:?}");
+        let parked = |unit: &mut Unit| {
+            unit.labels.insert(label::PARKED_UNTIL.to_owned(), "2027-01-16T00:00:00Z".to_owned());
+        };
+        assert_eq!(with(&parked), Ok(()), "{strategy:?}");
+    }
+}
+
+/// What people read names the units that come and go the right way round.
+#[tokio::test]
+async fn words_say_which_units_come_and_which_go() {
+    let scene = Scene::new(Strategy::BlueGreen).await;
+    for (direction, come, go) in [(Direction::Forward, "new", "old"), (Direction::Back, "old", "new")] {
+        let mut said = Vec::new();
+        let mut progress = Progress::new(FIRST, scene.world.now());
+        for _ in 0..2_000 {
+            let decision = next(scene.job(direction), &scene.observed().await, &progress, scene.world.now());
+            progress = decision.progress;
+            for call in &decision.calls {
+                scene.perform(call).await;
+            }
+            let Verdict::Going { why, .. } = decision.verdict else { break };
+            said.push((progress.stage, why));
+            scene.world.clock.advance(Millis(100));
+        }
+        let about = |stage: Stage| said.iter().filter(move |(at, _)| *at == stage).map(|(_, why)| why);
+        for (stages, which) in [
+            ([Stage::Opening, Stage::SettlingIn], come),
+            ([Stage::Closing, Stage::SettlingOut], go),
+            ([Stage::Stopping, Stage::Leaving], go),
+        ] {
+            for stage in stages {
+                assert!(about(stage).next().is_some(), "{direction:?}: {stage:?} was seen");
+                let units = format!("the {which} units");
+                assert!(about(stage).all(|why| why.contains(&units)), "{stage:?} {direction:?}: {said:?}");
+            }
+        }
+        let names = said.iter().any(|(stage, why)| *why == format!("{stage:?}"));
+        assert!(!names, "no name of a type reaches people: {said:?}");
+    }
+}
