@@ -278,21 +278,14 @@ impl PromotionView {
 
 /// What an outcome adds to what must be remembered.
 fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, at: At) {
-    let is_lost = match outcome {
-        Outcome::Settled => true,
-        Outcome::Failed(error) => error.kind == PortErrorKind::Ambiguous,
-        Outcome::Performed(_) => false,
-    };
-    if is_lost {
-        progress.lost = Some(at);
-    }
-    match (call, outcome) {
-        (UnitCall::Update { unit, .. }, Outcome::Performed(done)) => {
-            if let Some(version) = &done.version {
+    match outcome {
+        Outcome::Settled => progress.lose(call, at),
+        Outcome::Failed(error) if error.kind == PortErrorKind::Ambiguous => progress.lose(call, at),
+        Outcome::Failed(_) => {}
+        Outcome::Performed(done) => {
+            if let (UnitCall::Update { unit, .. }, Some(version)) = (call, &done.version) {
                 progress.versions.insert(unit.clone(), version.clone());
             }
         }
-        (UnitCall::Create { .. }, _) if is_lost => progress.lost_create = Some(at),
-        _ => {}
     }
 }

@@ -17,5 +17,5 @@ mod tests;
 pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, Verdict};
 pub use health::{Expected, Health, health};
 pub use next::{FIRST, next};
-pub use progress::{Mark, Progress, Stage, Turn};
+pub use progress::{LateCall, Mark, Progress, Stage, Turn};
 pub use proof::{arrived, restored, unproven};

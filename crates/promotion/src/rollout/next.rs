@@ -80,6 +80,8 @@ impl<'a> Look<'a> {
 
     fn go(&mut self, stage: Stage) -> Verdict {
         self.progress.go(stage, self.now);
+        let timeout = self.job.target.limits.client_timeout;
+        self.progress.late.retain(|late| self.now < late.at.plus(timeout));
         self.is_entered = true;
         self.sets = sets(self.job, &self.observed.fleet, Some(&self.progress));
         self.going()
@@ -403,7 +405,7 @@ impl<'a> Look<'a> {
         self.going()
     }
 
-    /// What remains is put as it was found; a create whose answer was lost may land until the client's own timeout.
+    /// What remains is put as it shall be; what was sent and not answered may land until the client's own timeout.
     fn rest(&mut self) -> Verdict {
         match self.job.direction {
             Direction::Back if self.is_disturbed() => {
@@ -424,7 +426,8 @@ impl<'a> Look<'a> {
             }
             return self.going();
         }
-        match self.progress.lost.map(|lost| lost.plus(self.job.target.limits.client_timeout)) {
+        let timeout = self.job.target.limits.client_timeout;
+        match self.progress.unsettled_until(&self.observed.fleet, timeout) {
             Some(wake) if self.now < wake && !cfg!(feature = "sabotage-p3") => Verdict::Going {
                 why: "a call whose answer was lost may still land".to_owned(),
                 wake: Some(wake),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Direction;
-use crate::model::{At, UnitId, UnitVersion};
+use super::call::{Direction, UnitCall};
+use crate::model::{At, Fleet, Millis, UnitId, UnitState, UnitVersion};
 
 /// Where a component's rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -119,12 +119,45 @@ pub struct Progress {
     /// The version each unit got by our update.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<UnitId, UnitVersion>,
-    /// When an answer to any call was last lost: it may still land, until the client's own timeout.
+    /// When an answer was last lost to a call that no lease fences, a create or a tag: it may still land, until the
+    /// client's own timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<At>,
     /// When an answer to a create was last lost: a duplicate may still appear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_create: Option<At>,
+    /// Calls on units whose answers were lost, each kind once per unit: whether one may still land matters only where
+    /// it would change something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateCall>,
+}
+
+/// A call whose answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateCall {
+    /// When.
+    pub at: At,
+    /// The call.
+    pub call: UnitCall,
+}
+
+impl LateCall {
+    /// Whether `fleet` would change if it landed now. The unit's lease does not fence it: that is ours, and is given
+    /// back in the end; whoever leases the unit next does.
+    pub(super) fn would_change(&self, fleet: &Fleet) -> bool {
+        let Some(unit) = self.call.unit().and_then(|unit| fleet.unit(unit)) else { return false };
+        let is_up = matches!(unit.state, UnitState::Started | UnitState::Starting);
+        match &self.call {
+            // Refused by a unit that has moved on.
+            UnitCall::Update { expect, .. } => unit.version == *expect,
+            UnitCall::Start { .. } => !is_up,
+            UnitCall::Stop { .. } => unit.state != UnitState::Stopped,
+            UnitCall::Cordon { .. } => !unit.cordoned,
+            UnitCall::Uncordon { .. } => unit.cordoned,
+            UnitCall::Create { .. } | UnitCall::Tag { .. } | UnitCall::Destroy { .. } => true,
+            UnitCall::Lease { .. } | UnitCall::Unlease { .. } => false,
+        }
+    }
 }
 
 impl Progress {
@@ -139,13 +172,34 @@ impl Progress {
             versions: BTreeMap::new(),
             lost: None,
             lost_create: None,
+            late: Vec::new(),
         }
+    }
+
+    /// Keeps in mind that the answer to `call` was lost.
+    pub(crate) fn lose(&mut self, call: &UnitCall, at: At) {
+        if matches!(call, UnitCall::Create { .. }) {
+            self.lost_create = Some(at);
+        }
+        if matches!(call, UnitCall::Create { .. } | UnitCall::Tag { .. }) {
+            self.lost = Some(at);
+            return;
+        }
+        self.late.retain(|late| (late.call.verb(), late.call.unit()) != (call.verb(), call.unit()));
+        self.late.push(LateCall { at, call: call.clone() });
+    }
+
+    /// Until when a call whose answer was lost may still land and change something in `fleet`.
+    pub(super) fn unsettled_until(&self, fleet: &Fleet, timeout: Millis) -> Option<At> {
+        let late = self.late.iter().filter(|late| late.would_change(fleet)).map(|late| late.at);
+        late.chain(self.lost).max().map(|lost| lost.plus(timeout))
     }
 
     /// The beginning of the way back from here: what may still land stays in mind.
     #[must_use]
     pub fn turned(&self, stage: Stage, now: At) -> Self {
-        Self { lost: self.lost, lost_create: self.lost_create, ..Self::new(stage, now) }
+        let late = self.late.clone();
+        Self { lost: self.lost, lost_create: self.lost_create, late, ..Self::new(stage, now) }
     }
 
     /// Taken up again after nobody looked for a while: patience counts from now. Waiting anew is safe, and a unit is

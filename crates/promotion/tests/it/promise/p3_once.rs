@@ -1,8 +1,10 @@
 //! P3: every effect has one result at the provider, whatever call is lost, late, refused or lands twice; and with it
 //! P5 and P6: the environment is the one or the other, never a mixture.
 
+use promotion::model::Millis;
 use promotion::ports::Randomness;
-use promotion::testing::{Moment, Seeded};
+use promotion::rollout::UnitCall;
+use promotion::testing::{Fault, Manners, Moment, Seeded, World};
 
 use crate::story::{Story, fault, fault_sweep, faults, shape, undisturbed};
 
@@ -50,4 +52,38 @@ async fn p3_no_effect_lands_twice_when_a_call_fails_and_the_runner_dies() {
         }
     }
     assert!(wrong.is_empty(), "{} of {PAIRS}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// "What no lease fences (create, metadata) is settled by listing until nothing changes for the client's own timeout."
+/// A unit's other calls are fenced by whoever leases it next, and cost that time only where their landing would still
+/// change what stands there: of these stories that is the cordon of a unit that is in traffic again. An update that
+/// lands late is refused, for the unit's version has moved on.
+#[tokio::test]
+async fn p3_a_lost_answer_costs_the_clients_timeout_only_where_it_could_change_something() {
+    const TIMEOUT: Millis = Millis::secs(60);
+    for story in [Story::Promote, Story::Rolling] {
+        let mut world = World::new(1, Manners::default());
+        world.limits.client_timeout = TIMEOUT;
+        let asked = story.asked_in(world).await;
+        let calm = asked.fork().await;
+        let first = calm.world.provider.asked();
+        calm.play(&calm.world.engine()).await.unwrap();
+        let took = |run: &crate::story::Asked| run.world.now().since(asked.world.now());
+        for n in first..calm.world.provider.asked() {
+            let call = calm.world.provider.asked_for(n).unwrap();
+            let rests = match call {
+                UnitCall::Lease { .. } | UnitCall::Unlease { .. } => continue,
+                UnitCall::Create { .. } | UnitCall::Tag { .. } => true,
+                UnitCall::Cordon { .. } => story == Story::Rolling,
+                _ => false,
+            };
+            let run = asked.fork().await;
+            run.world.provider.fail(n, Fault::LostAnswer);
+            run.play(&run.world.engine()).await.unwrap();
+            assert_eq!(run.phase().await, story.end(), "{story:?}, {}", call.title());
+            let more = Millis(took(&run).0.saturating_sub(took(&calm).0));
+            let (least, most) = (Millis(TIMEOUT.0 / 2), Millis(TIMEOUT.0 / 4));
+            assert!(if rests { more >= least } else { more <= most }, "{story:?}, {}: {more}", call.title());
+        }
+    }
 }
