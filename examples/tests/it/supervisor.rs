@@ -35,6 +35,7 @@ async fn a_supervisor_of_local_processes_conforms() {
         patience: Millis::secs(60),
         has_leases: false,
         has_cordons: true,
+        has_room: true,
     };
     let supervisor = Supervisor::new(root.path(), fixture.place.clone(), Arc::new(Wall));
     deployer(&supervisor, &fixture, &Wall).await;

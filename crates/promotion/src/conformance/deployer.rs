@@ -34,6 +34,8 @@ pub struct DeployerFixture {
     pub has_leases: bool,
     /// Whether units can be taken out of traffic.
     pub has_cordons: bool,
+    /// Whether the place holds more than one unit; where it does not, it refuses a second one.
+    pub has_room: bool,
 }
 
 /// Every case. Leaves the place as empty as it was.
@@ -45,11 +47,7 @@ pub async fn deployer(deployer: &dyn Deployer, fixture: &DeployerFixture, clock:
         assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
     }
     let first = suite.creates("app/0").await;
-    let second = suite.creates("app/1").await;
-    assert_ne!(first, second, "a create makes a unit each time");
-    let ids: Vec<UnitId> = suite.fleet().await.units.into_iter().map(|unit| unit.id).collect();
-    assert!(ids.is_sorted(), "a fleet is sorted by id");
-    assert_eq!(ids.len(), 2);
+    let second = suite.second(&first).await;
     if fixture.has_cordons {
         suite.opens_and_closes(&first).await;
     }
@@ -60,7 +58,9 @@ pub async fn deployer(deployer: &dyn Deployer, fixture: &DeployerFixture, clock:
         suite.leases(&first).await;
     }
     suite.destroys(&first).await;
-    suite.destroys(&second).await;
+    if let Some(second) = &second {
+        suite.destroys(second).await;
+    }
     assert_eq!(suite.fleet().await.units, [], "nothing is left");
 }
 
@@ -135,14 +135,37 @@ impl Suite<'_> {
         }
     }
 
-    async fn creates(&self, slot: &str) -> UnitId {
+    fn create(&self, slot: &str) -> (UnitCall, BTreeMap<String, String>) {
         let slot = Slot::new(slot).expect("a name");
         let labels = BTreeMap::from([
             (label::PROMOTION.to_owned(), "conformance".to_owned()),
             (label::SLOT.to_owned(), slot.to_string()),
         ]);
+        let spec = self.spec(&self.fixture.images[0]);
+        (UnitCall::Create { slot, spec, labels: labels.clone(), open: false }, labels)
+    }
+
+    /// A second unit beside the first; none where the place holds only one.
+    async fn second(&self, first: &UnitId) -> Option<UnitId> {
+        if !self.fixture.has_room {
+            let before = self.fleet().await;
+            let refused = self.call(&self.create("app/1").0, None).await;
+            let error = refused.expect_err("a place that is full takes no other unit");
+            assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
+            assert_eq!(self.fleet().await, before, "and what is there stays as it is");
+            return None;
+        }
+        let second = self.creates("app/1").await;
+        assert_ne!(*first, second, "a create makes a unit each time");
+        let ids: Vec<UnitId> = self.fleet().await.units.into_iter().map(|unit| unit.id).collect();
+        assert!(ids.is_sorted(), "a fleet is sorted by id");
+        assert_eq!(ids.len(), 2);
+        Some(second)
+    }
+
+    async fn creates(&self, slot: &str) -> UnitId {
         let image = &self.fixture.images[0];
-        let call = UnitCall::Create { slot, spec: self.spec(image), labels: labels.clone(), open: false };
+        let (call, labels) = self.create(slot);
         let id = self.does(&call).await.unit.expect("a create says which unit it made");
         let unit = self.unit(&id).await;
         assert_eq!(unit.labels, labels, "labels are there with the unit, so that it can be found again");
@@ -224,6 +247,17 @@ impl Suite<'_> {
         self.does(&UnitCall::Start { unit: id.clone() }).await;
         self.until_healthy(id, &self.fixture.images[0]).await;
         self.does(&UnitCall::Start { unit: id.clone() }).await;
+        self.does(&UnitCall::Stop { unit: id.clone() }).await;
+        let rests = self.until(id, "it stops", |unit| unit.state == UnitState::Stopped).await;
+        let wakes = UnitCall::Update {
+            unit: id.clone(),
+            expect: rests.version,
+            spec: self.spec(&self.fixture.images[1]),
+            labels: BTreeMap::new(),
+            start: true,
+        };
+        self.does(&wakes).await;
+        self.until_healthy(id, &self.fixture.images[1]).await;
     }
 
     async fn leases(&self, id: &UnitId) {
@@ -233,6 +267,9 @@ impl Suite<'_> {
             description: format!("conformance {who}"),
         };
         let nonce = self.does(&take("one")).await.nonce.expect("a lease has a number");
+        let shown = self.unit(id).await.lease.expect("a fleet shows who holds a unit");
+        assert_eq!(shown.description, "conformance one", "in the holder's own words");
+        assert!(shown.expires_at > self.clock.now(), "and until when: {shown:?}");
         let again = self.call(&take("one"), Some(&nonce)).await.expect("its holder may refresh it");
         assert_eq!(again.nonce.as_ref(), Some(&nonce), "a refreshed lease keeps its number");
         let other = self.call(&take("two"), None).await.expect_err("it is held");
@@ -249,11 +286,14 @@ impl Suite<'_> {
         self.until(id, "it stops", |unit| unit.state == UnitState::Stopped).await;
         let unlease = UnitCall::Unlease { unit: id.clone() };
         self.call(&unlease, Some(&nonce)).await.expect("the lease is given back");
+        self.call(&unlease, Some(&nonce)).await.expect("a second time it is there already");
+        assert_eq!(self.unit(id).await.lease, None, "nobody holds it");
         self.does(&UnitCall::Start { unit: id.clone() }).await;
         self.until(id, "anybody may start it", |unit| unit.state == UnitState::Started).await;
     }
 
     async fn destroys(&self, id: &UnitId) {
+        let last = self.unit(id).await;
         self.does(&UnitCall::Destroy { unit: id.clone() }).await;
         let begun = self.clock.now();
         while self.fleet().await.unit(id).is_some() {
@@ -261,8 +301,23 @@ impl Suite<'_> {
             self.clock.sleep(Millis(50)).await;
         }
         self.does(&UnitCall::Destroy { unit: id.clone() }).await;
-        let stop = self.call(&UnitCall::Stop { unit: id.clone() }, None).await;
-        let error = stop.expect_err("what is gone cannot be stopped");
-        assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
+        let unit = || id.clone();
+        self.does(&UnitCall::Unlease { unit: unit() }).await;
+        let calls = [
+            UnitCall::Stop { unit: unit() },
+            UnitCall::Start { unit: unit() },
+            UnitCall::Tag { unit: unit(), labels: BTreeMap::new() },
+            UnitCall::Update {
+                unit: unit(),
+                expect: last.version,
+                spec: self.spec(&self.fixture.images[0]),
+                labels: BTreeMap::new(),
+                start: true,
+            },
+        ];
+        for call in calls {
+            let error = self.call(&call, None).await.expect_err("what is gone cannot be changed");
+            assert_eq!(error.kind, PortErrorKind::Refused, "{}: {error}", call.title());
+        }
     }
 }

@@ -34,7 +34,7 @@ pub struct Performed {
 /// `perform` may be cancelled at any await: the call may then have happened, exactly as when its answer is lost.
 /// Repeating a call whose effect is already there succeeds (start a started unit, destroy a gone one, take a lease
 /// that is ours), except `Create`, which the engine looks up by its slot before it repeats it, and `Update`, which is
-/// refused when the unit's version moved on.
+/// refused when the unit's version moved on. A place that holds one unit only refuses a second `Create`.
 #[async_trait]
 pub trait Deployer: Debug + Send + Sync + 'static {
     /// All units of the place that are not destroyed, sorted by id. A place that does not exist is an error of kind

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flyclient::fly::wire::{CreateMachine, ListMachines, NewLease, StopMachine, UpdateMachine};
+use flyclient::fly::wire::{
+    CreateMachine, ListMachines, NewLease, StopMachine, UpdateMachine, WaitFor, WaitMachine,
+};
 use flyclient::fly::{AppHandle, Client, Error, ErrorKind};
 use flytypes::wire::{Machine, MachineState};
 use flytypes::{AppName, InstanceId, MachineId, Region};
@@ -34,6 +36,9 @@ impl FlyDeployer {
     }
 }
 
+/// The longest wait for a new version to lie at rest, an image pulled included.
+const LIES_MAX: Duration = Duration::from_secs(30);
+
 fn refused(error: impl std::fmt::Display) -> PortError {
     PortError::refused(error.to_string())
 }
@@ -50,12 +55,30 @@ fn done(machine: &Machine) -> Performed {
     }
 }
 
-/// Success although the call failed: its effect is there already.
-fn unless(result: Result<(), Error>, is_there: impl Fn(&ErrorKind) -> bool) -> Result<Performed, PortError> {
+/// Success where the machine is gone, or its lease: the effect is there already.
+fn unless_gone(result: Result<(), Error>) -> Result<Performed, PortError> {
     match result {
         Ok(()) => Ok(Performed::default()),
-        Err(error) if is_there(error.kind()) => Ok(Performed::default()),
+        Err(error) if error.is_not_found() => Ok(Performed::default()),
         Err(error) => Err(port(&error)),
+    }
+}
+
+/// What a failed call on a machine means. The state that a call met passes by itself, but for one: being destroyed.
+async fn judged(app: &AppHandle, id: &MachineId, error: &Error) -> PortError {
+    if *error.kind() == ErrorKind::Precondition
+        && let Ok(machine) = app.machines().get(id).await
+        && unit::state(&machine).is_none()
+    {
+        return PortError::refused(format!("machine {id} is gone: {}", port(error).message));
+    }
+    port(error)
+}
+
+async fn changed(app: &AppHandle, id: &MachineId, result: Result<(), Error>) -> Result<Performed, PortError> {
+    match result {
+        Ok(()) => Ok(Performed::default()),
+        Err(error) => Err(judged(app, id, &error).await),
     }
 }
 
@@ -90,18 +113,20 @@ impl Deployer for FlyDeployer {
             }
             UnitCall::Start { unit } => start(&app, &machine_id(unit)?, nonce).await,
             UnitCall::Stop { unit } => {
-                let stopped = app.machines().stop(&machine_id(unit)?, &StopMachine::default(), nonce).await;
-                unless(stopped, |_| false)
+                let id = machine_id(unit)?;
+                let stopped = app.machines().stop(&id, &StopMachine::default(), nonce).await;
+                changed(&app, &id, stopped).await
             }
             UnitCall::Cordon { unit } => {
-                unless(app.machines().cordon(&machine_id(unit)?, nonce).await, |_| false)
+                let id = machine_id(unit)?;
+                changed(&app, &id, app.machines().cordon(&id, nonce).await).await
             }
             UnitCall::Uncordon { unit } => {
-                unless(app.machines().uncordon(&machine_id(unit)?, nonce).await, |_| false)
+                let id = machine_id(unit)?;
+                changed(&app, &id, app.machines().uncordon(&id, nonce).await).await
             }
             UnitCall::Destroy { unit } => {
-                let destroyed = app.machines().destroy(&machine_id(unit)?, true, nonce).await;
-                unless(destroyed, |kind| *kind == ErrorKind::NotFound)
+                unless_gone(app.machines().destroy(&machine_id(unit)?, true, nonce).await)
             }
             UnitCall::Tag { unit, labels } => tag(&app, &machine_id(unit)?, labels).await,
             UnitCall::Lease { unit, ttl, description } => {
@@ -109,10 +134,7 @@ impl Deployer for FlyDeployer {
             }
             UnitCall::Unlease { unit } => match nonce {
                 None => Ok(Performed::default()),
-                Some(nonce) => {
-                    let released = app.leases().release(&machine_id(unit)?, nonce).await;
-                    unless(released, |kind| *kind == ErrorKind::NotFound)
-                }
+                Some(nonce) => unless_gone(app.leases().release(&machine_id(unit)?, nonce).await),
             },
         }
     }
@@ -170,11 +192,42 @@ async fn update(
         skip_launch: !start,
         ..UpdateMachine::default()
     };
-    app.machines()
-        .update(&id, &machine, nonce)
-        .await
-        .map(|machine| done(&machine))
-        .map_err(|error| port(&error))
+    let updated = match app.machines().update(&id, &machine, nonce).await {
+        Ok(updated) => updated,
+        Err(error) => return Err(judged(app, &id, &error).await),
+    };
+    if start && rests(&present.state) {
+        wake(app, &id, updated.instance_id.clone(), nonce).await?;
+    }
+    Ok(done(&updated))
+}
+
+/// Whether an update leaves the machine at rest, whatever it was asked for (fly.md 1.6).
+const fn rests(state: &MachineState) -> bool {
+    matches!(
+        state,
+        MachineState::Created
+            | MachineState::Stopped
+            | MachineState::Stopping
+            | MachineState::Suspended
+            | MachineState::Suspending
+    )
+}
+
+/// Starts a machine whose update was recorded just now. Whatever goes wrong here, the update is there: look first.
+async fn wake(
+    app: &AppHandle,
+    id: &MachineId,
+    version: Option<InstanceId>,
+    nonce: Option<&str>,
+) -> Result<(), PortError> {
+    let look_first = |error: PortError| {
+        PortError::ambiguous(format!("machine {id} was updated at rest and may not run: {}", error.message))
+    };
+    // Not yet is an answer, too: the start says whether it was long enough.
+    let wait = WaitMachine { state: WaitFor::Settled, timeout: LIES_MAX, version };
+    app.machines().wait(id, &wait).await.map_err(|error| look_first(read(&error)))?;
+    start(app, id, nonce).await.map(drop).map_err(look_first)
 }
 
 async fn start(app: &AppHandle, id: &MachineId, nonce: Option<&str>) -> Result<Performed, PortError> {
@@ -185,7 +238,7 @@ async fn start(app: &AppHandle, id: &MachineId, nonce: Option<&str>) -> Result<P
             return Ok(Performed::default());
         }
     }
-    Err(port(&error))
+    Err(judged(app, id, &error).await)
 }
 
 async fn tag(
@@ -193,13 +246,14 @@ async fn tag(
     id: &MachineId,
     labels: &BTreeMap<String, Option<String>>,
 ) -> Result<Performed, PortError> {
-    let metadata = app.metadata().get(id).await.map_err(|error| read(&error))?;
+    let present = app.machines().get(id).await.map_err(|error| read(&error))?;
+    // The API writes on what is gone, too: a label there would be one that nobody sees.
+    if unit::state(&present).is_none() {
+        return Err(PortError::refused(format!("machine {id} is gone")));
+    }
+    let metadata = present.config.map(|config| config.metadata).unwrap_or_default();
     let changes = labels::changes(labels, &metadata);
-    app.metadata()
-        .patch(id, &changes, None)
-        .await
-        .map(|()| Performed::default())
-        .map_err(|error| port(&error))
+    changed(app, id, app.metadata().patch(id, &changes, None).await).await
 }
 
 async fn lease(
@@ -226,7 +280,7 @@ async fn lease(
                 Some(held) if held.description == description => Err(PortError::not_sent(format!(
                     "machine {id} is still leased by an earlier runner of this promotion"
                 ))),
-                _ => Err(port(&error)),
+                _ => Err(judged(app, id, &error).await),
             }
         }
     }

@@ -46,7 +46,8 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
     })
 }
 
-fn state(machine: &Machine) -> Option<UnitState> {
+/// The state; none for a machine that is gone, or going, from which nothing comes back.
+pub(super) fn state(machine: &Machine) -> Option<UnitState> {
     if machine.host_status.as_ref().is_some_and(|status| *status != HostStatus::Ok) {
         return Some(UnitState::Unknown);
     }

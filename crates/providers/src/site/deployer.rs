@@ -17,6 +17,7 @@ use super::client::{Site, SiteClient, SiteError};
 const PREFIX: &str = "understudy_";
 const CORDONED: &str = "mark_cordoned";
 const STOPPED: &str = "mark_stopped";
+const SET: &str = "true";
 
 /// A host of static sites.
 #[derive(Debug, Clone)]
@@ -77,6 +78,18 @@ fn metadata(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| (format!("{PREFIX}{key}"), value.clone())).collect()
 }
 
+/// A place has the one unit of its own name; whatever else is asked for is not there.
+fn elsewhere(place: &Place, call: &UnitCall) -> Result<Performed, PortError> {
+    if matches!(call, UnitCall::Destroy { .. } | UnitCall::Unlease { .. }) {
+        return Ok(Performed::default());
+    }
+    Err(PortError::refused(format!(
+        "{}: the only unit of `{}` is the site of that name",
+        call.title(),
+        place.name
+    )))
+}
+
 impl SiteDeployer {
     /// A site is found by its name, so a create that comes late must not take the place of what is there by then. The host
     /// cannot be asked to refuse it; between the look and the publication nothing but another create could come.
@@ -105,6 +118,7 @@ impl SiteDeployer {
         expect: &UnitVersion,
         spec: &UnitSpec,
         labels: &BTreeMap<String, Option<String>>,
+        start: bool,
     ) -> Result<Performed, PortError> {
         let mut kept = self.client.get(site).await.map_err(|error| port(error, site))?.metadata;
         for (key, value) in labels {
@@ -114,13 +128,18 @@ impl SiteDeployer {
                 None => kept.remove(&key),
             };
         }
+        if start {
+            kept.remove(STOPPED);
+        } else {
+            kept.insert(STOPPED.to_owned(), SET.to_owned());
+        }
         let published =
             self.client.publish(site, &spec.image, &spec.config, &kept, Some(expect.as_str())).await;
         published.map(|site| done(&site)).map_err(|error| port(error, site))
     }
 
     async fn mark(&self, site: &UnitId, mark: &str, set: bool) -> Result<Performed, PortError> {
-        let changes = BTreeMap::from([(mark.to_owned(), set.then(|| "true".to_owned()))]);
+        let changes = BTreeMap::from([(mark.to_owned(), set.then(|| SET.to_owned()))]);
         let tagged = self.client.tag(site.as_str(), &changes).await;
         tagged.map(|_| Performed::default()).map_err(|error| port(error, site.as_str()))
     }
@@ -137,10 +156,13 @@ impl Deployer for SiteDeployer {
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, _: &Key) -> Result<Performed, PortError> {
+        if call.unit().is_some_and(|unit| unit.as_str() != place.name) {
+            return elsewhere(place, call);
+        }
         match call {
             UnitCall::Create { spec, labels, .. } => self.create(&place.name, spec, labels).await,
-            UnitCall::Update { unit, expect, spec, labels, .. } => {
-                self.update(unit.as_str(), expect, spec, labels).await
+            UnitCall::Update { unit, expect, spec, labels, start } => {
+                self.update(unit.as_str(), expect, spec, labels, *start).await
             }
             UnitCall::Destroy { unit } => match self.client.delete(unit.as_str()).await {
                 Ok(()) | Err(SiteError::NotFound) => Ok(Performed::default()),

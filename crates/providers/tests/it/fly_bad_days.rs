@@ -72,7 +72,7 @@ async fn a_lost_answer_to_a_question_is_no_effect() {
             start: true,
         };
         let tag = UnitCall::Tag { unit: unit.id.clone(), labels: map(&[("a", Some("1".to_owned()))]) };
-        for (question, call) in [("machine-get", update), ("metadata-get", tag)] {
+        for (question, call) in [("machine-get", update), ("machine-get", tag)] {
             cut(question).await;
             let unsent = on.try_call(call, &key("k")).await.unwrap_err();
             assert_eq!(unsent.kind, PortErrorKind::NotSent, "{question}: {unsent:?}");

@@ -7,6 +7,7 @@
 )]
 
 mod checks;
+mod conformance;
 mod fly;
 mod fly_bad_days;
 mod registry;

@@ -146,6 +146,41 @@ async fn a_late_create_never_overwrites_what_is_there() {
     .await;
 }
 
+/// A call is about a unit of its place (the port's own words), also where units have names that one could guess.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_on_one_place_never_reaches_another() {
+    within(async {
+        let cloud = Cloud::start().await;
+        let one = cloud.bundle("page", "one").await;
+        let sites = cloud.sites();
+        let on = On { deployer: &sites, place: place("static", "page") };
+        let there = On { deployer: &sites, place: place("static", "other") };
+        on.call(create(&one, &[])).await;
+        let other = there.call(create(&one, &[])).await.unit.unwrap();
+        let before = there.fleet().await;
+        for call in [
+            UnitCall::Cordon { unit: other.clone() },
+            UnitCall::Stop { unit: other.clone() },
+            UnitCall::Tag { unit: other.clone(), labels: map(&[("a", Some("1".to_owned()))]) },
+            UnitCall::Update {
+                unit: other.clone(),
+                expect: before.units[0].version.clone(),
+                spec: bundle_spec(&one, "x"),
+                labels: map(&[]),
+                start: true,
+            },
+        ] {
+            let refused = on.try_call(call.clone(), &key("k")).await.expect_err(&call.title());
+            assert_eq!(refused.kind, PortErrorKind::Refused, "{}: {refused}", call.title());
+        }
+        // Not there, hence gone.
+        on.call(UnitCall::Destroy { unit: other }).await;
+        assert_eq!(there.fleet().await, before);
+        cloud.end().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_wrong_is_sorted_and_shows_no_token() {
     within(async {

@@ -60,6 +60,7 @@ async fn the_provider_in_memory_conforms() {
         patience: Millis::secs(5),
         has_leases: true,
         has_cordons: true,
+        has_room: true,
     };
     conformance::deployer(&world.provider, &fixture, &*world.clock).await;
     let registry = conformance::RegistryFixture {
