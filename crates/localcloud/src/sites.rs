@@ -205,13 +205,14 @@ pub(crate) fn patch_metadata(cloud: &Cloud, call: &Call) -> Handled {
 }
 
 /// DELETE `/localcloud/v1/sites/{site}`.
-pub(crate) fn delete(cloud: &Cloud, call: &Call) -> Handled {
+pub(crate) async fn delete(cloud: &Cloud, call: &Call) -> Handled {
+    find(cloud, &call.app)?;
+    cloud.edges.close(&call.app).await;
     let mut world = cloud.lock();
     if world.sites.remove(&call.app).is_none() {
         return Err(ApiError::not_found(format!("`{}` is no site", call.app)));
     }
     fs::remove_dir_all(cloud.layout.site(&call.app)).map_err(|e| ApiError::disk(&e))?;
     cloud.edges.tell(cloud.next_order(), &News::SiteGone(call.app.clone()), &cloud.faults);
-    cloud.edges.close(&call.app);
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -72,7 +72,7 @@ pub(super) fn get(cloud: &Cloud, call: &Call) -> Handled {
 }
 
 /// DELETE `/v1/apps/{app}`: 412 while machines live, unless `force=true`.
-pub(super) fn delete(cloud: &Cloud, call: &Call) -> Handled {
+pub(super) async fn delete(cloud: &Cloud, call: &Call) -> Handled {
     let machines: Vec<String> = {
         let world = cloud.lock();
         find(&world, call)?;
@@ -93,8 +93,9 @@ pub(super) fn delete(cloud: &Cloud, call: &Call) -> Handled {
         })?;
     }
     std::fs::remove_file(cloud.layout.app(&call.app)).map_err(|e| ApiError::disk(&e))?;
+    // The name is taken until the ports are free: whoever makes it again finds them so.
+    cloud.edges.close(&call.app).await;
     cloud.lock().apps.remove(&call.app);
-    cloud.edges.close(&call.app);
     Ok(Reply::empty(StatusCode::ACCEPTED))
 }
 

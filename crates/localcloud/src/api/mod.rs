@@ -314,7 +314,7 @@ async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         Action::AppList => apps::list(cloud, call),
         Action::AppCreate => apps::create(cloud, call),
         Action::AppGet => apps::get(cloud, call),
-        Action::AppDelete => apps::delete(cloud, call),
+        Action::AppDelete => apps::delete(cloud, call).await,
         Action::MachineList => list::list(cloud, call),
         Action::MachineGet => list::get(cloud, call),
         Action::MachineEvents => list::events(cloud, call),
@@ -356,6 +356,6 @@ async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         Action::SiteGet => sites::get(cloud, call),
         Action::SitePut => sites::put(cloud, call).await,
         Action::SiteMetadata => sites::patch_metadata(cloud, call),
-        Action::SiteDelete => sites::delete(cloud, call),
+        Action::SiteDelete => sites::delete(cloud, call).await,
     }
 }

@@ -23,7 +23,11 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::AbortHandle,
+    time::Instant,
+};
 
 use crate::{
     audit::Audit,
@@ -48,7 +52,16 @@ pub(crate) struct Edge {
     pub(crate) counts: Arc<Counts>,
     pub(crate) crew: Crew,
     news: mpsc::UnboundedSender<learn::Late>,
-    listening: Mutex<BTreeMap<String, (SocketAddr, Option<AbortHandle>)>>,
+    listening: Mutex<BTreeMap<String, Open>>,
+}
+
+/// A port of an edge that is open.
+#[derive(Debug)]
+struct Open {
+    address: SocketAddr,
+    task: Option<AbortHandle>,
+    /// Ends when the listener is gone.
+    gone: oneshot::Receiver<()>,
 }
 
 /// All edges.
@@ -107,8 +120,14 @@ impl Edges {
                 continue;
             }
             let (listener, address) = ports.bind(&edge.region, app)?;
-            let task = edge.crew.spawn(serve::serve(Arc::clone(edge), app.to_owned(), listener));
-            listening.insert(app.to_owned(), (address, task));
+            let (alive, gone) = oneshot::channel();
+            // As a pair, so that also a task that never ran lets go of the listener first.
+            let pair = (serve::serve(Arc::clone(edge), app.to_owned(), listener), alive);
+            let task = edge.crew.spawn(async move {
+                let (served, _alive) = pair;
+                served.await;
+            });
+            listening.insert(app.to_owned(), Open { address, task, gone });
         }
         Ok(())
     }
@@ -123,13 +142,19 @@ impl Edges {
         })
     }
 
-    /// Closes an app's ports; they are kept for an app of the same name.
-    pub(crate) fn close(&self, app: &str) {
-        for edge in &self.list {
-            let removed = edge.listening.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
-            if let Some((_, Some(task))) = removed {
-                task.abort();
-            }
+    /// Closes an app's ports and waits until nobody listens there; they are kept for an app of the same name.
+    pub(crate) async fn close(&self, app: &str) {
+        let removed: Vec<Open> = self
+            .list
+            .iter()
+            .filter_map(|edge| edge.listening.lock().unwrap_or_else(PoisonError::into_inner).remove(app))
+            .collect();
+        for task in removed.iter().filter_map(|open| open.task.as_ref()) {
+            task.abort();
+        }
+        for open in removed {
+            // Nothing is ever sent: the sender goes with the task.
+            let _ = open.gone.await;
         }
     }
 
@@ -137,7 +162,7 @@ impl Edges {
     pub(crate) fn addresses(&self, app: &str) -> Vec<(String, SocketAddr)> {
         let address = |edge: &Arc<Edge>| {
             let listening = edge.listening.lock().unwrap_or_else(PoisonError::into_inner);
-            listening.get(app).map(|(address, _)| (edge.region.clone(), *address))
+            listening.get(app).map(|open| (edge.region.clone(), open.address))
         };
         self.list.iter().filter_map(address).collect()
     }

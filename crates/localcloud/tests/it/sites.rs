@@ -68,3 +68,40 @@ async fn a_bundle_is_served_switched_and_put_back() {
     })
     .await;
 }
+
+/// A name is free again once its owner is gone: whoever is told so may take it at once, on the same addresses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_deleted_can_be_made_again_at_once() {
+    within(async {
+        let s = Server::start().await;
+        let digest = s.push_bundle("page", "v1", &[("index.html", "one")]).await;
+        let site = json!({"artifact": format!("{}/page@{digest}", s.registry)});
+        let app = json!({"app_name": "web", "org_slug": "acme"});
+        s.post("/localcloud/v1/sites/page", site.clone()).await;
+        s.post("/v1/apps", app.clone()).await;
+        let before = (s.edges("page").await, s.edges("web").await);
+        // The edges have something to do meanwhile.
+        let mut busy = tokio::task::JoinSet::new();
+        for url in before.0.iter().chain(&before.1).cloned() {
+            busy.spawn(async move {
+                loop {
+                    let _whatever_it_says = http("GET", &url, &[], "").await;
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        for n in 0..30 {
+            assert_eq!(s.call("DELETE", "/localcloud/v1/sites/page", None).await.status, 204);
+            let again = s.call("POST", "/localcloud/v1/sites/page", Some(site.clone())).await;
+            assert_eq!(again.status, 200, "site, time {n}: {}", again.text());
+            assert_eq!(s.call("DELETE", "/v1/apps/web", None).await.status, 202);
+            let again = s.call("POST", "/v1/apps", Some(app.clone())).await;
+            assert_eq!(again.status, 201, "app, time {n}: {}", again.text());
+        }
+        assert_eq!((s.edges("page").await, s.edges("web").await), before, "URLs stay good");
+        busy.shutdown().await;
+        s.until_edges("page", |a| a.text() == "one").await;
+        s.end().await;
+    })
+    .await;
+}
