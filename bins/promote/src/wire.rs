@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use clikit::{Common, Context, Failure};
+use clikit::{Common, Context, Failure, Progress};
 use envconfig::SecretRef;
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{Binding, Component, Environment, Project};
 use flyclient::fly::Client;
 use flyclient::registry::{Auth, Registry};
 use flyclient::retry::RetryPolicy;
-use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService};
+use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, Telling};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
 use promotion::journal::Sqlite;
@@ -34,7 +35,9 @@ pub(crate) struct Wired {
     pub(crate) configs: BTreeMap<String, FlyToml>,
     pub(crate) engine: Engine,
     pub(crate) journal: Arc<dyn Journal>,
+    /// For looking on somebody's behalf who waits for it: gives up sooner than the engine's own.
     pub(crate) deployer: Arc<Dispatch>,
+    /// As patient as `deployer`.
     pub(crate) registries: BTreeMap<String, Registry>,
     /// Who may sign.
     pub(crate) allowed: AllowedSigners,
@@ -102,10 +105,7 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
 /// Opens everything a verb needs; talks to nobody yet.
 pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
     let files = files(context, common)?;
-    let service: Arc<dyn HttpService> = Arc::new(
-        ReqwestService::new(&HttpOptions::default())
-            .map_err(|error| Failure::unavailable("the HTTP client cannot be set up").with_source(error))?,
-    );
+    let services = Services::new(context)?;
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(UuidIds::default());
     let address =
@@ -117,23 +117,20 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         Arc::new(Sqlite::open(place, clock.clone(), &ids.store()).map_err(|error| {
             Failure::unavailable(format!("the store {} cannot be opened", place.display())).with_source(error)
         })?);
-    let mut dispatch = Dispatch::default();
+    let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
     let mut registries = Registries::default();
     let mut by_name = BTreeMap::new();
     let mut grounds = BTreeMap::new();
     let mut local = true;
     let here = edges_here(context)?;
     for (name, environment) in files.project.environments() {
-        let open = Opened::new(context, &files.root, environment, &service)?;
+        let open = Opened::new(context, &files.root, environment, &services)?;
         local &= open.local;
         let name = EnvironmentName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
-        dispatch = dispatch.with(name.clone(), "fly", Arc::new(FlyDeployer::new(open.client))).with(
-            name.clone(),
-            "static",
-            Arc::new(SiteDeployer::new(open.sites)),
-        );
-        registries = registries.with(name.clone(), open.registry.clone());
-        by_name.insert(name.to_string(), open.registry);
+        dispatch = open.engine.join(dispatch, &name);
+        lookout = open.looking.join(lookout, &name);
+        registries = registries.with(name.clone(), open.engine.registry);
+        by_name.insert(name.to_string(), open.looking.registry);
         grounds.insert(name, grounds_of(environment, if open.local { &here } else { &[] })?);
     }
     let allowed = allowed_signers(&files.root)?;
@@ -142,12 +139,11 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         Failure::unavailable(format!("the runner's key {} cannot be used", key_file.display()))
             .with_source(error)
     })?;
-    let deployer = Arc::new(dispatch);
     let ports = Ports {
         journal: journal.clone(),
-        deployer: deployer.clone(),
+        deployer: Arc::new(dispatch),
         registry: Arc::new(registries),
-        checks: Arc::new(ItestChecks::new(files.suites, grounds, service)),
+        checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
         approvals: Arc::new(SshApprovals::new(allowed.clone())),
         attestor: Arc::new(SshAttestor::new(key, allowed.clone())),
         notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
@@ -160,7 +156,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         configs: files.configs,
         engine: Engine::new(options(address.lease), ports),
         journal,
-        deployer,
+        deployer: Arc::new(lookout),
         registries: by_name,
         allowed,
         local,
@@ -172,12 +168,50 @@ fn options(lease: Option<Millis>) -> Options {
     Options { lease_ttl: lease.unwrap_or(options.lease_ttl), ..options }
 }
 
-/// One environment's clients.
+/// For how long a look tries to reach a provider that takes no connection. A promotion that is under way has its own,
+/// longer patience.
+const UNREACHED_MAX: Duration = Duration::from_secs(5);
+
+/// One transport, and how it tells at once that nobody is there.
+struct Services {
+    /// Tells nobody: an edge that does not answer is an answer.
+    plain: Arc<dyn HttpService>,
+    /// For whoever looks and waits for it.
+    looking: Arc<dyn HttpService>,
+    /// For the engine.
+    patient: Arc<dyn HttpService>,
+}
+
+impl Services {
+    fn new(context: &Context) -> Result<Self, Failure> {
+        let service = ReqwestService::new(&HttpOptions::default())
+            .map_err(|error| Failure::unavailable("the HTTP client cannot be set up").with_source(error))?;
+        let plain: Arc<dyn HttpService> = Arc::new(service);
+        let telling = |then: String| -> Arc<dyn HttpService> {
+            let progress = Progress::stderr(context);
+            let hear = move |origin: &str, why: &str| {
+                progress.line(format!("cannot reach {origin}: {why}; {then}"));
+            };
+            Arc::new(Telling::new(plain.clone(), Box::new(hear)))
+        };
+        let looking = telling(format!("trying again for {} s", UNREACHED_MAX.as_secs()));
+        let patient = telling("trying on".to_owned());
+        Ok(Self { plain, looking, patient })
+    }
+}
+
+/// One environment's clients, twice: as patient as who uses them.
 struct Opened {
+    engine: Reach,
+    looking: Reach,
+    local: bool,
+}
+
+/// The clients themselves.
+struct Reach {
     client: Client,
     sites: SiteClient,
     registry: Registry,
-    local: bool,
 }
 
 impl Opened {
@@ -185,7 +219,7 @@ impl Opened {
         context: &Context,
         root: &Path,
         environment: &Environment,
-        service: &Arc<dyn HttpService>,
+        services: &Services,
     ) -> Result<Self, Failure> {
         let secret = secret(context, root, &environment.fly.token.value)
             .map_err(|failure| failure.with_hint(format!("environment `{}` needs it", environment.name)))?;
@@ -205,15 +239,31 @@ impl Opened {
         let host = environment.fly.registry.as_ref().map(ToString::to_string);
         let host = host.or_else(|| context.var("FLY_REGISTRY_HOST").map(str::to_owned));
         let host = host.unwrap_or_else(|| "registry.fly.io".to_owned());
-        let policy = RetryPolicy::new(OsRandomness.below(u64::MAX));
-        let registry = Registry::new(&host, Some(Auth::new(token.clone())), service.clone())
-            .map_err(|error| Failure::usage(format!("`{host}` is no registry")).with_source(error))?
-            .with_retry(policy.clone());
-        let sites = SiteClient::new(base.as_url().clone(), &secret, service.clone()).ok_or_else(|| {
-            Failure::usage(format!("the token of environment `{}` is none", environment.name))
-        })?;
-        let client = Client::new(base, token, service.clone()).with_retry(policy);
-        Ok(Self { client, sites, registry, local })
+        let patient = RetryPolicy::new(OsRandomness.below(u64::MAX));
+        let looking = RetryPolicy { unreached_max: UNREACHED_MAX, ..patient.clone() };
+        let reach = |service: &Arc<dyn HttpService>, policy: RetryPolicy| {
+            let registry = Registry::new(&host, Some(Auth::new(token.clone())), service.clone())
+                .map_err(|error| Failure::usage(format!("`{host}` is no registry")).with_source(error))?
+                .with_retry(policy.clone());
+            let sites =
+                SiteClient::new(base.as_url().clone(), &secret, service.clone()).ok_or_else(|| {
+                    Failure::usage(format!("the token of environment `{}` is none", environment.name))
+                })?;
+            let client = Client::new(base.clone(), token.clone(), service.clone()).with_retry(policy);
+            Ok::<_, Failure>(Reach { client, sites, registry })
+        };
+        let (looking, engine) = (reach(&services.looking, looking)?, reach(&services.patient, patient)?);
+        Ok(Self { engine, looking, local })
+    }
+}
+
+impl Reach {
+    fn join(&self, dispatch: Dispatch, name: &EnvironmentName) -> Dispatch {
+        dispatch.with(name.clone(), "fly", Arc::new(FlyDeployer::new(self.client.clone()))).with(
+            name.clone(),
+            "static",
+            Arc::new(SiteDeployer::new(self.sites.clone())),
+        )
     }
 }
 

@@ -18,6 +18,8 @@ pub struct RetryPolicy {
     pub attempts_max: u32,
     /// Time from the first attempt to the start of the last.
     pub elapsed_max: Duration,
+    /// The same where the server takes no connection: whoever waits for an answer wants to hear of that sooner.
+    pub unreached_max: Duration,
     /// First delay; doubled each time, with a jitter of up to as much again.
     pub delay_min: Duration,
     /// Longest delay before jitter; also the longest that a server's `Retry-After` is obeyed.
@@ -32,6 +34,7 @@ impl RetryPolicy {
         Self {
             attempts_max: 8,
             elapsed_max: Duration::from_secs(60),
+            unreached_max: Duration::from_secs(60),
             delay_min: Duration::from_millis(250),
             delay_max: Duration::from_secs(8),
             jitter_seed,
@@ -117,6 +120,8 @@ pub(crate) struct Attempt<E> {
     pub(crate) error: E,
     /// Whether there may be one.
     pub(crate) repeat: bool,
+    /// Whether there was no connection.
+    pub(crate) unreached: bool,
     /// What the server asked for.
     pub(crate) retry_after: Option<Duration>,
 }
@@ -154,7 +159,8 @@ where
         let Some(delay) = delays.next() else { return (Err(failure.error), effort) };
         let asked = failure.retry_after.unwrap_or_default().min(policy.delay_max);
         let delay = delay.max(asked);
-        if elapsed + delay > policy.elapsed_max {
+        let bound = if failure.unreached { policy.unreached_max } else { policy.elapsed_max };
+        if elapsed + delay > bound.min(policy.elapsed_max) {
             return (Err(failure.error), effort);
         }
         clock.sleep(delay).await;

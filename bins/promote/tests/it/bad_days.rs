@@ -138,3 +138,40 @@ async fn a_tick_can_be_interrupted_and_an_abort_puts_everything_back() {
     })
     .await;
 }
+
+/// Long work is told as it goes (design.md section 6), and so is waiting: at once and with the address, for whoever only
+/// looks and for whoever starts. Nothing is left behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_is_not_there_is_told_at_once_and_given_up_soon() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let key = stage.key("developer");
+        // Nobody listens where somebody did just now.
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let file = stage.path("understudy.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let between = |begin: &str| text.split(begin).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let (api, registry) = (between("api = \""), between("registry = \""));
+        let gone = text.replace(&api, &format!("http://{nobody}")).replace(&registry, &nobody.to_string());
+        std::fs::write(&file, gone).unwrap();
+        let image = format!("{nobody}/runner:1.0.0");
+        let verbs: [&[&str]; 4] = [
+            &["plan", "--to", "production", "--key", &key],
+            &["start", "--to", "production", "--key", &key],
+            &["adopt", "--env", "production", "--key", &key],
+            &["deploy", "--env", "staging", "--image", &image, "--key", &key],
+        ];
+        let says = format!("cannot reach http://{nobody}: connection refused; trying again for 5 s");
+        for verb in verbs {
+            let ran = stage.run(verb).await.exits(8).says(&[&says]);
+            let told = ran.err.lines().filter(|line| line.contains("cannot reach")).count();
+            assert_eq!(told, 1, "once is enough: {}", ran.err);
+        }
+        let status = stage.run(&["status", "--json"]).await.exits(0).json();
+        for environment in status["environments"].as_array().unwrap() {
+            assert_eq!(environment["under_way"].as_array().map(Vec::len), Some(0), "{status}");
+        }
+        stage.end().await;
+    })
+    .await;
+}

@@ -155,6 +155,7 @@ impl Client {
         let request = self.request(call).ok_or_else(|| Attempt {
             error: Context::of(call, ErrorKind::Configuration, Delivery::NotSent),
             repeat: false,
+            unreached: false,
             retry_after: None,
         })?;
         self.budget.take(&*self.clock, call.operation, &call.subject(), call.rate).await;
@@ -208,6 +209,7 @@ impl Client {
         let failure = Failure::Transport(&error);
         let (repeat, transient, delivery) =
             (failure.may_repeat(call.idempotent), failure.is_transient(), failure.delivery());
+        let unreached = error.reason() == Reason::Connect;
         let kind = match error.reason() {
             Reason::Timeout => ErrorKind::Timeout,
             Reason::Request => ErrorKind::Configuration,
@@ -217,7 +219,7 @@ impl Client {
         let mut context = Context::of(call, kind, delivery);
         context.transient = transient;
         context.source = Some(Box::new(error));
-        Attempt { error: context, repeat, retry_after: None }
+        Attempt { error: context, repeat, unreached, retry_after: None }
     }
 
     /// The answer that was no success.
@@ -244,7 +246,7 @@ impl Client {
         context.status = Some(status.as_u16());
         context.request_id = request_id;
         context.detail = detail;
-        Attempt { error: context, repeat: failure.may_repeat(call.idempotent), retry_after }
+        Attempt { error: context, repeat: failure.may_repeat(call.idempotent), unreached: false, retry_after }
     }
 }
 

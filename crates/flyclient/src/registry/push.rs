@@ -215,7 +215,7 @@ impl Registry {
 }
 
 fn for_good(error: Error) -> Attempt<Error> {
-    Attempt { error, repeat: false, retry_after: None }
+    Attempt { error, repeat: false, unreached: false, retry_after: None }
 }
 
 /// Where the digest of a body is left that was another than the expected.

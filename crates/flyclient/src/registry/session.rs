@@ -198,6 +198,7 @@ impl Registry {
         let fail = |detail: &str| Attempt {
             error: Error::configuration(exchange.operation, &self.subject(exchange), detail),
             repeat: false,
+            unreached: false,
             retry_after: None,
         };
         let mut realm =
@@ -252,6 +253,7 @@ impl Registry {
         let failure = Failure::Transport(&error);
         let (repeat, transient, delivery) =
             (failure.may_repeat(true), failure.is_transient(), failure.delivery());
+        let unreached = error.reason() == Reason::Connect;
         let kind = match error.reason() {
             Reason::Timeout => ErrorKind::Timeout,
             Reason::Request => ErrorKind::Configuration,
@@ -269,7 +271,7 @@ impl Registry {
             detail: None,
             source: Some(Box::new(error)),
         });
-        Attempt { error, repeat, retry_after: None }
+        Attempt { error, repeat, unreached, retry_after: None }
     }
 
     /// The answer that was no success.
@@ -302,7 +304,7 @@ impl Registry {
             detail: said(body).map(|text| self.scrub(&text)),
             source: None,
         });
-        Attempt { error, repeat: failure.may_repeat(true), retry_after }
+        Attempt { error, repeat: failure.may_repeat(true), unreached: false, retry_after }
     }
 }
 

@@ -58,7 +58,7 @@ async fn attempts(
             return Ok(());
         }
         *left -= 1;
-        Err(Attempt { error: (), repeat: true, retry_after: hint })
+        Err(Attempt { error: (), repeat: true, unreached: false, retry_after: hint })
     })
     .await;
     (result, effort, clock.slept())
@@ -115,8 +115,24 @@ async fn a_servers_wish_is_obeyed_up_to_the_longest_delay() {
 async fn what_must_not_be_repeated_is_not() {
     let clock = ManualClock::new();
     let (result, effort): (Result<(), u8>, _) = run(&RetryPolicy::new(1), &clock, "", || async {
-        Err(Attempt { error: 9, repeat: false, retry_after: None })
+        Err(Attempt { error: 9, repeat: false, unreached: false, retry_after: None })
     })
     .await;
     assert_eq!((result, effort.attempts, clock.slept().len()), (Err(9), 1, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_connection_has_a_bound_of_its_own() {
+    let policy = RetryPolicy { unreached_max: Duration::from_secs(5), ..RetryPolicy::new(1) };
+    let unreached_at = async |is_unreached: bool| {
+        let clock = ManualClock::new();
+        let (result, effort): (Result<(), ()>, _) = run(&policy, &clock, "", || async move {
+            Err(Attempt { error: (), repeat: true, unreached: is_unreached, retry_after: None })
+        })
+        .await;
+        assert!(result.is_err());
+        effort.elapsed
+    };
+    let (without, with) = (unreached_at(true).await, unreached_at(false).await);
+    assert!(without <= policy.unreached_max && with > policy.unreached_max, "{without:?} {with:?}");
 }

@@ -1,5 +1,6 @@
 //! The port below all clients: one request in, one response out. No retry, no redirect, no credential.
 
+mod reach;
 mod redirect;
 mod reqwest;
 mod tls;
@@ -14,6 +15,7 @@ use url::Url;
 
 pub(crate) use self::redirect::{Credentials, CrossOrigin, follow};
 pub use self::{
+    reach::{Hear, Telling},
     reqwest::{Options, ReqwestService, SetupError},
     tls::Roots,
 };
