@@ -12,7 +12,7 @@ pub enum Exit {
     Done = 0,
     /// 1: our bug.
     Bug = 1,
-    /// 2: bad usage or unreadable input.
+    /// 2: bad usage, unreadable input, or a stdout that takes nothing.
     Usage = 2,
     /// 3: refused by a gate.
     Refused = 3,
@@ -102,7 +102,8 @@ impl Exit {
             }
             Self::Bug => "A bug of ours: a panic or a broken invariant. Please report it.",
             Self::Usage => {
-                "Bad usage, or an input that cannot be read: arguments, project file, suite, plan."
+                "Bad usage, or an input that cannot be read: arguments, project file, suite, plan. \
+                 Also when stdout cannot be written; a reader that has closed the pipe is no error."
             }
             Self::Refused => "A gate refused: the message names the gate and what would open it.",
             Self::TestsFailed => "Tests ran and at least one failed.",

@@ -46,7 +46,7 @@ pub use context::{Clock, Context, Terminals};
 pub use exit::Exit;
 pub use failure::{Failure, FailureExt};
 pub use interrupt::Interrupt;
-pub use output::{Output, plain_text};
+pub use output::{Output, plain_text, unwritable};
 pub use progress::{Progress, elapsed_text};
 pub use run::{block_on, main, parse, report, run};
 pub use table::Table;

@@ -1,6 +1,6 @@
 //! Data for people and programs on stdout.
 
-use crate::Failure;
+use crate::{Exit, Failure};
 use serde::Serialize;
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -57,7 +57,7 @@ impl Output {
     /// The result of the run: `value` as one line of JSON under `--json`, else the text that `human` makes.
     ///
     /// # Errors
-    /// Exit 8 if stdout cannot be written (a full disk behind a redirect); exit 1 if `value` has no JSON form, or
+    /// Exit 2 if stdout cannot be written (a full disk behind a redirect); exit 1 if `value` has no JSON form, or
     /// if a second object is written under `--json`.
     pub fn emit<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         if !self.json {
@@ -72,10 +72,30 @@ impl Output {
         self.write(&line)
     }
 
+    /// As [`Self::emit`], for a run that ends with `exit`: how it came out says more than that nobody could read it, so
+    /// only a run that is done turns into a failure.
+    ///
+    /// # Errors
+    /// As [`Self::emit`], where `exit` is [`Exit::Done`].
+    pub fn conclude<T: Serialize>(
+        &self,
+        exit: Exit,
+        value: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> Result<Exit, Failure> {
+        match self.emit(value, human) {
+            Err(failure) if exit != Exit::Done => {
+                crate::report(self, &failure);
+                Ok(exit)
+            }
+            told => told.map(|()| exit),
+        }
+    }
+
     /// Text for people. Under `--json` it is dropped, so that stdout stays one object.
     ///
     /// # Errors
-    /// Exit 8 if stdout cannot be written.
+    /// Exit 2 if stdout cannot be written.
     pub fn text(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { self.write(text.as_bytes()) }
     }
@@ -83,7 +103,7 @@ impl Output {
     /// Raw bytes, whatever the mode: one line of a stream that is documented as such (logs, audit lines).
     ///
     /// # Errors
-    /// Exit 8 if stdout cannot be written.
+    /// Exit 2 if stdout cannot be written.
     pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.write(bytes)
     }
@@ -100,13 +120,21 @@ impl Output {
                 shared.is_closed = true;
                 Ok(())
             }
-            Err(error) => Err(Failure::unavailable("cannot write to stdout").with_source(error)),
+            Err(error) => Err(unwritable().with_source(error)),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Stdout is where the caller pointed it, so it is input that cannot be used, and no provider that comes back. What the
+/// run did is done all the same.
+#[must_use]
+pub fn unwritable() -> Failure {
+    Failure::usage("cannot write to stdout")
+        .with_hint("what was done is done; point stdout elsewhere and ask again")
 }
 
 /// The text without the control characters that could drive a terminal; newlines and tabs stay.

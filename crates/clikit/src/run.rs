@@ -43,7 +43,13 @@ pub fn parse<A: Parser>(context: &Context, out: &Output) -> Result<A, Exit> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let text = error.render();
         let shown = if context.terminals.stdout { text.ansi().to_string() } else { text.to_string() };
-        return Err(out.raw(shown.as_bytes()).map_or_else(|failure| failure.exit, |()| Exit::Done));
+        return Err(match out.raw(shown.as_bytes()) {
+            Ok(()) => Exit::Done,
+            Err(failure) => {
+                report(out, &failure);
+                failure.exit
+            }
+        });
     }
     let text = error.render();
     let mut stderr = anstream::AutoStream::auto(std::io::stderr());

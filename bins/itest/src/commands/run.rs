@@ -24,8 +24,7 @@ pub(crate) fn exec(context: &Context, out: &Output, args: Box<RunArgs>) -> Resul
         Ok(run.execute_until(&tell, interrupt.requested()).await)
     })?;
     let colour = context.terminals.stdout;
-    out.emit(&report, |report| Terminal::new(report).coloured(colour).to_string())?;
-    exit(&report)
+    out.conclude(exit(&report)?, &report, |report| Terminal::new(report).coloured(colour).to_string())
 }
 
 fn exit(report: &Report) -> Result<Exit, Failure> {

@@ -94,3 +94,22 @@ async fn a_listing_sends_nothing_and_names_what_cannot_be_read() {
     assert!(text.contains("a/w.toml:2:1: unknown key `cse`; the nearest is `case`"), "{text}");
     assert!(text.contains("x::asks"), "the others are listed: {text}");
 }
+
+/// docs/exit-codes.md: a stdout that takes nothing is 2, unless the run has worse to say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_stdout_is_told_and_hides_no_failed_test() {
+    let server = staging().await;
+    let dir = dir(&[("good.toml", &suite("good", "/ok")), ("failing.toml", &suite("failing", "/broken"))]);
+    let target = format!("api={}", server.uri());
+    for (expected, args) in [
+        (2, ["list", "good.toml"].as_slice()),
+        (2, &["--help"]),
+        (2, &["run", "good.toml", "--env", "staging", "--target", &target]),
+        (4, &["run", "failing.toml", "--env", "staging", "--target", &target]),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = itest(dir.path()).args(args).stdout(Stdio::from(full)).output().unwrap();
+        assert_eq!(code(&output), expected, "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("cannot write to stdout"), "{args:?}");
+    }
+}

@@ -92,7 +92,7 @@ async fn follow(mut log: Log, since: u64) -> Result<Exit, Failure> {
             match sink.write_all(&line).and_then(|()| sink.flush()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),
-                Err(error) => return Err(error).or_exit(Exit::Unavailable, || "cannot write to stdout"),
+                Err(error) => return Err(clikit::unwritable().with_source(error)),
             }
         }
         tokio::select! {

@@ -123,3 +123,18 @@ fn the_default_directory_is_in_the_users_state_directory() {
     let dir = home.path().join(".local/state/understudy/localcloud");
     assert!(ran.err.contains(dir.to_str().unwrap()) && ran.err.contains("help: localcloud up\n"), "{ran:?}");
 }
+
+/// docs/exit-codes.md: a stdout that takes nothing is 2.
+#[test]
+fn a_full_stdout_is_told() {
+    let cloud = Cloud::new();
+    fs::create_dir_all(cloud.dir()).unwrap();
+    fs::write(cloud.dir().join("audit.jsonl"), "{}\n").unwrap();
+    for args in [["audit"].as_slice(), &["audit", "--follow"], &["--help"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = cloud.command(args).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains("cannot write to stdout"), "{args:?}: {stderr}");
+    }
+}

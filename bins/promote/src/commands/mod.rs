@@ -76,7 +76,7 @@ impl Run<'_> {
         if let Some(next) = &next {
             value["next"] = Value::from(next.clone());
         }
-        self.out.emit(&value, |_| {
+        self.out.conclude(exit, &value, |_| {
             let mut text = String::new();
             if let (Outcome::Waiting { .. }, Some(plan)) = (outcome, &view.state.facts.plan) {
                 text.push_str(&show::plan_text(plan));
@@ -89,8 +89,7 @@ impl Run<'_> {
                 text.push_str(&format!("next       {next}\n"));
             }
             text
-        })?;
-        Ok(exit)
+        })
     }
 
     fn next(&self, view: &PromotionView, outcome: &Outcome) -> Option<String> {

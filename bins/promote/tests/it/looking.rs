@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Stage, within};
+use crate::support::{Project, Stage, ended, within};
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -76,6 +76,11 @@ async fn shapes(stage: &Stage, id: &str) {
     assert!(table.contains("production") && table.contains("1.1.0"), "{table}");
     let table = stage.run(&["history"]).await.exits(0).out;
     assert!(table.contains(id) && table.contains("deployed"), "{table}");
+
+    // docs/exit-codes.md: a stdout that takes nothing is 2, for it is no provider that comes back.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = ended(stage.command(&["history"]).stdout(full).spawn().unwrap()).await;
+    full.exits(2).says(&["cannot write to stdout"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,8 +32,7 @@ pub(crate) fn exec(context: &Context, out: &Output, common: &Common) -> Result<E
     let findings = find(context, &common.project);
     let exit = verdict(&findings);
     let report = Report { ok: exit == Exit::Done, findings: findings.iter().map(Finding::from).collect() };
-    out.emit(&report, |report| human(&report.findings))?;
-    Ok(exit)
+    out.conclude(exit, &report, |report| human(&report.findings))
 }
 
 fn find(context: &Context, project: &Path) -> Vec<Problem> {

@@ -147,3 +147,17 @@ fn bad_usage_is_exit_2() {
     assert_eq!(stagectl(dir.path(), &["chek"]).code, 2);
     assert_eq!(stagectl(dir.path(), &["--help"]).code, 0);
 }
+
+/// docs/exit-codes.md: a stdout that takes nothing is 2.
+#[test]
+fn a_full_stdout_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("understudy.toml"), PROJECT).unwrap();
+    fs::write(dir.path().join("fly.toml"), FLY).unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stagectl"));
+    let output = command.arg("check").current_dir(dir.path()).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("cannot write to stdout"), "{stderr}");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+}

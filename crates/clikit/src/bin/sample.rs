@@ -24,6 +24,8 @@ enum Verb {
     Refuse,
     /// Writes a result and fails afterwards
     Half,
+    /// Prints a result that is no success
+    Sad,
     /// Panics with a literal and with a secret
     Panic {
         /// A value that must not be shown
@@ -57,6 +59,9 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Verb::Half => {
             out.emit(&serde_json::json!({ "ok": false, "outcome": "rolled_back" }), |_| "back\n".to_owned())?;
             return Err(Failure::rolled_back("the release was put back"));
+        }
+        Verb::Sad => {
+            return out.conclude(Exit::RollbackFailed, &"bad", |what| format!("it is {what}\n"));
         }
         Verb::Panic { secret: None } => panic!("a literal message"),
         Verb::Panic { secret: Some(secret) } => panic!("token {secret}"),

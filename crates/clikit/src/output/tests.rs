@@ -50,7 +50,7 @@ fn a_closed_pipe_is_no_failure_and_a_full_disk_is_one() {
     closed.text("x").unwrap();
     closed.text("y").unwrap();
     let full = Output::to(false, Sink(Arc::default(), Some(ErrorKind::StorageFull)));
-    assert_eq!(full.text("x").unwrap_err().exit, Exit::Unavailable);
+    assert_eq!(full.text("x").unwrap_err().exit, Exit::Usage);
 }
 
 #[test]

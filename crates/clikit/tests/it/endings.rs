@@ -82,13 +82,26 @@ fn a_reader_that_leaves_early_is_no_error() {
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
 
+/// Where stdout leads is the caller's choice, as the arguments are: 2, and no provider that could come back.
 #[test]
 fn a_full_disk_is_told() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sample(&["show"]).stdout(full).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(8), "{stderr}");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("cannot write to stdout") && stderr.contains("No space left"), "{stderr}");
+}
+
+#[test]
+fn a_result_that_nobody_could_read_still_says_how_it_came_out() {
+    for args in [["sad"].as_slice(), &["sad", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = sample(args).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(6), "{stderr}");
+        assert!(stderr.contains("cannot write to stdout"), "{stderr}");
+    }
+    assert_eq!(run(&["sad"]), (6, "it is bad\n".to_owned(), String::new()));
 }
 
 #[test]
