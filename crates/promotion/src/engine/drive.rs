@@ -112,12 +112,10 @@ impl Session<'_> {
     }
 
     async fn work(&mut self, phase: Phase) -> Result<Came, EngineError> {
-        if phase.is_active() {
-            match self.rotate_leases().await? {
-                None => {}
-                Some(Came::Event(Event::GateClosed { why, .. })) => return Ok(Came::errored(why)),
-                Some(other) => return Ok(other),
-            }
+        if phase.is_active()
+            && let Some(came) = self.keep_fenced().await?
+        {
+            return Ok(came);
         }
         match phase {
             Phase::Requested => self.make_plan().await,

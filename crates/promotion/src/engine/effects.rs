@@ -1,11 +1,14 @@
 //! Effects of the outbox: each is done at least once, in order, and marked as done.
 
+use futures_util::future::join_all;
+
 use super::EngineError;
+use super::locked::is_away;
 use super::session::Session;
 use crate::journal::{Entry, OutboxItem};
 use crate::machine::{EffectName, Phase};
-use crate::model::Kind;
-use crate::ports::{Key, Notice, PortErrorKind};
+use crate::model::{Kind, Nonce, UnitId};
+use crate::ports::{Key, Notice};
 use crate::rollout::UnitCall;
 
 /// Tries to give a provider's lease back before it is left to run out.
@@ -73,23 +76,28 @@ impl Session<'_> {
         let components = self.view().state.facts.request.components.clone();
         for component in &components {
             let Some((_, nonces)) = held.get(&component.place.component) else { continue };
-            for (unit, nonce) in nonces {
+            let mut left: Vec<(&UnitId, &Nonce)> = nonces.iter().collect();
+            for n in 0..UNLEASE_TRIES {
                 self.keep_lease().await?;
-                let call = UnitCall::Unlease { unit: unit.clone() };
-                let key = Key { id: format!("{}/unlease/{unit}", self.id), nonce: Some(nonce.clone()) };
-                for n in 0..UNLEASE_TRIES {
-                    match self.engine.ports.deployer.perform(&component.place, &call, &key).await {
-                        Err(error)
-                            if matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous) =>
-                        {
-                            self.back_off(n).await?;
-                        }
-                        // Gone, or somebody else's by now: nothing of ours is left.
-                        Ok(_) | Err(_) => break,
-                    }
+                let (deployer, id) = (self.engine.ports.deployer.clone(), self.id.clone());
+                let calls = left.iter().map(|(unit, nonce)| {
+                    let call = UnitCall::Unlease { unit: (*unit).clone() };
+                    let key = Key { id: format!("{id}/unlease/{unit}"), nonce: Some((*nonce).clone()) };
+                    let deployer = &deployer;
+                    async move { deployer.perform(&component.place, &call, &key).await }
+                });
+                let results = self.keeping(join_all(calls)).await?;
+                // Gone, or somebody else's by now: nothing of ours is left.
+                let mut away = results.into_iter().map(|result| result.is_err_and(|error| is_away(&error)));
+                left.retain(|_| away.next().unwrap_or_default());
+                if left.is_empty() {
+                    break;
                 }
+                self.back_off(n).await?;
             }
         }
+        self.held.clear();
+        self.unwritten.clear();
         debug_assert!(self.phase().is_final() || self.phase() == Phase::Planned);
         Ok(())
     }

@@ -1,29 +1,59 @@
 //! Fencing at the provider: every unit of the target is leased in our name until the deadline, so that anybody
 //! else's deploy stops and names us, and a dead runner's late calls are refused.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
 use super::EngineError;
 use super::drive::Came;
+use super::roll::Rollout;
 use super::session::Session;
 use crate::journal::Entry;
-use crate::machine::{Event, Phase, Work};
-use crate::model::{ComponentTarget, Fleet, Millis, Nonce, UnitId, label};
-use crate::ports::{Key, PortErrorKind};
+use crate::machine::{Event, Work};
+use crate::model::{At, ComponentTarget, Fleet, Millis, Nonce, Unit, UnitId, UnitState, label};
+use crate::ports::{Key, Performed, PortError, PortErrorKind};
 use crate::rollout::{Stamp, UnitCall};
 
 /// A lease is first taken for this long, and made to last until the deadline only when its number is journaled: a
 /// runner that dies in between leaves units that are free again soon, for nobody else knows the number.
 const FIRST_TTL: Millis = Millis::secs(60);
 
-/// How a lease on a unit came out.
-enum Lease {
-    Ours(Option<Nonce>),
+/// Leases end this long after the deadline: the way back that begins there finds its units still held, and prolongs.
+const SPARE: Millis = Millis::secs(60);
+
+/// No lease is asked for longer at once; a longer one is prolonged when half of it is over.
+const TTL_MAX: Millis = Millis::secs(24 * 3600);
+
+/// A lease that ran out meanwhile is taken anew and prolonged once more.
+const ROUNDS: u32 = 2;
+
+/// How leases on units came out.
+pub(super) enum Lease {
+    Ours,
     Theirs(String),
     Away(String),
+}
+
+/// A lease to take: its number where we know one, and the number of an earlier runner, which is given back first.
+struct Wanted {
+    unit: UnitId,
+    nonce: Option<Nonce>,
+    earlier: Option<Nonce>,
 }
 
 /// The words under which our leases stand.
 fn description(stamp: &Stamp) -> String {
     format!("understudy {} {} {}", stamp.environment, stamp.promotion, stamp.store)
+}
+
+/// Nothing happened, or nobody knows: the same is tried again.
+pub(super) fn is_away(error: &PortError) -> bool {
+    matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous)
+}
+
+fn refusal(error: PortError) -> Lease {
+    if is_away(&error) { Lease::Away(error.message) } else { Lease::Theirs(error.message) }
 }
 
 impl Session<'_> {
@@ -38,125 +68,256 @@ impl Session<'_> {
             if let Some(came) = foreign(component, &fleet, &stamp) {
                 return Ok(came);
             }
-            if let Some(came) = self.lease_fleet(component, &fleet, &stamp).await? {
-                return Ok(came);
+            // A parked fleet is part of what is put back, though ordinary deploys leave it alone.
+            let ours = |unit: &&Unit| unit.managed || unit.is_parked();
+            let units: Vec<UnitId> = fleet.units.iter().filter(ours).map(|unit| unit.id.clone()).collect();
+            match self.lease(component, &units, &BTreeMap::new()).await? {
+                Lease::Ours => {}
+                Lease::Theirs(why) => {
+                    // It ends here: what was leased so far is given back.
+                    self.write_leases(component, &units).await?;
+                    let gate = "unit leases".to_owned();
+                    return Ok(Came::Event(Event::GateClosed { gate, why }));
+                }
+                Lease::Away(why) => return Ok(Came::errored(why)),
             }
         }
         Ok(Came::done(Work::Leased))
     }
 
-    /// A successor takes new leases before it changes anything: from then on the dead runner's calls are refused.
-    pub(super) async fn rotate_leases(&mut self) -> Result<Option<Came>, EngineError> {
+    /// Before a phase changes anything, every unit that the promotion holds is held to the end of that phase's time. A
+    /// successor takes new leases, so that from then on the dead runner's calls are refused; a runner whose time was
+    /// prolonged prolongs them. Whatever is in the way is no reason to go on without.
+    pub(super) async fn keep_fenced(&mut self) -> Result<Option<Came>, EngineError> {
         let Some((epoch, _)) = self.lease else { return Ok(None) };
-        let stale = self.view().nonces.values().any(|(taken, nonces)| *taken != epoch && !nonces.is_empty());
-        if !stale {
-            return Ok(None);
-        }
-        let stamp = self.stamp().await?;
         let components = self.view().state.facts.request.components.clone();
         for component in &components {
-            let name = &component.place.component;
-            let Some((taken, nonces)) = self.view().nonces.get(name).cloned() else { continue };
-            if taken == epoch {
+            let Some((taken, nonces)) = self.view().nonces.get(&component.place.component).cloned() else {
+                continue;
+            };
+            let is_ours = taken == epoch;
+            if nonces.is_empty() || (is_ours && !nonces.keys().any(|unit| self.is_short(unit))) {
                 continue;
             }
             let fleet = match self.engine.ports.deployer.observe_fleet(&component.place).await {
                 Ok(fleet) => fleet,
                 Err(error) => return Ok(Some(Came::errored(error.message))),
             };
-            for (unit, nonce) in &nonces {
-                if fleet.unit(unit).is_none() {
-                    continue;
-                }
-                self.keep_lease().await?;
-                let call = UnitCall::Unlease { unit: unit.clone() };
-                let key = Key { id: format!("{}/unlease/{unit}", self.id), nonce: Some(nonce.clone()) };
-                let result = self.engine.ports.deployer.perform(&component.place, &call, &key).await;
-                if let Err(error) = result
-                    && matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous)
-                {
-                    return Ok(Some(Came::errored(error.message)));
-                }
-            }
-            let kept = nonces.into_keys().collect::<Vec<_>>();
-            let fleet = Fleet {
-                units: fleet.units.into_iter().filter(|unit| kept.contains(&unit.id)).collect(),
-                ..Fleet::default()
-            };
-            if let Some(came) = self.lease_fleet(component, &fleet, &stamp).await? {
-                return Ok(Some(came));
+            let (there, gone): (Vec<UnitId>, Vec<UnitId>) =
+                nonces.keys().cloned().partition(|unit| fleet.unit(unit).is_some());
+            self.held.extend(gone.into_iter().map(|unit| (unit, At(i64::MAX))));
+            let earlier = if is_ours { BTreeMap::new() } else { nonces };
+            match self.lease(component, &there, &earlier).await? {
+                Lease::Ours => {}
+                Lease::Theirs(why) | Lease::Away(why) => return Ok(Some(Came::errored(why))),
             }
         }
         Ok(None)
     }
 
-    async fn lease_fleet(
+    /// Before its calls: what this promotion made since it was locked is leased as soon as it is seen, and nothing is
+    /// changed that is not.
+    pub(super) async fn lease_ahead(
         &mut self,
-        component: &ComponentTarget,
+        rollout: &Rollout,
         fleet: &Fleet,
-        stamp: &Stamp,
-    ) -> Result<Option<Came>, EngineError> {
-        let whole = self.view().state.facts.deadline.since(self.now());
-        for (is_first, ttl) in [(true, FIRST_TTL.min(whole)), (false, whole)] {
-            for unit in fleet.units.iter().filter(|unit| unit.managed) {
-                self.keep_lease().await?;
-                match self.lease_unit(component, &unit.id, ttl, stamp).await {
-                    Lease::Ours(nonce) if is_first => {
-                        self.unwritten.extend(nonce.map(|nonce| (unit.id.clone(), nonce)));
-                    }
-                    Lease::Ours(_) => {}
-                    Lease::Theirs(why) => {
-                        // It ends here: what was leased so far is given back.
-                        if self.phase() == Phase::Locked && is_first {
-                            self.write_leases(component, fleet).await?;
-                        }
-                        let gate = "unit leases".to_owned();
-                        return Ok(Some(Came::Event(Event::GateClosed { gate, why })));
-                    }
-                    Lease::Away(why) => return Ok(Some(Came::errored(why))),
-                }
-            }
-            if is_first {
-                self.write_leases(component, fleet).await?;
-            }
-        }
-        Ok(None)
-    }
-
-    /// Only a whole fleet's leases are written down, or none will be needed: the record says that its epoch holds them
-    /// all.
-    async fn write_leases(&mut self, component: &ComponentTarget, fleet: &Fleet) -> Result<(), EngineError> {
-        let nonces = fleet
+        calls: &[UnitCall],
+    ) -> Result<Lease, EngineError> {
+        let promotion = &rollout.stamp.promotion;
+        let stands_in = format!("{promotion}/");
+        let is_made = |unit: &Unit| {
+            unit.label(label::PROMOTION) == Some(promotion.as_str())
+                || unit.label(label::RESTORES).is_some_and(|key| key.starts_with(&stands_in))
+        };
+        let is_changed = |unit: &Unit| calls.iter().any(|call| call.unit() == Some(&unit.id));
+        let is_done = |id: &UnitId| self.held.contains_key(id) && !self.unwritten.contains_key(id);
+        let free: Vec<UnitId> = fleet
             .units
             .iter()
-            .filter_map(|unit| Some((unit.id.clone(), self.unwritten.remove(&unit.id)?)))
+            .filter(|unit| unit.state != UnitState::Destroyed && !is_done(&unit.id))
+            .filter(|unit| is_made(unit) || is_changed(unit))
+            .map(|unit| unit.id.clone())
             .collect();
-        self.append(vec![Entry::Leased { component: component.place.component.clone(), nonces }]).await
+        if free.is_empty() {
+            return Ok(Lease::Ours);
+        }
+        self.lease(&rollout.target, &free, &BTreeMap::new()).await
     }
 
-    async fn lease_unit(
-        &self,
+    /// Whether a phase that goes on for long must prolong what it holds.
+    pub(super) fn must_prolong(&self) -> bool {
+        let Some((ours, _)) = self.lease else { return false };
+        let held = self.view().nonces.values().filter(|(epoch, _)| *epoch == ours);
+        held.flat_map(|(_, nonces)| nonces.keys()).any(|unit| self.is_short(unit))
+    }
+
+    fn is_short(&self, unit: &UnitId) -> bool {
+        let enough = self.leases_end().min(self.now().plus(Millis(TTL_MAX.0 / 2)));
+        self.held.get(unit).is_none_or(|until| *until < enough)
+    }
+
+    fn leases_end(&self) -> At {
+        self.view().state.facts.deadline.plus(SPARE)
+    }
+
+    /// Leases `units` until the deadline: for a minute first where we hold none, then, when the numbers are written
+    /// down, to the end.
+    async fn lease(
+        &mut self,
         component: &ComponentTarget,
-        unit: &UnitId,
-        ttl: Millis,
-        stamp: &Stamp,
-    ) -> Lease {
-        let call = UnitCall::Lease { unit: unit.clone(), ttl, description: description(stamp) };
-        let written = self
-            .view()
-            .nonces
-            .get(&component.place.component)
-            .filter(|(epoch, _)| self.lease.is_some_and(|(ours, _)| ours == *epoch))
-            .and_then(|(_, nonces)| nonces.get(unit));
-        let nonce = self.unwritten.get(unit).or(written).cloned();
-        let key = Key { id: format!("{}/lease/{unit}", self.id), nonce };
-        match self.engine.ports.deployer.perform(&component.place, &call, &key).await {
-            Ok(done) => Lease::Ours(done.nonce),
-            Err(error) => match error.kind {
-                PortErrorKind::Fenced | PortErrorKind::Refused => Lease::Theirs(error.message),
-                PortErrorKind::NotSent | PortErrorKind::Ambiguous => Lease::Away(error.message),
-            },
+        units: &[UnitId],
+        earlier: &BTreeMap<UnitId, Nonce>,
+    ) -> Result<Lease, EngineError> {
+        let mut why = String::new();
+        for _ in 0..ROUNDS {
+            let refused = self.take(component, units, earlier).await?;
+            if !matches!(refused, Lease::Ours) {
+                return Ok(refused);
+            }
+            self.write_leases(component, units).await?;
+            match self.prolong(component, units).await? {
+                Lease::Ours => return Ok(Lease::Ours),
+                Lease::Away(why) => return Ok(Lease::Away(why)),
+                Lease::Theirs(said) => why = said,
+            }
         }
+        Ok(Lease::Theirs(why))
+    }
+
+    /// Takes the leases that we do not hold, for a minute.
+    async fn take(
+        &mut self,
+        component: &ComponentTarget,
+        units: &[UnitId],
+        earlier: &BTreeMap<UnitId, Nonce>,
+    ) -> Result<Lease, EngineError> {
+        let now = self.now();
+        let wanted: Vec<Wanted> = units
+            .iter()
+            .filter(|unit| self.held.get(*unit).is_none_or(|until| *until <= now))
+            .map(|unit| Wanted {
+                unit: unit.clone(),
+                nonce: self.number(component, unit),
+                earlier: earlier.get(unit).cloned(),
+            })
+            .collect();
+        let mut came = Lease::Ours;
+        for (unit, result) in self.ask(component, wanted, FIRST_TTL, true).await? {
+            match result {
+                Ok(done) => {
+                    self.held.insert(unit.clone(), now.plus(FIRST_TTL));
+                    self.unwritten.extend(done.nonce.map(|nonce| (unit, nonce)));
+                }
+                // Somebody else's is what matters: nothing is in the way of the others.
+                Err(error) if matches!(came, Lease::Ours) || !is_away(&error) => came = refusal(error),
+                Err(_) => {}
+            }
+        }
+        Ok(came)
+    }
+
+    /// Makes the leases that we hold last until the deadline.
+    async fn prolong(&mut self, component: &ComponentTarget, units: &[UnitId]) -> Result<Lease, EngineError> {
+        let now = self.now();
+        let time = self.leases_end().since(now).max(FIRST_TTL).min(TTL_MAX);
+        let wanted: Vec<Wanted> = units
+            .iter()
+            .filter(|unit| self.is_short(unit))
+            .map(|unit| Wanted { unit: unit.clone(), nonce: self.number(component, unit), earlier: None })
+            .collect();
+        let mut came = Lease::Ours;
+        for (unit, result) in self.ask(component, wanted, time, false).await? {
+            match result {
+                Ok(done) => {
+                    self.held.insert(unit.clone(), now.plus(time));
+                    // Another number: it had run out, and the provider gave a new one.
+                    let renewed = done.nonce.filter(|is| self.number(component, &unit).as_ref() != Some(is));
+                    self.unwritten.extend(renewed.map(|nonce| (unit, nonce)));
+                }
+                Err(error) => {
+                    if !is_away(&error) {
+                        self.held.remove(&unit);
+                    }
+                    if matches!(came, Lease::Ours) || is_away(&error) {
+                        came = refusal(error);
+                    }
+                }
+            }
+        }
+        self.write_leases(component, units).await?;
+        Ok(came)
+    }
+
+    /// The number of a lease that this runner took.
+    fn number(&self, component: &ComponentTarget, unit: &UnitId) -> Option<Nonce> {
+        self.unwritten.get(unit).or_else(|| self.numbers(component)?.get(unit)).cloned()
+    }
+
+    fn numbers(&self, component: &ComponentTarget) -> Option<&BTreeMap<UnitId, Nonce>> {
+        let (ours, _) = self.lease?;
+        let (epoch, nonces) = self.view().nonces.get(&component.place.component)?;
+        (*epoch == ours).then_some(nonces)
+    }
+
+    /// Writes down what was taken, with what stands there: the record says that its epoch holds them all.
+    async fn write_leases(
+        &mut self,
+        component: &ComponentTarget,
+        units: &[UnitId],
+    ) -> Result<(), EngineError> {
+        let taken: Vec<(UnitId, Nonce)> =
+            units.iter().filter_map(|unit| Some((unit.clone(), self.unwritten.get(unit)?.clone()))).collect();
+        let name = &component.place.component;
+        let is_known = self.numbers(component).is_some() || !self.view().nonces.contains_key(name);
+        if taken.is_empty() && is_known {
+            return Ok(());
+        }
+        let mut nonces = self.numbers(component).cloned().unwrap_or_default();
+        nonces.extend(taken.clone());
+        self.append(vec![Entry::Leased { component: name.clone(), nonces }]).await?;
+        for (unit, _) in taken {
+            self.unwritten.remove(&unit);
+        }
+        Ok(())
+    }
+
+    /// Asks for leases, all together.
+    async fn ask(
+        &mut self,
+        component: &ComponentTarget,
+        wanted: Vec<Wanted>,
+        ttl: Millis,
+        anew: bool,
+    ) -> Result<Vec<(UnitId, Result<Performed, PortError>)>, EngineError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let description = description(&self.stamp().await?);
+        let (id, deployer, place) = (self.id.clone(), self.engine.ports.deployer.clone(), &component.place);
+        // Asleep since the last append, perhaps for long: a runner that lost the environment takes no lease.
+        self.keep_lease().await?;
+        let lanes = wanted.into_iter().map(|Wanted { unit, nonce, earlier }| {
+            let (id, deployer, description) = (&id, &deployer, &description);
+            async move {
+                let key = |verb: &str, nonce| Key { id: format!("{id}/{verb}/{unit}"), nonce };
+                if earlier.is_some() {
+                    let call = UnitCall::Unlease { unit: unit.clone() };
+                    let given = deployer.perform(place, &call, &key("unlease", earlier)).await;
+                    if let Some(error) = given.err().filter(is_away) {
+                        return (unit, Err(error));
+                    }
+                }
+                let call = UnitCall::Lease { unit: unit.clone(), ttl, description: description.clone() };
+                let is_renewal = nonce.is_some();
+                let mut result = deployer.perform(place, &call, &key("lease", nonce)).await;
+                if anew && is_renewal && result.as_ref().is_err_and(|error| !is_away(error)) {
+                    // It ran out, and its number is worth nothing any more.
+                    result = deployer.perform(place, &call, &key("lease", None)).await;
+                }
+                (unit, result)
+            }
+        });
+        self.keeping(join_all(lanes)).await
     }
 }
 

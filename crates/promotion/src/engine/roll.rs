@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
+use super::locked::Lease;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
 use crate::journal::{Entry, Intent, Outcome};
@@ -76,6 +77,11 @@ impl Session<'_> {
             };
             is_taken_up = false;
             let decision = next(rollout.job(), &observed, &progress, self.now());
+            match self.lease_ahead(rollout, &observed.fleet, &decision.calls).await? {
+                Lease::Ours => {}
+                Lease::Theirs(why) if rollout.filed == Direction::Forward => return Ok(Rolled::Failed(why)),
+                Lease::Theirs(why) | Lease::Away(why) => return Ok(Rolled::Errored(why)),
+            }
             self.tell(rollout, before.as_ref(), &decision, &mut said);
             let problems = self.act(rollout, before.as_ref(), &decision).await?;
             ask_edges = decision.ask_edges;

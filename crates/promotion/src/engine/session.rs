@@ -18,6 +18,38 @@ pub(super) struct Session<'e> {
     pub(super) lease: Option<(u64, At)>,
     /// Provider leases that this session took and has not written down yet.
     pub(super) unwritten: BTreeMap<UnitId, Nonce>,
+    /// Until when the provider's leases last that this session took.
+    pub(super) held: BTreeMap<UnitId, At>,
+}
+
+impl Engine {
+    /// Renews the lease on an environment (its epoch, and when it was last renewed) when a third of it is gone.
+    async fn keep(&self, environment: &EnvironmentName, lease: &mut (u64, At)) -> Result<(), EngineError> {
+        let (now, ttl) = (self.ports.clock.now(), self.options.lease_ttl);
+        if now.since(lease.1).0 >= ttl.0 / 3 {
+            self.ports.journal.renew_lease(environment, lease.0, ttl).await?;
+            lease.1 = now;
+        }
+        Ok(())
+    }
+
+    /// Waits for `work` and keeps the lease meanwhile.
+    pub(super) async fn keeping<T>(
+        &self,
+        environment: &EnvironmentName,
+        lease: &mut (u64, At),
+        work: impl Future<Output = T>,
+    ) -> Result<T, EngineError> {
+        let mut work = std::pin::pin!(work);
+        let beat = Millis((self.options.lease_ttl.0 / 4).max(1));
+        loop {
+            let tick = std::pin::pin!(self.ports.clock.sleep(beat));
+            match futures_util::future::select(work.as_mut(), tick).await {
+                futures_util::future::Either::Left((done, _)) => return Ok(done),
+                futures_util::future::Either::Right(((), _)) => self.keep(environment, lease).await?,
+            }
+        }
+    }
 }
 
 impl<'e> Session<'e> {
@@ -32,6 +64,7 @@ impl<'e> Session<'e> {
             environment: engine.view(environment).await?,
             lease: None,
             unwritten: BTreeMap::new(),
+            held: BTreeMap::new(),
         };
         if session.environment.promotions.contains_key(id) {
             Ok(session)
@@ -153,27 +186,17 @@ impl<'e> Session<'e> {
 
     /// Renews the lease when a third of it is gone.
     pub(super) async fn keep_lease(&mut self) -> Result<(), EngineError> {
-        let Some((epoch, since)) = self.lease else { return Ok(()) };
-        let now = self.now();
-        if now.since(since).0 >= self.engine.options.lease_ttl.0 / 3 {
-            let ttl = self.engine.options.lease_ttl;
-            self.engine.ports.journal.renew_lease(&self.environment.name, epoch, ttl).await?;
-            self.lease = Some((epoch, now));
+        match &mut self.lease {
+            Some(lease) => self.engine.keep(&self.environment.name, lease).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Waits for `work` and keeps the lease meanwhile: for calls that may take longer than a lease lasts.
     pub(super) async fn keeping<T>(&mut self, work: impl Future<Output = T>) -> Result<T, EngineError> {
-        let mut work = std::pin::pin!(work);
-        let beat = Millis((self.engine.options.lease_ttl.0 / 4).max(1));
-        let clock = self.engine.ports.clock.clone();
-        loop {
-            let tick = std::pin::pin!(clock.sleep(beat));
-            match futures_util::future::select(work.as_mut(), tick).await {
-                futures_util::future::Either::Left((done, _)) => return Ok(done),
-                futures_util::future::Either::Right(((), _)) => self.keep_lease().await?,
-            }
+        match &mut self.lease {
+            Some(lease) => self.engine.keeping(&self.environment.name, lease, work).await,
+            None => Ok(work.await),
         }
     }
 
@@ -207,12 +230,14 @@ impl<'e> Session<'e> {
         self.keep_lease().await
     }
 
-    /// Whether the loop that runs a phase must give way: the switch, the deadline, or a word of somebody.
+    /// Whether the loop that runs a phase must give way: the switch, the deadline, a word of somebody, or leases that
+    /// end before the phase does.
     pub(super) async fn must_yield(&mut self, phase: Phase) -> Result<bool, EngineError> {
         self.sync().await?;
         self.keep_lease().await?;
         Ok(self.phase() != phase
             || self.engine.is_stopped()
-            || self.now() >= self.view().state.facts.deadline)
+            || self.now() >= self.view().state.facts.deadline
+            || self.must_prolong())
     }
 }

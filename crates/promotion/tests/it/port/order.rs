@@ -1,5 +1,6 @@
 //! The order of calls to the ports: what must come before what, whatever the rollout decides.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use mockall::mock;
 use promotion::engine::{Engine, Outcome};
 use promotion::journal::{Draft, Entry, Record};
 use promotion::machine::{Event, Phase, Work};
-use promotion::model::{EnvironmentName, Fleet, Millis, Place, StoreId};
+use promotion::model::{EnvironmentName, Fleet, Millis, Place, StoreId, UnitId};
 use promotion::ports::{Deployer, Grant, Journal, JournalError, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Moment, Switch, env};
@@ -197,6 +198,10 @@ async fn lease_first_then_snapshot_then_changes_and_leases_back_at_the_end() {
         );
         let lease = first(&seen, |seen| matches!(seen, Seen::Called(UnitCall::Lease { .. }, _)));
         let last_lease = last(&seen, |seen| matches!(seen, Seen::Called(UnitCall::Lease { .. }, _)));
+        let lock_done = first(&seen, |seen| {
+            let Seen::Wrote(Entry::Stepped { stamped, .. }) = seen else { return false };
+            matches!(stamped.event, Event::Done(Work::Leased))
+        });
         let snapshot = first(&seen, |seen| {
             let Seen::Wrote(Entry::Stepped { stamped, .. }) = seen else { return false };
             matches!(stamped.event, Event::Done(Work::Snapshot { .. }))
@@ -208,9 +213,12 @@ async fn lease_first_then_snapshot_then_changes_and_leases_back_at_the_end() {
         );
         let unlease = first(&seen, |seen| matches!(seen, Seen::Called(UnitCall::Unlease { .. }, _)));
         let released = first(&seen, |seen| matches!(seen, Seen::Released));
-        let order =
-            [took, locked, lease, last_lease, snapshot, change, last_change, ended, unlease, released];
+        let order = [took, locked, lease, lock_done, snapshot, change, last_change, ended, unlease, released];
         assert!(order.is_sorted(), "{name:?}: {order:?}");
+        assert!(
+            last_lease < ended,
+            "{name:?}: what is made later is leased later, and nothing after the end"
+        );
         assert_eq!(released, seen.len() - 1, "{name:?}: the environment is given back last");
     }
 }
@@ -231,5 +239,44 @@ async fn calls_on_leased_units_show_the_number() {
             }
         }
         assert!(!leased.is_empty());
+    }
+}
+
+/// A machine that the promotion makes is leased, and its number written down, before it is changed or opened; the lease
+/// is made to last only then.
+#[tokio::test]
+async fn a_new_machine_is_leased_and_its_number_written_down_before_it_is_opened() {
+    for name in [Story::Promote, Story::PromoteThatFails] {
+        let seen = story(name).await;
+        let snapshot = first(&seen, |seen| {
+            let Seen::Wrote(Entry::Stepped { stamped, .. }) = seen else { return false };
+            matches!(stamped.event, Event::Done(Work::Snapshot { .. }))
+        });
+        let leases = |unit: &UnitId| {
+            let is_its =
+                |step: &Seen| matches!(step, Seen::Called(UnitCall::Lease { unit: of, .. }, _) if of == unit);
+            seen.iter().enumerate().filter(|(_, step)| is_its(step)).map(|(n, _)| n).collect::<Vec<_>>()
+        };
+        let made: BTreeSet<&UnitId> = seen
+            .iter()
+            .filter_map(|step| match step {
+                Seen::Called(call @ UnitCall::Lease { .. }, _) => call.unit(),
+                _ => None,
+            })
+            .filter(|unit| leases(unit)[0] > snapshot)
+            .collect();
+        assert_eq!(made.len(), 2, "{name:?}: what stood there was leased before");
+        for unit in made {
+            let written = first(
+                &seen,
+                |step| matches!(step, Seen::Wrote(Entry::Leased { nonces, .. }) if nonces.contains_key(unit)),
+            );
+            let change = first(&seen, |step| {
+                is_change(step) && matches!(step, Seen::Called(call, _) if call.unit() == Some(unit))
+            });
+            let leases = leases(unit);
+            let order = [leases[0], written, leases[1], change];
+            assert!(order.is_sorted(), "{name:?}, {unit}: {order:?}");
+        }
     }
 }

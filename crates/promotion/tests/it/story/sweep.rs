@@ -18,6 +18,7 @@ pub(crate) struct Undisturbed {
     pub(crate) looks: u64,
     pub(crate) calls: std::ops::Range<u64>,
     pub(crate) end: Phase,
+    pub(crate) took: Millis,
 }
 
 pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
@@ -25,7 +26,7 @@ pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
     let run = asked.fork().await;
     let provider = &run.world.provider;
     let (looks, calls, since) = (provider.looks(), provider.asked(), provider.calls().len());
-    let switch = Switch::new(Moment::Never);
+    let (switch, begun) = (Switch::new(Moment::Never), run.world.now());
     run.play(&run.world.mortal(&switch)).await.unwrap();
     assert_eq!(run.phase().await, story.end(), "{story:?} without disturbance");
     Undisturbed {
@@ -35,6 +36,7 @@ pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
         landed: landed(&run.world, since),
         shape: shape(&run.world).await,
         end: story.end(),
+        took: run.world.now().since(begun),
         asked,
     }
 }
