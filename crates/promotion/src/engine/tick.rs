@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Engine, EngineError, Outcome};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::machine::Phase;
-use crate::model::{ComponentName, EnvironmentName, Place, PromotionId, UnitId, UnitState, label};
+use crate::model::{At, ComponentName, EnvironmentName, Place, PromotionId, UnitId, UnitState, label};
 use crate::ports::{JournalError, Key};
 use crate::rollout::UnitCall;
 
@@ -20,6 +20,12 @@ pub struct Ticked {
     pub problems: Vec<String>,
 }
 
+/// An error with its causes: who ran the tick sees nothing else of it.
+fn told(error: &EngineError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl Engine {
     /// Looks after every environment of the store once. Idempotent; call it at least every few minutes (P4).
     pub async fn tick(&self) -> Result<Ticked, EngineError> {
@@ -29,11 +35,11 @@ impl Engine {
             for id in self.due(&view) {
                 match self.drive(&environment, &id).await {
                     Ok(outcome) => ticked.driven.push((environment.clone(), id, outcome)),
-                    Err(error) => ticked.problems.push(format!("{id}: {error}")),
+                    Err(error) => ticked.problems.push(format!("{id}: {}", told(&error))),
                 }
             }
             if let Err(error) = self.end_parked(&environment, &mut ticked).await {
-                ticked.problems.push(format!("{environment}: {error}"));
+                ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
         }
         Ok(ticked)
@@ -90,9 +96,26 @@ impl Engine {
             Err(JournalError::Held { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        let mut lease = (grant.epoch, self.ports.clock.now());
+        let came = self.destroy_parked(environment, &mut lease, due, ticked).await;
+        let released = self.ports.journal.release_lease(environment, grant.epoch).await;
+        came.and(released.map_err(EngineError::from))
+    }
+
+    /// Under the environment's lease, which the caller gives back whatever comes of this.
+    async fn destroy_parked(
+        &self,
+        environment: &EnvironmentName,
+        lease: &mut (u64, At),
+        due: Vec<(Place, ComponentName)>,
+        ticked: &mut Ticked,
+    ) -> Result<(), EngineError> {
         for (place, component) in due {
             // Looked at again: nobody else changes them from here on.
-            let units = self.over(&place).await?;
+            let units = self.keeping(environment, lease, self.over(&place)).await??;
+            if units.is_empty() {
+                continue;
+            }
             // Written down first: whoever finds a unit gone finds here why.
             let entry = Entry::ParkedEnded { component, units: units.clone() };
             let draft = Draft { promotion: None, at: self.ports.clock.now(), entry };
@@ -100,17 +123,17 @@ impl Engine {
             if view.active().is_some() {
                 break;
             }
-            self.ports.journal.append(environment, view.head, Some(grant.epoch), vec![draft]).await?;
+            self.ports.journal.append(environment, view.head, Some(lease.0), vec![draft]).await?;
             for unit in units {
                 let call = UnitCall::Destroy { unit: unit.clone() };
                 let key = Key { id: format!("parked/{unit}"), nonce: None };
-                match self.ports.deployer.perform(&place, &call, &key).await {
+                let destroyed = self.ports.deployer.perform(&place, &call, &key);
+                match self.keeping(environment, lease, destroyed).await? {
                     Ok(_) => ticked.ended.push((environment.clone(), unit)),
                     Err(error) => ticked.problems.push(format!("parked {unit}: {error}")),
                 }
             }
         }
-        self.ports.journal.release_lease(environment, grant.epoch).await?;
         Ok(())
     }
 

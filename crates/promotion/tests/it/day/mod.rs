@@ -1,5 +1,7 @@
 //! Ordinary and bad days: breaker, queue, expiry, abort, a provider that is away.
 
+mod parked;
+
 use promotion::engine::{EngineError, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{Kind, Millis, PromotionId};
