@@ -4,6 +4,7 @@
 
 mod bad_days;
 mod bad_input;
+mod fencing;
 mod help;
 mod laptop;
 mod looking;

@@ -90,11 +90,13 @@ pub(crate) struct Project {
     pub(crate) lease: &'static str,
     /// The pause after each change of routing. Rules of the release that runs decide, so it is set from the start.
     pub(crate) settle: &'static str,
+    /// Whether the provider refuses the number of a lease that is over, even where nobody else holds the machine.
+    pub(crate) strict_nonce: bool,
 }
 
 impl Default for Project {
     fn default() -> Self {
-        Self { approvals: 1, lease: "5s", settle: "200ms" }
+        Self { approvals: 1, lease: "5s", settle: "200ms", strict_nonce: false }
     }
 }
 
@@ -142,6 +144,7 @@ impl Stage {
         let orgs = Orgs::one(TOKEN, "acme").with(TOKEN_STAGING, "acme");
         let mut options = Options::new(dir.0.path().join("cloud"), runtime, orgs);
         options.rate_limits = false;
+        options.quirks.strict_nonce = project.strict_nonce;
         options.lag = EdgeLag { min_ms: 0, max_ms: 50 };
         let cloud = Localcloud::start(options).await.unwrap();
         let service: Arc<dyn HttpService> = Arc::new(ReqwestService::new(&HttpOptions::default()).unwrap());
@@ -185,6 +188,12 @@ impl Stage {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "`{from}` is not in {text}");
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// From now on the smoke suite fails, or passes again.
+    pub(crate) fn fail_smoke(&self, fails: bool) {
+        let wanted = if fails { SMOKE.replace("\"json\"", "\"xml\"") } else { SMOKE.to_owned() };
+        self.write("tests/smoke.toml", &wanted);
     }
 
     pub(crate) fn key(&self, who: &str) -> String {
