@@ -23,7 +23,7 @@ pub(super) enum Rolled {
 }
 
 /// Refusals that a way back bears before it gives up: what is refused once may be in a passing state.
-const REFUSALS_BACK_MAX: u32 = 8;
+const REFUSALS_MAX: u32 = 8;
 
 /// What a rollout works on.
 pub(super) struct Rollout {
@@ -85,13 +85,8 @@ impl Session<'_> {
             self.tell(rollout, before.as_ref(), &decision, &mut said);
             let problems = self.act(rollout, before.as_ref(), &decision).await?;
             ask_edges = decision.ask_edges;
-            let refused = problems.iter().find(|error| error.kind == PortErrorKind::Refused);
-            let fenced = problems.iter().find(|error| error.kind == PortErrorKind::Fenced);
-            if let Some(error) = fenced.or(refused) {
-                refusals += 1;
-                if rollout.filed == Direction::Forward || refusals > REFUSALS_BACK_MAX {
-                    return Ok(Rolled::Failed(error.message.clone()));
-                }
+            if let Some(rolled) = give_up(rollout, &problems, &mut refusals) {
+                return Ok(rolled);
             }
             match decision.verdict {
                 Verdict::Done => {
@@ -212,6 +207,11 @@ impl Session<'_> {
             let outcome = match result {
                 Ok(done) => Outcome::Performed(done),
                 Err(error) => {
+                    if error.kind == PortErrorKind::Fenced
+                        && let Some(unit) = intent.call.unit()
+                    {
+                        self.held.remove(unit);
+                    }
                     problems.push(error.clone());
                     Outcome::Failed(error)
                 }
@@ -257,6 +257,24 @@ impl Session<'_> {
         let mut results: Vec<_> = lanes.into_iter().flatten().collect();
         results.sort_by_key(|(n, _)| *n);
         Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+}
+
+/// What refusals make of a rollout, if anything. A lease that somebody broke is asked for again before the next call:
+/// that shows whether it is theirs now.
+fn give_up(rollout: &Rollout, problems: &[PortError], refusals: &mut u32) -> Option<Rolled> {
+    let of = |kind| problems.iter().find(|error| error.kind == kind);
+    let (refused, fenced) = (of(PortErrorKind::Refused), of(PortErrorKind::Fenced));
+    let error = refused.or(fenced)?;
+    *refusals += 1;
+    let is_over = *refusals > REFUSALS_MAX;
+    match (rollout.filed, refused) {
+        (Direction::Forward, Some(_)) => Some(Rolled::Failed(error.message.clone())),
+        (Direction::Forward, None) | (Direction::Back, Some(_)) if is_over => {
+            Some(Rolled::Failed(error.message.clone()))
+        }
+        (Direction::Back, None) if is_over => Some(Rolled::Errored(error.message.clone())),
+        (Direction::Forward | Direction::Back, _) => None,
     }
 }
 

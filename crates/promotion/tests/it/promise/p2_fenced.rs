@@ -154,13 +154,31 @@ async fn stuck() -> Asked {
     asked
 }
 
-/// A way back has its own deadline: the leases last until that one, although it begins at the end of the first.
+/// A way back has its own deadline: the leases last until that one, although it begins at the end of the first; and
+/// nobody can take a machine in between, for they are prolonged while they last.
 #[tokio::test]
 async fn p2_a_way_back_that_begins_at_the_deadline_is_fenced_to_its_end() {
     let run = stuck().await;
     let before = shape(&run.world).await;
     let wrong = Wrong::default();
-    let engine = watched(&run.world, &Switch::new(Moment::Never), unleased(&run.world, &wrong));
+    let look = {
+        let (check, wrong) = (unleased(&run.world, &wrong), wrong.clone());
+        let (provider, clock) = (run.world.provider.clone(), run.world.clock.clone());
+        Box::new(move |place: &Place, call: &UnitCall, key: &Key| -> BoxFuture<'static, ()> {
+            let checked = check(place, call, key);
+            let (wrong, provider, clock) = (wrong.clone(), provider.clone(), clock.clone());
+            let (place, call, is_renewal) = (place.clone(), call.clone(), key.nonce.is_some());
+            Box::pin(async move {
+                checked.await;
+                let UnitCall::Lease { unit, .. } = call else { return };
+                let fleet = provider.observe_fleet(&place).await.unwrap();
+                if is_renewal && !is_ours(fleet.unit(&unit).unwrap(), clock.now()) {
+                    wrong.lock().unwrap().push(format!("the lease on {unit} had run out"));
+                }
+            })
+        })
+    };
+    let engine = watched(&run.world, &Switch::new(Moment::Never), look);
     assert_eq!(run.play(&engine).await.unwrap(), Outcome::Ended(Phase::RolledBack));
     let why = run.why().await;
     assert!(why.contains("took too long"), "{why}");
@@ -212,8 +230,7 @@ async fn p2_a_machine_that_somebody_took_meanwhile_is_waited_for_on_the_way_back
                     let view = bystander.view(&handle.environment).await.unwrap();
                     let why = view.promotions[&handle.id].state.facts.stalled.clone();
                     stalled.lock().unwrap().push(why.unwrap_or_default());
-                    let key = Key { id: "theirs".to_owned(), nonce: Nonce::new("theirs").ok() };
-                    provider.perform(&place, &UnitCall::Unlease { unit: taken }, &key).await.unwrap();
+                    provider.perform(&place, &UnitCall::Unlease { unit: taken }, &theirs()).await.unwrap();
                 }
             })
         })
@@ -356,4 +373,94 @@ async fn p2_a_soak_of_more_than_a_day_is_fenced_to_its_end() {
     let engine = watched(&run.world, &Switch::new(Moment::Never), look);
     assert_eq!(run.play(&engine).await.unwrap(), Outcome::Ended(Phase::Succeeded));
     assert_eq!(*wrong.lock().unwrap(), Vec::<String>::new());
+}
+
+fn theirs() -> Key {
+    Key { id: "theirs".to_owned(), nonce: Nonce::new("theirs").ok() }
+}
+
+/// Fenced calls so far, and what somebody holds until when.
+type Broken = (usize, Option<(At, Place, UnitId)>);
+
+/// Somebody breaks our lease on a machine right before the engine changes it, and holds it for two minutes.
+#[tokio::test]
+async fn p2_a_broken_lease_puts_the_promotion_back_and_the_way_back_waits_for_whoever_broke_it() {
+    let base = undisturbed(Story::PromoteThatFails).await;
+    let before = shape(&base.asked.world).await;
+    let n_fenced = base
+        .moments
+        .values()
+        .filter(|what| {
+            ["update", "start", "stop", "cordon", "uncordon", "destroy"]
+                .contains(&what.split(' ').next().unwrap())
+        })
+        .count();
+    assert!(n_fenced > 8, "{:?}", base.moments);
+    for nth in 0..n_fenced {
+        let run = base.asked.fork().await;
+        let broken: Arc<Mutex<Broken>> = Arc::default();
+        let look = {
+            let (provider, clock, broken) =
+                (run.world.provider.clone(), run.world.clock.clone(), broken.clone());
+            Box::new(move |place: &Place, call: &UnitCall, _: &Key| -> BoxFuture<'static, ()> {
+                let mut state = broken.lock().unwrap();
+                let mut release = None;
+                if is_fenced(call) {
+                    if state.0 == nth {
+                        let unit = call.unit().unwrap().clone();
+                        provider.seize(place, &unit, "fly machine leases clear");
+                        state.1 = Some((clock.now().plus(Millis::secs(120)), place.clone(), unit));
+                    }
+                    state.0 += 1;
+                }
+                if state.1.as_ref().is_some_and(|(until, ..)| clock.now() >= *until) {
+                    release = state.1.take();
+                }
+                let provider = provider.clone();
+                Box::pin(async move {
+                    if let Some((_, place, unit)) = release {
+                        provider.perform(&place, &UnitCall::Unlease { unit }, &theirs()).await.unwrap();
+                    }
+                })
+            })
+        };
+        let engine = watched(&run.world, &Switch::new(Moment::Never), look);
+        let outcome = run.play(&engine).await.unwrap();
+        assert_eq!(outcome, Outcome::Ended(Phase::RolledBack), "call {nth}: {}", run.why().await);
+        assert_eq!(broken.lock().unwrap().1, None, "call {nth}: it waited");
+        assert_eq!(shape(&run.world).await, before, "call {nth}");
+    }
+}
+
+/// A machine of the old fleet is lost on the way; what stands in for it on the way back is leased before it is opened.
+#[tokio::test]
+async fn p2_a_machine_that_stands_in_for_a_lost_one_is_leased_too() {
+    let run = undisturbed(Story::PromoteThatFails).await.asked;
+    let (wrong, lost) = (Wrong::default(), Arc::new(Mutex::new(None::<UnitId>)));
+    let look = {
+        let (provider, lost, check) =
+            (run.world.provider.clone(), lost.clone(), unleased(&run.world, &wrong));
+        Box::new(move |place: &Place, call: &UnitCall, key: &Key| -> BoxFuture<'static, ()> {
+            let checked = check(place, call, key);
+            let is_now = matches!(call, UnitCall::Stop { .. }) && lost.lock().unwrap().is_none();
+            let mut loses = None;
+            if is_now {
+                *lost.lock().unwrap() = call.unit().cloned();
+                loses = Some((provider.clone(), place.clone(), key.clone(), call.unit().unwrap().clone()));
+            }
+            Box::pin(async move {
+                checked.await;
+                if let Some((provider, place, key, unit)) = loses {
+                    provider.perform(&place, &UnitCall::Destroy { unit }, &key).await.unwrap();
+                }
+            })
+        })
+    };
+    let engine = watched(&run.world, &Switch::new(Moment::Never), look);
+    assert_eq!(run.play(&engine).await.unwrap(), Outcome::Ended(Phase::RolledBack), "{}", run.why().await);
+    let gone = lost.lock().unwrap().clone().unwrap();
+    let stands_in = |unit: &Unit| unit.label(label::RESTORES).is_some_and(|of| of.ends_with(gone.as_str()));
+    assert!(run.world.fleet("production", "api").await.units.iter().any(stands_in), "for {gone}");
+    assert_eq!(*wrong.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(leased(&run.world).await, []);
 }
