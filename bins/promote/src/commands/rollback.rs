@@ -9,6 +9,17 @@ use super::Run;
 use crate::args::Rollback;
 use crate::{find, keys, preflight};
 
+/// The rules of a way back to what nobody put there or took over: no suite can say that it is the right build.
+fn unknown(current: &Policy) -> Policy {
+    Policy {
+        evidence: None,
+        approvals: None,
+        verify: std::collections::BTreeSet::new(),
+        soak: promotion::model::Millis::ZERO,
+        ..current.clone()
+    }
+}
+
 pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let environment = find::environment(&args.env)?;
@@ -30,10 +41,9 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
     if matches!(facts.request.kind, Kind::Adopt | Kind::Bootstrap) {
         return Err(nothing());
     }
-    let standing = view.standing();
-    let before =
-        standing.iter().rev().nth(1).map_or(&facts.request.release, |view| &view.state.facts.request.release);
-    let release = snapshot_release(snapshot, before).ok_or_else(nothing)?;
+    let before = view.before(current.id());
+    let like = before.map_or(&facts.request.release, |before| &before.state.facts.request.release);
+    let release = snapshot_release(snapshot, like).ok_or_else(nothing)?;
     let plan = facts.plan.as_ref().ok_or_else(nothing)?;
     let mut components = plan.target.components.clone();
     for component in &mut components {
@@ -56,13 +66,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
         kind: Kind::Rollback { of: undone },
         release,
         components,
-        policy: Policy {
-            evidence: None,
-            approvals: None,
-            verify: std::collections::BTreeSet::new(),
-            soak: promotion::model::Millis::ZERO,
-            ..facts.request.policy.clone()
-        },
+        policy: before.map_or_else(|| unknown(&facts.request.policy), |before| before.state.policy().clone()),
         requested_by,
         reason: args.reason,
     };

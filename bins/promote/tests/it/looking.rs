@@ -106,6 +106,14 @@ async fn what_happened_can_be_read_and_undone() {
         let told = stage.run(&back).await.exits(0).json();
         assert_eq!((&told["verb"], &told["state"]), (&json!("rollback"), &json!("succeeded")));
         assert_eq!(stage.serving().await, before);
+        // It went by the rules under which 1.0.0 was put there, its suite among them.
+        let shown = stage.run(&["show", told["id"].as_str().unwrap(), "--json"]).await.exits(0).json();
+        let target = &shown["plan_detail"]["target"];
+        assert_eq!(
+            (&target["policy"]["verify"], &target["policy_change"]),
+            (&json!(["smoke"]), &Value::Null)
+        );
+        assert_eq!(told["attestations"][0]["suite"], "smoke");
 
         // Another store takes production over only from a fleet that nobody marked.
         let adopt = ["adopt", "--env", "production", "--version", "1.0.0", "--key", &key, "--json"];

@@ -8,8 +8,8 @@ use super::preview::preview;
 use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
-    Baseline, Class, ComponentTarget, Fleet, Kind, Plan, Policy, Proof, Release, RollbackVerdict, Snapshot,
-    Strategy, Target, UnitState,
+    Baseline, Class, ComponentTarget, Fleet, Kind, Plan, Policy, Proof, Release, Request, RollbackVerdict,
+    Snapshot, Strategy, Target, UnitState,
 };
 use crate::ports::PortError;
 
@@ -79,7 +79,7 @@ impl Session<'_> {
             }
             components.push(target);
         }
-        let (policy, policy_change) = self.policy_in_force(&request.policy);
+        let (policy, policy_change) = self.policy_in_force(&request);
         let target = Target {
             environment: request.environment.clone(),
             class: request.class,
@@ -95,13 +95,18 @@ impl Session<'_> {
     }
 
     /// The rules of the release last promoted here decide; a release that changes them shows it and is judged by the
-    /// old ones.
-    fn policy_in_force(&self, asked: &Policy) -> (Policy, Option<Policy>) {
-        match self.environment.current() {
-            Some(current) if current.state.facts.request.policy != *asked => {
-                (current.state.facts.request.policy.clone(), Some(asked.clone()))
+    /// old ones. A rollback goes by the rules under which the release it goes back to was put there: those that a
+    /// release brought have no say in its removal.
+    fn policy_in_force(&self, request: &Request) -> (Policy, Option<Policy>) {
+        let deciding = match &request.kind {
+            Kind::Rollback { of } => self.environment.before(of).map(|before| before.state.policy()),
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => {
+                self.environment.current().map(|current| &current.state.facts.request.policy)
             }
-            _ => (asked.clone(), None),
+        };
+        match deciding {
+            Some(policy) if *policy != request.policy => (policy.clone(), Some(request.policy.clone())),
+            _ => (request.policy.clone(), None),
         }
     }
 }

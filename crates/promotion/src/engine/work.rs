@@ -162,8 +162,7 @@ impl Session<'_> {
         let facts = &self.view().state.facts;
         let (environment, release) = (facts.request.environment.clone(), facts.request.release.clone());
         let mut suites = self.view().state.policy().verify.clone();
-        if facts.request.kind == Kind::Adopt {
-            // Nothing new runs, and which build it is nobody proved.
+        if self.is_unproven() {
             suites.clear();
         }
         let mut attestations = Vec::new();
@@ -196,6 +195,20 @@ impl Session<'_> {
             }
         }
         Ok(Came::done(Work::Verified { attestations }))
+    }
+
+    /// Whether what runs then was found and not brought: which build it is nobody proved, so no suite can say that it
+    /// is that one.
+    fn is_unproven(&self) -> bool {
+        let request = &self.view().state.facts.request;
+        match &request.kind {
+            Kind::Adopt => true,
+            Kind::Rollback { of } => self
+                .environment
+                .before(of)
+                .is_some_and(|before| before.state.facts.request.kind == Kind::Adopt),
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap => false,
+        }
     }
 
     async fn attest(&self, suite: SuiteName, report: Hash) -> Result<Attestation, PortError> {

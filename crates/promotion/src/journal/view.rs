@@ -165,6 +165,13 @@ impl EnvironmentView {
         self.standing().pop()
     }
 
+    /// The promotion whose release runs again when the work of `of` is undone.
+    pub fn before(&self, of: &PromotionId) -> Option<&PromotionView> {
+        let standing = self.standing();
+        let place = standing.iter().position(|view| view.id() == of)?;
+        standing.get(place.checked_sub(1)?).copied()
+    }
+
     /// All evidence made here.
     pub fn attestations(&self) -> impl Iterator<Item = &Attestation> {
         self.promotions.values().flat_map(|view| &view.state.facts.attestations)

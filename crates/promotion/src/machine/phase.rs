@@ -142,6 +142,10 @@ keys! {
         TimeIsUp = "time is up",
         /// It was another one.
         TimeIsLeft = "time is left",
+        /// A person goes back to an earlier release.
+        IsRollback = "a person's rollback",
+        /// A release comes.
+        IsForward = "no person's rollback",
     }
 }
 
@@ -158,6 +162,8 @@ impl Guard {
             Self::NoSoak => Self::SoakAsked,
             Self::TimeIsUp => Self::TimeIsLeft,
             Self::TimeIsLeft => Self::TimeIsUp,
+            Self::IsRollback => Self::IsForward,
+            Self::IsForward => Self::IsRollback,
         }
     }
 }

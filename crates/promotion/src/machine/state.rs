@@ -86,6 +86,11 @@ impl State {
             && self.policy().approvals.as_ref().is_some_and(|rule| rule.count > 0)
     }
 
+    /// Whether a person asked to go back to an earlier release.
+    pub const fn is_rollback(&self) -> bool {
+        matches!(self.facts.request.kind, Kind::Rollback { .. })
+    }
+
     /// Why `approval` does not count, or nothing when it does.
     pub fn objection(&self, approval: &Approval) -> Option<String> {
         let facts = &self.facts;
@@ -142,7 +147,13 @@ impl State {
     /// Takes in what `event` says and enters `phase`.
     pub(super) fn enter(&mut self, phase: Phase, at: At, event: &Event) {
         let moved = phase != self.phase;
+        let stays = phase == Phase::RollbackFailed && self.phase != Phase::RollingBack;
         self.learn(event, at);
+        if stays && let Some(failure) = &mut self.facts.failure {
+            let request = &self.facts.request;
+            let stays = format!("; `{}` stays on {}", request.environment, request.release.version);
+            failure.why.push_str(&stays);
+        }
         self.phase = phase;
         if moved {
             self.facts.phase_since = at;

@@ -83,5 +83,7 @@ fn holds(guard: Guard, state: &State, stamped: &Stamped) -> bool {
         Guard::NoSoak => state.policy().soak.0 == 0,
         Guard::TimeIsUp => state.time_is_up(stamped.at),
         Guard::TimeIsLeft => !state.time_is_up(stamped.at),
+        Guard::IsRollback => state.is_rollback(),
+        Guard::IsForward => !state.is_rollback(),
     }
 }

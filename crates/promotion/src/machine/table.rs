@@ -7,8 +7,8 @@ use super::check;
 use super::phase::{
     EffectName::{self, AskApproval, Escalate, Release, Tell},
     Guard::{
-        self, Always, NeedsApproval, NeedsNobody, NoSoak, QuorumMet, QuorumOpen, SoakAsked, TimeIsLeft,
-        TimeIsUp,
+        self, Always, IsForward, IsRollback, NeedsApproval, NeedsNobody, NoSoak, QuorumMet, QuorumOpen,
+        SoakAsked, TimeIsLeft, TimeIsUp,
     },
     Phase::{
         self, Aborted, AwaitingApproval, Blocked, Copying, Deploying, Expired, Locked, Planned, Queued,
@@ -185,9 +185,12 @@ pub const TABLE: &[Row] = &[
 
     go(Verifying,        Done,        SoakAsked,     Soaking,           &[]),
     go(Verifying,        Done,        NoSoak,        Succeeded,         &[Release, Tell]),
-    go(Verifying,        Failed,      Always,        RollingBack,       &[]),
+    // A person ran away from what a way back from here would lead to; only a person goes there again, by cancel.
+    go(Verifying,        Failed,      IsForward,     RollingBack,       &[]),
+    go(Verifying,        Failed,      IsRollback,    RollbackFailed,    &[Release, Escalate, Tell]),
     go(Verifying,        Errored,     Always,        Verifying,         &[]),
-    go(Verifying,        Deadline,    Always,        RollingBack,       &[]),
+    go(Verifying,        Deadline,    IsForward,     RollingBack,       &[]),
+    go(Verifying,        Deadline,    IsRollback,    RollbackFailed,    &[Release, Escalate, Tell]),
     go(Verifying,        Cancel,      Always,        RollingBack,       &[]),
     ignore(Verifying,    PlanMade,    NO_PLAN),
     ignore(Verifying,    GateClosed,  NO_GATE),
@@ -198,10 +201,11 @@ pub const TABLE: &[Row] = &[
     ignore(Verifying,    Supersede,   LOCKED),
 
     go(Soaking,          Done,        Always,        Succeeded,         &[Release, Tell]),
-    go(Soaking,          Failed,      Always,        RollingBack,       &[]),
+    go(Soaking,          Failed,      IsForward,     RollingBack,       &[]),
+    go(Soaking,          Failed,      IsRollback,    RollbackFailed,    &[Release, Escalate, Tell]),
     go(Soaking,          Errored,     Always,        Soaking,           &[]),
-    go(Soaking,          Deadline,    TimeIsUp,      RollingBack,       &[]),
-    go(Soaking,          Deadline,    TimeIsLeft,    Soaking,           &[]),
+    go(Soaking,          Deadline,    IsForward,     RollingBack,       &[]),
+    go(Soaking,          Deadline,    IsRollback,    RollbackFailed,    &[Release, Escalate, Tell]),
     go(Soaking,          Cancel,      Always,        RollingBack,       &[]),
     ignore(Soaking,      PlanMade,    NO_PLAN),
     ignore(Soaking,      GateClosed,  NO_GATE),

@@ -196,8 +196,13 @@ impl World {
         }
     }
 
-    /// A request.
+    /// A request of the developer.
     pub fn ask(&self, environment: &str, kind: Kind, release: &Release) -> Ask {
+        self.ask_by(&Self::developer(), environment, kind, release)
+    }
+
+    /// A request of `person`.
+    pub fn ask_by(&self, person: &Person, environment: &str, kind: Kind, release: &Release) -> Ask {
         let production = environment == "production";
         let policy = if production {
             self.policy.clone()
@@ -215,7 +220,7 @@ impl World {
                 .map(|(component, digest)| self.component(environment, component.as_str(), digest))
                 .collect(),
             policy,
-            requested_by: Self::developer(),
+            requested_by: person.clone(),
             reason: None,
         }
     }
