@@ -31,8 +31,13 @@ impl Session<'_> {
 
     async fn gates(&mut self, people_too: bool) -> Result<Came, EngineError> {
         let mut passed = Vec::new();
-        let mut gates =
-            vec![("verb", self.verb()), ("breaker", self.breaker()), ("attestation", self.evidence().await?)];
+        let mut gates = vec![
+            ("verb", self.verb()),
+            ("class", self.class()),
+            ("role", self.role()),
+            ("breaker", self.breaker()),
+            ("attestation", self.evidence().await?),
+        ];
         if people_too {
             gates.push(("approval", self.people().await));
         }
@@ -71,6 +76,39 @@ impl Session<'_> {
         }
     }
 
+    /// An environment is of the class that the journal knows it by: a project file that says otherwise would move the
+    /// rules of that class out of the way (P1).
+    fn class(&self) -> Gate {
+        let request = &self.view().state.facts.request;
+        match self.environment.class() {
+            Some(known) if known != request.class => Gate::Closed(format!(
+                "`{name}` is {known} as the journal knows it, and the request says {}; put class = \"{known}\" back \
+                 under [environments.{name}], or give what is of another class another name",
+                request.class,
+                name = request.environment,
+            )),
+            Some(known) => Gate::Open(format!("{known}, as the journal knows it")),
+            None => Gate::Open(format!("{}, and nothing was put here before", request.class)),
+        }
+    }
+
+    /// What puts something under our rule without evidence is for those who may approve there (P1).
+    fn role(&self) -> Gate {
+        let state = &self.view().state;
+        let request = &state.facts.request;
+        let verb = request.kind.verb();
+        if request.class != Class::Production || !matches!(request.kind, Kind::Adopt | Kind::Bootstrap) {
+            return Gate::Open(format!("everybody who is known may {verb} here"));
+        }
+        match state.policy().bars(&request.requested_by) {
+            Some(why) => Gate::Closed(format!(
+                "{verb} puts something into `{}` that nobody tested, and {why}; one of them asks for it",
+                request.environment
+            )),
+            None => Gate::Open(format!("{} may", request.requested_by)),
+        }
+    }
+
     fn breaker(&self) -> Gate {
         let facts = &self.view().state.facts;
         if matches!(facts.request.kind, Kind::Rollback { .. } | Kind::Adopt) {
@@ -106,16 +144,30 @@ impl Session<'_> {
                 Gate::Open("the policy asks for none".to_owned())
             });
         };
+        if rule.from == request.environment {
+            return Ok(Gate::Closed(format!(
+                "what passed in `{}` was not rehearsed: the policy must name another environment",
+                rule.from
+            )));
+        }
         let from = self.engine.view(&rule.from).await?;
         self.covered(&rule, &from).await
     }
 
     async fn covered(&self, rule: &EvidenceRule, from: &EnvironmentView) -> Result<Gate, EngineError> {
         let release = self.view().state.facts.request.release.id();
+        let class = from.class();
+        if class == Some(Class::Production) {
+            return Ok(Gate::Closed(format!(
+                "`{}` is production, and what passed there was not rehearsed: the policy must name another environment",
+                rule.from
+            )));
+        }
         for suite in &rule.suites {
             let covering: Vec<&Attestation> = from
                 .attestations()
                 .filter(|it| it.covers(&release, &rule.from, suite, rule.max_age, self.now()))
+                .filter(|it| Some(it.statement.class) == class)
                 .collect();
             let mut refused = None;
             let mut good = false;

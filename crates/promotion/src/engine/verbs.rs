@@ -188,7 +188,8 @@ impl Engine {
         self.word(environment, id, Event::Supersede { by }).await
     }
 
-    /// Closes the circuit breaker.
+    /// Closes the circuit breaker: for those who may approve there, by the rules in force, or by those of the last request
+    /// where none are in force yet.
     pub async fn reset_breaker(
         &self,
         environment: &EnvironmentName,
@@ -196,8 +197,18 @@ impl Engine {
         reason: String,
     ) -> Result<(), EngineError> {
         let at = self.ports.clock.now();
-        let entry = Entry::BreakerReset { by, reason };
-        self.append_open(environment, |_| Ok(Draft { promotion: None, at, entry: entry.clone() })).await
+        let entry = Entry::BreakerReset { by: by.clone(), reason };
+        self.append_open(environment, |view| {
+            let last = view.promotions.values().next_back();
+            let rules = view.current().or(last).map(|view| &view.state.facts.request.policy);
+            if let Some(why) = rules.and_then(|rules| rules.bars(&by)) {
+                let why =
+                    format!("the breaker of `{environment}` stays as it is: {why}; one of them closes it");
+                return Err(EngineError::Refused { why });
+            }
+            Ok(Draft { promotion: None, at, entry: entry.clone() })
+        })
+        .await
     }
 
     /// Appends what somebody said, under no lease; whoever drives the promotion reads it.

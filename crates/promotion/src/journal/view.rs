@@ -6,8 +6,8 @@ use super::chain;
 use super::record::{Entry, Intent, Outcome, Record};
 use crate::machine::{EffectName, Phase, State, step};
 use crate::model::{
-    At, Attestation, BreakerRule, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName, Hash,
-    Kind, Nonce, PromotionId, UnitId,
+    At, Attestation, BreakerRule, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
+    Hash, Kind, Nonce, PromotionId, UnitId,
 };
 use crate::ports::{JournalError, PortErrorKind};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -170,6 +170,13 @@ impl EnvironmentView {
         let standing = self.standing();
         let place = standing.iter().position(|view| view.id() == of)?;
         standing.get(place.checked_sub(1)?).copied()
+    }
+
+    /// What class of environment this is: that of the first promotion that came as far as to change something. Requests
+    /// that were refused before say nothing.
+    pub fn class(&self) -> Option<Class> {
+        let acted = self.promotions.values().filter(|view| view.state.facts.snapshot.is_some());
+        acted.min_by_key(|view| view.first).map(|view| view.state.facts.request.class)
     }
 
     /// All evidence made here.

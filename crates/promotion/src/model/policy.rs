@@ -20,6 +20,24 @@ pub enum Class {
     Production,
 }
 
+impl Class {
+    /// As the project file and the journal write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Preview => "preview",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Evidence that a release must have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceRule {
@@ -72,6 +90,17 @@ pub struct Policy {
     pub soak: Millis,
     /// From the lock on, the whole may take this long; then it is rolled back.
     pub deadline: Millis,
+}
+
+impl Policy {
+    /// Why `person` is not among those who may approve, or nothing when they are or nobody is asked.
+    pub fn bars(&self, person: &Person) -> Option<String> {
+        let rule = self.approvals.as_ref().filter(|rule| rule.count > 0)?;
+        (!rule.from.contains(person)).then(|| {
+            let list: Vec<&str> = rule.from.iter().map(Person::as_str).collect();
+            format!("{person} is not among those who may approve there: {}", list.join(", "))
+        })
+    }
 }
 
 impl Default for Policy {
