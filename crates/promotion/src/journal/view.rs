@@ -251,7 +251,11 @@ impl PromotionView {
                     let (_, direction, intent) =
                         self.open.remove(key).ok_or_else(|| format!("call {key} was never meant"))?;
                     if let Some(progress) = self.rollouts.get_mut(&(component.clone(), direction)) {
-                        learn(progress, &intent.call, outcome, record.at);
+                        let nonces = self.nonces.get(component).map(|(_, nonces)| nonces);
+                        let unit = intent.call.unit();
+                        let is_leased =
+                            nonces.zip(unit).is_some_and(|(nonces, unit)| nonces.contains_key(unit));
+                        learn(progress, &intent.call, outcome, is_leased, record.at);
                     }
                 }
             }
@@ -291,10 +295,12 @@ impl PromotionView {
 }
 
 /// What an outcome adds to what must be remembered.
-fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, at: At) {
+fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, is_leased: bool, at: At) {
     match outcome {
-        Outcome::Settled => progress.lose(call, at),
-        Outcome::Failed(error) if error.kind == PortErrorKind::Ambiguous => progress.lose(call, at),
+        Outcome::Settled => progress.lose(call, is_leased, at),
+        Outcome::Failed(error) if error.kind == PortErrorKind::Ambiguous => {
+            progress.lose(call, is_leased, at);
+        }
         Outcome::Failed(_) => {}
         Outcome::Performed(done) => {
             if let (UnitCall::Update { unit, .. }, Some(version)) = (call, &done.version) {

@@ -119,14 +119,14 @@ pub struct Progress {
     /// The version each unit got by our update.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<UnitId, UnitVersion>,
-    /// When an answer was last lost to a call that no lease fences, a create or a tag: it may still land, until the
-    /// client's own timeout.
+    /// When an answer was last lost to a call that no lease fences, a create, a tag or one on a unit that is not ours
+    /// to lease: it may still land, until the client's own timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<At>,
     /// When an answer to a create was last lost: a duplicate may still appear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_create: Option<At>,
-    /// Calls on units whose answers were lost, each kind once per unit: whether one may still land matters only where
+    /// Calls on leased units whose answers were lost, each kind once per unit: whether one may still land matters only where
     /// it would change something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<LateCall>,
@@ -176,12 +176,13 @@ impl Progress {
         }
     }
 
-    /// Keeps in mind that the answer to `call` was lost.
-    pub(crate) fn lose(&mut self, call: &UnitCall, at: At) {
+    /// Keeps in mind that the answer to `call` was lost, and whether we held the lease on its unit: where there are
+    /// leases, whoever comes next fences it.
+    pub(crate) fn lose(&mut self, call: &UnitCall, is_leased: bool, at: At) {
         if matches!(call, UnitCall::Create { .. }) {
             self.lost_create = Some(at);
         }
-        if matches!(call, UnitCall::Create { .. } | UnitCall::Tag { .. }) {
+        if !is_leased || matches!(call, UnitCall::Create { .. } | UnitCall::Tag { .. }) {
             self.lost = Some(at);
             return;
         }

@@ -1,5 +1,7 @@
 use super::{Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, arrived, next, restored};
-use crate::model::{ComponentSnapshot, ComponentTarget, Millis, Strategy, Unit, UnitId, UnitState, label};
+use crate::model::{
+    At, ComponentSnapshot, ComponentTarget, Fleet, Millis, Strategy, Unit, UnitId, UnitState, label,
+};
 use crate::ports::{Clock as _, Deployer as _, Key};
 use crate::testing::{Manners, World};
 
@@ -479,5 +481,18 @@ async fn words_say_which_units_come_and_which_go() {
         }
         let names = said.iter().any(|(stage, why)| *why == format!("{stage:?}"));
         assert!(!names, "no name of a type reaches people: {said:?}");
+    }
+}
+
+/// Where there are no leases (a site is found by its name) nobody who comes next could refuse a late call: it is waited
+/// for also where it would change nothing now. A leased unit's is not.
+#[test]
+fn what_no_lease_fences_is_waited_for_in_any_case() {
+    let (at, timeout) = (At(1_000), Millis(500));
+    let unit: UnitId = "site".parse().unwrap();
+    for (is_leased, until) in [(false, Some(At(1_500))), (true, None)] {
+        let mut progress = Progress::new(FIRST, At(0));
+        progress.lose(&UnitCall::Destroy { unit: unit.clone() }, is_leased, at);
+        assert_eq!(progress.unsettled_until(&Fleet::default(), timeout), until, "leased: {is_leased}");
     }
 }

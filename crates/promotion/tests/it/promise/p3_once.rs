@@ -55,7 +55,7 @@ async fn p3_no_effect_lands_twice_when_a_call_fails_and_the_runner_dies() {
 }
 
 /// "What no lease fences (create, metadata) is settled by listing until nothing changes for the client's own timeout."
-/// A unit's other calls are fenced by whoever leases it next, and cost that time only where their landing would still
+/// A leased unit's other calls are fenced by whoever leases it next, and cost that time only where their landing would still
 /// change what stands there: of these stories that is the cordon of a unit that is in traffic again. An update that
 /// lands late is refused, for the unit's version has moved on.
 #[tokio::test]
@@ -69,10 +69,16 @@ async fn p3_a_lost_answer_costs_the_clients_timeout_only_where_it_could_change_s
         let first = calm.world.provider.asked();
         calm.play(&calm.world.engine()).await.unwrap();
         let took = |run: &crate::story::Asked| run.world.now().since(asked.world.now());
+        let mut leased = Vec::new();
         for n in first..calm.world.provider.asked() {
             let call = calm.world.provider.asked_for(n).unwrap();
-            let rests = match call {
-                UnitCall::Lease { .. } | UnitCall::Unlease { .. } => continue,
+            let rests = match &call {
+                UnitCall::Lease { unit, .. } => {
+                    leased.push(unit.clone());
+                    continue;
+                }
+                UnitCall::Unlease { .. } => continue,
+                _ if call.unit().is_some_and(|unit| !leased.contains(unit)) => true,
                 UnitCall::Create { .. } | UnitCall::Tag { .. } => true,
                 UnitCall::Cordon { .. } => story == Story::Rolling,
                 _ => false,
