@@ -5,6 +5,7 @@ mod commands;
 #[cfg(feature = "demo")]
 mod demo;
 mod find;
+mod given;
 mod keys;
 mod preflight;
 mod show;
@@ -20,24 +21,28 @@ use clikit::{Context, Exit, Failure, Output};
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let Args { common, verb } = args;
     let run = commands::Run { context, out, common: &common };
+    perform(&run, verb).map_err(|failure| given::in_hint(&common, failure))
+}
+
+fn perform(run: &commands::Run<'_>, verb: Verb) -> Result<Exit, Failure> {
     match verb {
         #[cfg(feature = "demo")]
-        Verb::Demo(args) => demo::exec(context, out, &args),
-        Verb::Adopt(args) => clikit::block_on(commands::adopt::exec(&run, args)),
-        Verb::Deploy(args) => clikit::block_on(commands::deploy::exec(&run, args)),
-        Verb::Plan(args) => clikit::block_on(commands::start::plan(&run, args)),
-        Verb::Start(args) => clikit::block_on(commands::start::exec(&run, args)),
-        Verb::Approve(args) => clikit::block_on(commands::decide::approve(&run, args)),
-        Verb::Reject(args) => clikit::block_on(commands::decide::reject(&run, args)),
-        Verb::Abort(args) => clikit::block_on(commands::decide::abort(&run, args)),
-        Verb::Resume(args) => clikit::block_on(commands::decide::resume(&run, args)),
-        Verb::Rollback(args) => clikit::block_on(commands::rollback::exec(&run, args)),
-        Verb::Status(args) => clikit::block_on(commands::look::status(&run, args)),
-        Verb::History(args) => clikit::block_on(commands::look::history(&run, args)),
-        Verb::Show(args) => clikit::block_on(commands::look::show(&run, args)),
-        Verb::Explain(args) => clikit::block_on(commands::look::explain(&run, args)),
-        Verb::Tick(args) => clikit::block_on(commands::tick::exec(&run, args)),
-        Verb::Breaker(args) => clikit::block_on(commands::decide::breaker(&run, args)),
+        Verb::Demo(args) => demo::exec(run.context, run.out, &args),
+        Verb::Adopt(args) => clikit::block_on(commands::adopt::exec(run, args)),
+        Verb::Deploy(args) => clikit::block_on(commands::deploy::exec(run, args)),
+        Verb::Plan(args) => clikit::block_on(commands::start::plan(run, args)),
+        Verb::Start(args) => clikit::block_on(commands::start::exec(run, args)),
+        Verb::Approve(args) => clikit::block_on(commands::decide::approve(run, args)),
+        Verb::Reject(args) => clikit::block_on(commands::decide::reject(run, args)),
+        Verb::Abort(args) => clikit::block_on(commands::decide::abort(run, args)),
+        Verb::Resume(args) => clikit::block_on(commands::decide::resume(run, args)),
+        Verb::Rollback(args) => clikit::block_on(commands::rollback::exec(run, args)),
+        Verb::Status(args) => clikit::block_on(commands::look::status(run, args)),
+        Verb::History(args) => clikit::block_on(commands::look::history(run, args)),
+        Verb::Show(args) => clikit::block_on(commands::look::show(run, args)),
+        Verb::Explain(args) => clikit::block_on(commands::look::explain(run, args)),
+        Verb::Tick(args) => clikit::block_on(commands::tick::exec(run, args)),
+        Verb::Breaker(args) => clikit::block_on(commands::decide::breaker(run, args)),
     }
 }
 

@@ -1,16 +1,17 @@
 //! Driving a promotion with eyes on it.
 
-use clikit::{Context, Exit, Failure, Interrupt, Output, Progress};
+use clikit::{Context, Exit, Failure, Interrupt, Progress};
 use promotion::engine::{Engine, EngineEvent, Events, Handle, Outcome};
 use promotion::machine::Phase;
 
+use crate::commands::Run;
 use crate::find::engine_failure;
 
 /// What Ctrl-C does while a verb drives: the first brings it to rest, the second ends it with these last words.
-pub(crate) fn listen(out: &Output, what: &str) -> Result<Interrupt, Failure> {
-    let last_words =
-        Failure::interrupted(format!("interrupted; {what} stands where it stood")).with_hint("promote tick");
-    Interrupt::install_with(out, last_words)
+pub(crate) fn listen(run: &Run<'_>, what: &str) -> Result<Interrupt, Failure> {
+    let last_words = Failure::interrupted(format!("interrupted; {what} stands where it stood"))
+        .with_hint(run.paste("promote tick"));
+    Interrupt::install_with(run.out, last_words)
 }
 
 /// Drives until it ends or waits.

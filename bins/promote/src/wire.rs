@@ -144,7 +144,7 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         deployer: Arc::new(dispatch),
         registry: Arc::new(registries),
         checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
-        approvals: Arc::new(SshApprovals::new(allowed.clone())),
+        approvals: Arc::new(SshApprovals::new(allowed.clone()).with_local_names(local)),
         attestor: Arc::new(SshAttestor::new(key, allowed.clone())),
         notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
         clock,

@@ -16,7 +16,7 @@ use crate::{find, keys, preflight};
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let targets = wired.targets(&args.env)?;
-    let requested_by = keys::person(run.context, &args.who, &wired)?;
+    let asker = keys::asker(run.context, &args.who, &wired)?;
     let mut images: BTreeMap<String, ImageRef> = BTreeMap::new();
     let mut digests = BTreeMap::new();
     for component in targets.components() {
@@ -52,7 +52,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
         tree: None,
         components: digests,
     };
-    let ask = ask::put(&wired, &args.env, Kind::Adopt, &Found { release, images }, requested_by)?;
+    let ask = ask::put(&wired, &args.env, Kind::Adopt, &Found { release, images }, &asker)?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
 }

@@ -3,11 +3,12 @@
 use clikit::Failure;
 use envconfig::project::PromotionPolicy;
 use promotion::engine::Ask;
-use promotion::model::{Kind, Person};
+use promotion::model::Kind;
 
 use super::release::{Found, of_images as find_images, of_promotion};
 use super::start::{policy_into, rules_into, targets_for};
 use crate::find;
+use crate::keys::Asker;
 use crate::wire::Wired;
 
 /// Which release.
@@ -33,7 +34,7 @@ pub(crate) async fn of_images(
     kind: Kind,
     images: &[String],
     named: Named,
-    asker: Person,
+    asker: &Asker,
 ) -> Result<Ask, Failure> {
     let components = wired.targets(environment)?.components();
     let registry = wired.registry(environment)?;
@@ -47,7 +48,7 @@ pub(crate) async fn of_earlier(
     environment: &str,
     kind: Kind,
     typed: &str,
-    asker: Person,
+    asker: &Asker,
 ) -> Result<Ask, Failure> {
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), typed).await?;
     put(wired, environment, kind, &of_promotion(&view.promotions[&id]), asker)
@@ -59,21 +60,23 @@ pub(crate) fn put(
     environment: &str,
     kind: Kind,
     found: &Found,
-    asker: Person,
+    asker: &Asker,
 ) -> Result<Ask, Failure> {
     let targets = wired.targets(environment)?;
     let rules = rules_into(&wired.project, environment);
     let host = wired.registry(environment)?.host().to_owned();
-    Ok(Ask {
+    let ask = Ask {
         environment: find::environment(environment)?,
         class: targets.class(),
         kind,
         components: targets_for(&targets, found, &host, rules)?,
         release: found.release.clone(),
         policy: policy_into(&wired.project, environment)?,
-        requested_by: asker,
+        requested_by: asker.person().clone(),
+        signed: None,
         reason: None,
-    })
+    };
+    asker.signed(ask)
 }
 
 /// A release of the environment before `to`.
@@ -82,7 +85,7 @@ pub(crate) async fn of_environment(
     to: &str,
     source: &Source,
     kind: Kind,
-    asker: Person,
+    asker: &Asker,
 ) -> Result<Ask, Failure> {
     let (from, _) = path(wired, to)?;
     let found = match source {

@@ -2,7 +2,7 @@
 
 use clikit::{Exit, Failure};
 use promotion::journal::BreakerState;
-use promotion::model::Decision;
+use promotion::model::{Decision, Wish};
 use serde_json::json;
 
 use super::Run;
@@ -31,14 +31,16 @@ async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit,
         keys::claim(run.context, args.key.as_ref(), args.signature.as_ref(), &id, &plan.hash, decision)?;
     let approval = wired.engine.decide(&view.name, claim).await.map_err(|error| {
         find::engine_failure(error).with_hint(format!(
-            "another person decides, who is allowed to; who asked may withdraw it: promote abort {id} --reason R"
+            "another person decides, who is allowed to; who asked may withdraw it: {}",
+            run.paste(format!("promote abort {id} --reason R"))
         ))
     })?;
     let after = wired.engine.view(&view.name).await.map_err(find::engine_failure)?;
     let phase = after.promotions[&id].state.phase;
     let value = json!({"ok": true, "id": id, "by": approval.by, "phase": phase});
     run.out.emit(&value, |_| {
-        format!("{} by {}: {id} is {phase}\nnext       promote resume {id}\n", word(decision), approval.by)
+        let next = run.paste(format!("promote resume {id}"));
+        format!("{} by {}: {id} is {phase}\nnext       {next}\n", word(decision), approval.by)
     })?;
     Ok(Exit::Done)
 }
@@ -52,9 +54,11 @@ const fn word(decision: Decision) -> &'static str {
 
 pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
     let wired = run.wire()?;
-    let by = keys::person(run.context, &args.who, &wired)?;
+    let asker = keys::asker(run.context, &args.who, &wired)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
-    wired.engine.abort(&view.name, &id, by, args.reason).await.map_err(find::engine_failure)?;
+    let signed = asker.sign(&Wish::Abort { promotion: &id, reason: &args.reason })?;
+    let by = asker.person().clone();
+    wired.engine.abort(&view.name, &id, by, args.reason, signed).await.map_err(find::engine_failure)?;
     let handle = wired.engine.handle(view.name, id);
     let exit = run.finish(&wired, &handle, Exit::Done).await?;
     // What was asked for is what happened.
@@ -72,9 +76,12 @@ pub(crate) async fn breaker(run: &Run<'_>, args: Breaker) -> Result<Exit, Failur
     let wired = run.wire()?;
     let environment = find::environment(&args.env)?;
     if args.action.is_some() {
-        let by = keys::person(run.context, &args.who, &wired)?;
+        let asker = keys::asker(run.context, &args.who, &wired)?;
         let reason = args.reason.unwrap_or_default();
-        wired.engine.reset_breaker(&environment, by, reason).await.map_err(find::engine_failure)?;
+        let signed = asker.sign(&Wish::ResetBreaker { environment: &environment, reason: &reason })?;
+        let by = asker.person().clone();
+        let reset = wired.engine.reset_breaker(&environment, by, reason, signed).await;
+        reset.map_err(find::engine_failure)?;
     }
     let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
     let rule =

@@ -20,13 +20,13 @@ pub(crate) async fn exec(run: &Run<'_>, args: Deploy) -> Result<Exit, Failure> {
         .with_why("production gets releases that were tested in the environment before it")
         .with_hint(format!("promote start --to {}", args.env)));
     }
-    let asker = keys::person(run.context, &args.who, &wired)?;
+    let asker = keys::asker(run.context, &args.who, &wired)?;
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Deploy };
     let ask = match &args.release {
-        Some(typed) => ask::of_earlier(&wired, &args.env, kind, typed, asker).await?,
+        Some(typed) => ask::of_earlier(&wired, &args.env, kind, typed, &asker).await?,
         None => {
             let named = Named { version: args.version, commit: args.commit };
-            ask::of_images(&wired, &args.env, kind, &args.image, named, asker).await?
+            ask::of_images(&wired, &args.env, kind, &args.image, named, &asker).await?
         }
     };
     preflight::look(&wired, &ask).await?;

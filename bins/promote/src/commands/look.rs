@@ -149,7 +149,7 @@ fn line(entry: &Entry) -> String {
             }
         }
         Entry::Leased { component, nonces } => format!("{component}: {} machines leased", nonces.len()),
-        Entry::BreakerReset { by, reason } => format!("breaker closed by {by}: {reason}"),
+        Entry::BreakerReset { by, reason, .. } => format!("breaker closed by {by}: {reason}"),
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())
         }

@@ -16,7 +16,7 @@ use promotion::journal::PromotionView;
 use serde_json::{Value, json};
 
 use crate::wire::{Wired, wire};
-use crate::{find, show, watch};
+use crate::{find, given, show, watch};
 
 /// What every verb gets.
 pub(crate) struct Run<'a> {
@@ -28,6 +28,11 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     pub(crate) fn wire(&self) -> Result<Wired, Failure> {
         wire(self.context, self.common)
+    }
+
+    /// A command for people to paste, with the project and the store that were given here.
+    pub(crate) fn paste(&self, command: impl Into<String>) -> String {
+        given::along(self.common, command.into())
     }
 
     pub(crate) async fn view(&self, wired: &Wired, handle: &Handle) -> Result<PromotionView, Failure> {
@@ -45,7 +50,7 @@ impl Run<'_> {
         handle: &Handle,
         waiting: Exit,
     ) -> Result<Exit, Failure> {
-        let interrupt = watch::listen(self.out, handle.id.as_str())?;
+        let interrupt = watch::listen(self, handle.id.as_str())?;
         let outcome = watch::drive(self.context, &interrupt, &wired.engine, handle).await?;
         self.tell(wired, handle, &outcome, waiting).await
     }
@@ -72,7 +77,7 @@ impl Run<'_> {
         if let Some(holder) = holder {
             value["held_by"] = Value::from(holder.clone());
         }
-        let next = self.next(&view, outcome);
+        let next = Self::next(&view, outcome).map(|next| self.paste(next));
         if let Some(next) = &next {
             value["next"] = Value::from(next.clone());
         }
@@ -92,7 +97,7 @@ impl Run<'_> {
         })
     }
 
-    fn next(&self, view: &PromotionView, outcome: &Outcome) -> Option<String> {
+    fn next(view: &PromotionView, outcome: &Outcome) -> Option<String> {
         let plan = view.state.facts.plan.as_ref().map(|plan| plan.hash.to_string());
         match (outcome, plan) {
             (Outcome::Waiting { .. }, Some(plan)) => {

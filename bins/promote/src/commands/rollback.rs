@@ -23,7 +23,7 @@ fn unknown(current: &Policy) -> Policy {
 pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let environment = find::environment(&args.env)?;
-    let requested_by = keys::person(run.context, &args.who, &wired)?;
+    let asker = keys::asker(run.context, &args.who, &wired)?;
     let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
     let current = view.current().ok_or_else(|| {
         Failure::refused(format!("nothing runs in `{environment}` that this store knows of"))
@@ -67,9 +67,11 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
         release,
         components,
         policy: before.map_or_else(|| unknown(&facts.request.policy), |before| before.state.policy().clone()),
-        requested_by,
+        requested_by: asker.person().clone(),
+        signed: None,
         reason: args.reason,
     };
+    let ask = asker.signed(ask)?;
     preflight::look(&wired, &ask).await?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await

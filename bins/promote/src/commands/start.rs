@@ -1,10 +1,10 @@
 //! `promote plan` and `promote start`: an attested release into the next environment.
 
-use clikit::{Exit, Failure, Table};
+use clikit::{Exit, Failure, Progress, Table};
 use envconfig::project::{Project, PromotionPolicy};
 use flytypes::ImageRef;
 use promotion::engine::{Ask, Outcome};
-use promotion::model::{ComponentTarget, Kind, Policy};
+use promotion::model::{ComponentTarget, EnvironmentName, Kind, Policy};
 use providers::Targets;
 use serde_json::json;
 
@@ -73,10 +73,10 @@ pub(crate) fn targets_for(
 }
 
 async fn ask(run: &Run<'_>, wired: &Wired, args: &Start) -> Result<Ask, Failure> {
-    let asker = keys::person(run.context, &args.who, wired)?;
+    let asker = keys::asker(run.context, &args.who, wired)?;
     let source = args.release.clone().map_or(Source::Current, Source::Promotion);
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Promote };
-    ask::of_environment(wired, &args.to, &source, kind, asker).await
+    ask::of_environment(wired, &args.to, &source, kind, &asker).await
 }
 
 /// `promote plan`.
@@ -125,6 +125,28 @@ pub(crate) async fn show_plan(run: &Run<'_>, wired: &Wired, ask: Ask) -> Result<
     Ok(if closed.is_none() { Exit::Done } else { Exit::Refused })
 }
 
+/// Refuses while another promotion holds the environment, before people are asked about this one; others that wait for
+/// people are named.
+async fn alone(run: &Run<'_>, wired: &Wired, environment: &EnvironmentName) -> Result<(), Failure> {
+    let view = wired.engine.view(environment).await.map_err(find::engine_failure)?;
+    if let Some(other) = view.active() {
+        let (id, phase) = (other.id(), other.state.phase);
+        return Err(Failure::refused(format!("{id} holds the environment `{environment}`: it is {phase}"))
+            .with_why("one promotion goes at a time; where its runner died, `promote tick` goes on with it")
+            .with_hint(format!("promote show {id}")));
+    }
+    let progress = Progress::stderr(run.context);
+    for other in view.promotions.values().filter(|other| !other.state.phase.is_final()) {
+        let id = other.id();
+        progress.line(format!(
+            "{id} is {} in `{environment}` as well; what goes second is planned and approved again: {}",
+            other.state.phase,
+            run.paste(format!("promote show {id}"))
+        ));
+    }
+    Ok(())
+}
+
 /// `promote start`.
 pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     let wired = run.wire()?;
@@ -144,9 +166,10 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
                 .with_hint(format!("promote plan --to {}", args.to)));
         }
     }
+    alone(run, &wired, &ask.environment).await?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     let waiting = if args.exit_code { Exit::Waiting } else { Exit::Done };
-    let interrupt = watch::listen(run.out, handle.id.as_str())?;
+    let interrupt = watch::listen(run, handle.id.as_str())?;
     let mut outcome = watch::drive(run.context, &interrupt, &wired.engine, &handle).await?;
     while args.wait && matches!(outcome, Outcome::Waiting { .. } | Outcome::Busy { .. }) {
         tokio::select! {

@@ -10,7 +10,7 @@ use crate::{find, show, watch};
 
 pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     let wired = run.wire()?;
-    let interrupt = watch::listen(run.out, "everything")?;
+    let interrupt = watch::listen(run, "everything")?;
     let engine = &wired.engine;
     let ticked = watch::attend(run.context, &interrupt, engine, engine.tick()).await;
     let ticked = ticked.map_err(find::engine_failure)?;

@@ -186,8 +186,8 @@ impl<'a> Story<'a> {
         let kind = if bootstrap { Kind::Bootstrap } else { Kind::Deploy };
         // What comes into production without evidence is for who may approve there.
         let who = if environment == "production" { "lead" } else { "developer" };
-        let asker = keys::person(&self.context, &self.who(who), &wired)?;
-        let ask = ask::of_images(&wired, environment, kind, images, Named::default(), asker).await?;
+        let asker = keys::asker(&self.context, &self.who(who), &wired)?;
+        let ask = ask::of_images(&wired, environment, kind, images, Named::default(), &asker).await?;
         let handle = wired.engine.request(ask).await.map_err(crate::find::engine_failure)?;
         match self.drive(&handle).await? {
             Outcome::Ended(Phase::Succeeded) => Ok(()),
@@ -213,8 +213,8 @@ impl<'a> Story<'a> {
         self.say(&format!("{what} goes from staging to production"));
         let wired = self.wired()?;
         let (before, _) = self.production_digest().await?;
-        let asker = keys::person(&self.context, &self.who("developer"), &wired)?;
-        let ask = ask::of_environment(&wired, "production", &Source::Current, Kind::Promote, asker).await?;
+        let asker = keys::asker(&self.context, &self.who("developer"), &wired)?;
+        let ask = ask::of_environment(&wired, "production", &Source::Current, Kind::Promote, &asker).await?;
         let release = ask.release.clone();
         let api = self.production.edges("runner").await?;
         let web = self.production.edges("runner-web").await?;

@@ -68,13 +68,23 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
         let going = stage.command(&["start", "--to", "production", "--wait", "--key", &key]).spawn().unwrap();
         let first = under_way(&stage, "awaiting-approval").await;
         let start = ["start", "--to", "production", "--release", &old, "--key", &key, "--json"];
-        let second = stage.run(&start).await.exits(0).json();
+        // Two may wait for people; the second hears of the first at once.
+        let beside = [first["id"].as_str().unwrap(), "awaiting-approval", "promote show"];
+        let second = stage.run(&start).await.exits(0).says(&beside).json();
         assert_eq!(second["state"], "waiting");
         approve(&stage, &second).await;
         approve(&stage, &first).await;
         under_way(&stage, "deploying").await;
 
         let (first, second) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
+        // One that is asked for while another holds the environment is refused before anybody approves it.
+        let show = format!("help: promote show {first} --store 'sqlite:understudy.db?lease=2s'");
+        let third: Vec<_> =
+            start[..7].iter().copied().chain(["--store", "sqlite:understudy.db?lease=2s"]).collect();
+        stage.run(&third).await.exits(3).says(&[first, "holds the environment", &show]);
+        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
+        assert_eq!(status["environments"][0]["under_way"].as_array().unwrap().len(), 2, "{status}");
+
         let busy = stage.run(&["resume", second, "--json"]).await.exits(0).json();
         assert_eq!(busy["state"], "queued", "{busy}");
         assert!(busy["held_by"].as_str().unwrap().contains(first), "{busy}");

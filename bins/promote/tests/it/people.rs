@@ -117,3 +117,82 @@ async fn an_approval_is_over_this_plan_by_somebody_else_with_proof() {
     })
     .await;
 }
+
+/// Who asks is who can sign: a public half, which everybody may read, is nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_has_to_sign() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let journal = records(&stage).await;
+        let key = providers::ssh::read_or_make_key(stage.key("lead").as_ref()).unwrap();
+        std::fs::write(stage.path("posing.pub"), providers::ssh::public_line(&key)).unwrap();
+        let start = ["start", "--to", "production", "--key", "posing.pub"];
+        let refused = ["posing.pub is the public half", "proves nothing", "help: give --key with the private half"];
+        stage.run(&start).await.exits(2).says(&refused);
+        assert_eq!(records(&stage).await, journal);
+
+        // A key with a passphrase is unlocked by ssh-keygen, here by way of SSH_ASKPASS (ssh(1)).
+        let lock = "cp keys/developer locked && chmod 600 locked && ssh-keygen -q -p -P '' -N secret -f locked && \
+                    printf '#!/bin/sh\necho secret\n' > askpass && chmod 700 askpass";
+        ended(stage.command_of("/bin/sh", &["-c", lock]).spawn().unwrap()).await.exits(0);
+        let plan = ["plan", "--to", "production", "--key", "locked"];
+        stage.run(&plan).await.exits(2).says(&["locked did not sign", "help: unlock it"]);
+        let mut command = stage.command(&plan);
+        command.env("SSH_ASKPASS", stage.path("askpass")).env("SSH_ASKPASS_REQUIRE", "force");
+        ended(command.spawn().unwrap()).await.exits(0);
+
+        // On a stand-in on this machine a name is enough, and the proof of a request is not asked for.
+        let named = ["start", "--to", "production", "--as", "mira", "--project", "./understudy.toml", "--json"];
+        let asked = stage.run(&named).await.exits(0).json();
+        assert_eq!((&asked["requested_by"], &asked["state"]), (&json!("local:mira"), &json!("waiting")));
+        // What is to be pasted next finds the same project.
+        let next = asked["next"].as_str().unwrap();
+        assert!(next.ends_with(" --project ./understudy.toml"), "{next}");
+        let id = asked["id"].as_str().unwrap();
+        stage.run(&["abort", id, "--reason", "a try", "--as", "mira"]).await.exits(0);
+        stage.end().await;
+    })
+    .await;
+}
+
+/// The named exceptions are for those who may approve.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_a_breaker_is_for_those_who_may_approve() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let (developer, lead) = (stage.key("developer"), stage.key("lead"));
+        let reset = |key| ["breaker", "reset", "--env", "production", "--reason", "mended", "--key", key];
+        stage.run(&reset(&developer)).await.exits(3).says(&["not among those who may approve"]);
+        stage.run(&reset(&lead)).await.exits(0);
+        stage.end().await;
+    })
+    .await;
+}
+
+/// The class of an environment is what the journal knows, not what an edited project file says. A well-known name has
+/// its class (E0209), so this one has another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_production_that_is_called_staging_is_still_production() {
+    within(async {
+        let stage = Stage::new(Project { approvals: 0, ..Project::default() }).await;
+        stage.edit("[environments.production]\n", "[environments.live]\nclass = \"production\"\n");
+        stage.edit("[promotion.staging.production]", "[promotion.staging.live]");
+        stage.edit("APP_ENV = \"production\"", "APP_ENV = \"live\"");
+        let (first, next) = (stage.push("1.0.0").await, stage.push("1.1.0").await);
+        let key = stage.key("developer");
+        let deploy = |image| ["deploy", "--env", "live", "--key", &key, "--json", "--image", image];
+        let bootstrap: Vec<_> = deploy(&first).into_iter().chain(["--bootstrap"]).collect();
+        stage.run(&bootstrap).await.exits(0);
+        let before = stage.serving().await;
+        stage.edit("class = \"production\"", "class = \"staging\"");
+        let told = stage.run(&deploy(&next)).await.exits(3).json();
+        let why = told["why"].as_str().unwrap();
+        assert!(
+            why.contains("gate class: `live` is production") && why.contains("class = \"production\""),
+            "{told}"
+        );
+        assert_eq!(stage.serving().await, before);
+        stage.end().await;
+    })
+    .await;
+}

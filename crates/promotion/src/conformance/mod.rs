@@ -11,6 +11,6 @@ mod world;
 
 pub use deployer::{DeployerFixture, deployer};
 pub use journal::journal;
-pub use people::{approvals, attestor, checks, notifier};
+pub use people::{approvals, attestor, checks, notifier, words};
 pub use registry::{RegistryFixture, registry};
 pub use world::{clock, ids, randomness};

@@ -1,7 +1,7 @@
 //! Approvals, evidence, notices and suites.
 
 use crate::model::{
-    Attestation, Claim, EnvironmentName, Person, Place, Release, Statement, SuiteName, canonical,
+    Attestation, Claim, EnvironmentName, Person, Place, Release, Statement, SuiteName, Word, canonical,
 };
 use crate::ports::{Approvals, Attestor, Checks, Notice, Notifier, PortErrorKind, Verdict};
 
@@ -26,6 +26,35 @@ pub async fn approvals(approvals: &dyn Approvals, good: &Claim, who: &Person) {
         let error = approvals.verify(&claim).await.expect_err("no proof of this claim");
         assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
     }
+}
+
+/// `good` is by `who`, whoever it names; the same proof is none for another text, and neither are nonsense or no proof at
+/// all. What proves `approval` proves no word, and what proves a word no approval.
+pub async fn words(approvals: &dyn Approvals, good: &Word, who: &Person, approval: &Claim) {
+    assert_eq!(&approvals.verify_word(good).await.expect("a good proof"), who);
+    assert_eq!(&approvals.verify_word(good).await.expect("asking twice changes nothing"), who);
+    let other = Person::new("ssh:SHA256:somebody-else").expect("a name");
+    match approvals.verify_word(&Word { by: other, ..good.clone() }).await {
+        Ok(person) => assert_eq!(&person, who, "the proof says who it was, not the name beside it"),
+        Err(error) => assert_eq!(error.kind, PortErrorKind::Refused, "{error}"),
+    }
+    approvals.verify(approval).await.expect("a good proof of an approval");
+    let bad = [
+        Word { text: good.text.replacen("production", "staging", 1), ..good.clone() },
+        Word { text: format!("{} ", good.text), ..good.clone() },
+        Word { proof: Some("nonsense".to_owned()), ..good.clone() },
+        Word { proof: Some(String::new()), ..good.clone() },
+        Word { proof: None, ..good.clone() },
+        Word { proof: Some(approval.proof.clone()), ..good.clone() },
+    ];
+    for word in bad {
+        assert!(word != *good, "the word speaks of `production`");
+        let error = approvals.verify_word(&word).await.expect_err("no proof of this word");
+        assert_eq!(error.kind, PortErrorKind::Refused, "{error}");
+    }
+    let proof = good.proof.clone().unwrap_or_default();
+    let misused = approvals.verify(&Claim { proof, ..approval.clone() }).await.expect_err("no approval");
+    assert_eq!(misused.kind, PortErrorKind::Refused, "{misused}");
 }
 
 /// What is signed verifies, and nothing else does.

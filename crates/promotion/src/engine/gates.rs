@@ -5,7 +5,7 @@ use super::drive::Came;
 use super::session::Session;
 use crate::journal::{BreakerState, EnvironmentView};
 use crate::machine::{Event, Work};
-use crate::model::{Attestation, Class, EvidenceRule, Kind};
+use crate::model::{Attestation, Class, EvidenceRule, Kind, Word};
 use crate::ports::PortErrorKind;
 
 /// What a gate said.
@@ -39,6 +39,7 @@ impl Session<'_> {
             ("attestation", self.evidence().await?),
         ];
         if people_too {
+            gates.push(("requester", self.requester().await));
             gates.push(("approval", self.people().await));
         }
         for (name, gate) in gates {
@@ -192,6 +193,23 @@ impl Session<'_> {
             }
         }
         Ok(Gate::Open(format!("{} suites attested by `{}`", rule.suites.len(), rule.from)))
+    }
+
+    /// Who asked is still who the proof shows: their approval would not count, so it must not be somebody else.
+    async fn requester(&self) -> Gate {
+        let request = &self.view().state.facts.request;
+        let word = Word::new(&request.wish(), &request.requested_by, request.signed.as_ref(), request.at);
+        match self.engine.ports.approvals.verify_word(&word).await {
+            Ok(person) if person == request.requested_by => Gate::Open(person.to_string()),
+            Ok(person) => {
+                Gate::Closed(format!("{} asked, and the proof now shows {person}", request.requested_by))
+            }
+            Err(error) if error.kind == PortErrorKind::Refused => Gate::Closed(format!(
+                "that {} asked does not hold: {}; ask again",
+                request.requested_by, error.message
+            )),
+            Err(error) => Gate::Away(error.message),
+        }
     }
 
     async fn people(&self) -> Gate {

@@ -155,7 +155,7 @@ impl<'e> Session<'e> {
             Event::Failed(failure) => Some(failure.why.clone()),
             Event::GateClosed { gate, why } => Some(format!("{gate}: {why}")),
             Event::Differs { why, .. } => Some(why.clone()),
-            Event::Cancel { by, reason } => Some(format!("aborted by {by}: {reason}")),
+            Event::Cancel { by, reason, .. } => Some(format!("aborted by {by}: {reason}")),
             _ => None,
         });
         if self.phase() != before || why.is_some() {

@@ -9,10 +9,10 @@ use super::{Engine, EngineError, Handle};
 use crate::journal::{Draft, Entry, EnvironmentView, Memory};
 use crate::machine::{Event, Stamped, Work, step};
 use crate::model::{
-    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Kind, Person, Plan, Policy,
-    PromotionId, Release, Request,
+    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Kind, Millis, Person, Plan, Policy,
+    PromotionId, Release, Request, Signed, Wish, Word,
 };
-use crate::ports::JournalError;
+use crate::ports::{JournalError, PortError};
 
 /// Views of journals as far as they were read, shared by the clones of an engine.
 pub(super) type Views = Arc<Mutex<BTreeMap<EnvironmentName, EnvironmentView>>>;
@@ -41,8 +41,10 @@ pub struct Ask {
     pub components: Vec<ComponentTarget>,
     /// The rules of the project file now.
     pub policy: Policy,
-    /// Who asks.
+    /// Who asks, as they say.
     pub requested_by: Person,
+    /// The proof of it, over [`Ask::wish`]; none from people who are known without one.
+    pub signed: Option<Signed>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -58,9 +60,21 @@ impl Ask {
         requested_by: Person,
     ) -> Self {
         let policy = Policy::default();
-        Self { environment, class, kind, release, components, policy, requested_by, reason: None }
+        let (signed, reason) = (None, None);
+        Self { environment, class, kind, release, components, policy, requested_by, signed, reason }
+    }
+
+    /// What is asked for, as whoever asks signs it.
+    pub fn wish(&self) -> Wish<'_> {
+        Wish::Request { environment: &self.environment, kind: &self.kind, release: self.release.id() }
     }
 }
+
+/// A word counts for this long after it was signed: longer than typing a passphrase takes, and too short for a line that
+/// somebody finds.
+const WORD_AGE_MAX: Millis = Millis::secs(600);
+/// Clocks of two machines may differ by this much.
+const CLOCKS_APART_MAX: Millis = Millis::secs(60);
 
 /// A plan that nobody asked to carry out.
 #[derive(Debug, Clone)]
@@ -129,8 +143,33 @@ impl Engine {
         Ok(Planned { plan, gates })
     }
 
-    /// Writes a request down; nothing else happens until somebody drives it. Not idempotent: each call is a promotion.
+    /// Who wants this, as their proof shows; an old word and one that names somebody else are none.
+    async fn heard(
+        &self,
+        wish: &Wish<'_>,
+        by: &Person,
+        signed: Option<&Signed>,
+    ) -> Result<Person, EngineError> {
+        let now = self.ports.clock.now();
+        let refused = |why: String| EngineError::Proof(PortError::refused(why));
+        if let Some(signed) = signed
+            && (now.since(signed.at) > WORD_AGE_MAX || signed.at > now.plus(CLOCKS_APART_MAX))
+        {
+            return Err(refused(format!(
+                "it was signed for {}, and here it is {now}; a word counts for {WORD_AGE_MAX}, so sign it again",
+                signed.at
+            )));
+        }
+        let word = Word::new(wish, by, signed, now);
+        let who = self.ports.approvals.verify_word(&word).await.map_err(EngineError::Proof)?;
+        if who == *by { Ok(who) } else { Err(refused(format!("it names {by} and is by {who}"))) }
+    }
+
+    /// Writes a request down, once it is proven who asks; nothing else happens until somebody drives it. Not idempotent:
+    /// each call is a promotion.
     pub async fn request(&self, ask: Ask) -> Result<Handle, EngineError> {
+        let requested_by = self.heard(&ask.wish(), &ask.requested_by, ask.signed.as_ref()).await?;
+        let statement = ask.signed.as_ref().map(|signed| ask.wish().statement(&requested_by, signed.at));
         let id = self.ports.ids.promotion();
         let at = self.ports.clock.now();
         let environment = ask.environment.clone();
@@ -142,12 +181,17 @@ impl Engine {
             release: ask.release,
             components: ask.components,
             policy: ask.policy,
-            requested_by: ask.requested_by,
+            requested_by,
+            signed: ask.signed,
             reason: ask.reason,
             at,
         };
         let entry = Entry::Requested { request: Box::new(request) };
-        self.append_open(&environment, |_| {
+        self.append_open(&environment, |view| {
+            if let Some(before) = statement.as_ref().and_then(|statement| view.asked_by(statement)) {
+                let why = format!("this word asked for {} already; sign anew to ask again", before.id());
+                return Err(EngineError::Proof(PortError::refused(why)));
+            }
             Ok(Draft { promotion: Some(id.clone()), at, entry: entry.clone() })
         })
         .await?;
@@ -167,15 +211,19 @@ impl Engine {
         Ok(approval)
     }
 
-    /// Ends a promotion: before the first change it is aborted, after it rolled back.
+    /// Ends a promotion, once it is proven who wants that ([`Wish::Abort`]): before the first change it is aborted, after it
+    /// rolled back.
     pub async fn abort(
         &self,
         environment: &EnvironmentName,
         id: &PromotionId,
         by: Person,
         reason: String,
+        signed: Option<Signed>,
     ) -> Result<(), EngineError> {
-        self.word(environment, id, Event::Cancel { by, reason }).await
+        let wish = Wish::Abort { promotion: id, reason: &reason };
+        let by = self.heard(&wish, &by, signed.as_ref()).await?;
+        self.word(environment, id, Event::Cancel { by, reason, signed }).await
     }
 
     /// Ends a promotion that waits, because `by` takes its place; one that holds the environment is not ended this way.
@@ -189,16 +237,26 @@ impl Engine {
     }
 
     /// Closes the circuit breaker: for those who may approve there, by the rules in force, or by those of the last request
-    /// where none are in force yet.
+    /// where none are in force yet. Who it is must be proven ([`Wish::ResetBreaker`]).
     pub async fn reset_breaker(
         &self,
         environment: &EnvironmentName,
         by: Person,
         reason: String,
+        signed: Option<Signed>,
     ) -> Result<(), EngineError> {
+        let wish = Wish::ResetBreaker { environment, reason: &reason };
+        let by = self.heard(&wish, &by, signed.as_ref()).await?;
         let at = self.ports.clock.now();
-        let entry = Entry::BreakerReset { by: by.clone(), reason };
+        let entry = Entry::BreakerReset { by: by.clone(), reason, signed: signed.clone() };
         self.append_open(environment, |view| {
+            if let (Some(signed), Some(reset)) = (&signed, view.breaker_reset())
+                && signed.at <= reset
+            {
+                let why =
+                    format!("the breaker was closed at {reset}, after this was signed; look, and sign anew");
+                return Err(EngineError::Proof(PortError::refused(why)));
+            }
             let last = view.promotions.values().next_back();
             let rules = view.current().or(last).map(|view| &view.state.facts.request.policy);
             if let Some(why) = rules.and_then(|rules| rules.bars(&by)) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{EffectName, Phase, Stamped};
 use crate::model::{
-    At, ComponentName, EnvironmentName, Hash, Nonce, PromotionId, Request, UnitId, canonical,
+    At, ComponentName, EnvironmentName, Hash, Nonce, PromotionId, Request, Signed, UnitId, canonical,
 };
 use crate::ports::{Performed, PortError};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -88,6 +88,9 @@ pub enum Entry {
         by: crate::model::Person,
         /// Why.
         reason: String,
+        /// The proof of who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
     /// A parked fleet's time is over: these units are destroyed now.
     ParkedEnded {

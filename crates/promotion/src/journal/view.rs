@@ -179,6 +179,22 @@ impl EnvironmentView {
         acted.min_by_key(|view| view.first).map(|view| view.state.facts.request.class)
     }
 
+    /// The promotion that was asked for by these very words: who says them again repeats somebody.
+    pub(crate) fn asked_by(&self, statement: &str) -> Option<&PromotionView> {
+        self.promotions.values().find(|view| {
+            let request = &view.state.facts.request;
+            request
+                .signed
+                .as_ref()
+                .is_some_and(|signed| request.wish().statement(&request.requested_by, signed.at) == statement)
+        })
+    }
+
+    /// When a person last closed the breaker.
+    pub(crate) const fn breaker_reset(&self) -> Option<At> {
+        self.breaker_reset
+    }
+
     /// All evidence made here.
     pub fn attestations(&self) -> impl Iterator<Item = &Attestation> {
         self.promotions.values().flat_map(|view| &view.state.facts.attestations)

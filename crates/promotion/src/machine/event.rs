@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phase::{Phase, Signal};
-use crate::model::{Approval, At, Attestation, ComponentName, Person, Plan, PromotionId, Snapshot};
+use crate::model::{Approval, At, Attestation, ComponentName, Person, Plan, PromotionId, Signed, Snapshot};
 
 /// Why the work of a phase failed for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ pub enum Event {
         by: Person,
         /// Why.
         reason: String,
+        /// The proof of who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
     /// A newer request replaces it.
     Supersede {

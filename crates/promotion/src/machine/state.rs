@@ -196,7 +196,7 @@ impl State {
                     Failure { component: None, why: format!("rejected by {}", approval.by) },
                 );
             }
-            Event::Cancel { by, reason } => {
+            Event::Cancel { by, reason, .. } => {
                 facts.aborted_by = Some(by.clone());
                 remember(
                     &mut facts.failure,

@@ -109,6 +109,7 @@ fn request(kind: Kind, soak: u64) -> Request {
         components: ask.components,
         policy: ask.policy,
         requested_by: ask.requested_by,
+        signed: ask.signed,
         reason: None,
         at: NOW,
     }
@@ -159,7 +160,7 @@ fn event(request: &Request, n: u8, mark: u8) -> Event {
         16 => Event::Failed(Failure { component: None, why }),
         17 => Event::Errored { why },
         18 => Event::Deadline,
-        _ if mark.is_multiple_of(2) => Event::Cancel { by: World::lead(), reason: why },
+        _ if mark.is_multiple_of(2) => Event::Cancel { by: World::lead(), reason: why, signed: None },
         _ => Event::Supersede { by: PromotionId::new("p-2").unwrap() },
     }
 }

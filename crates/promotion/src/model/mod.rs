@@ -13,6 +13,7 @@ mod request;
 mod snapshot;
 mod target;
 mod time;
+mod word;
 
 pub use approval::{Approval, Claim, Decision};
 pub use attestation::{Attestation, Statement};
@@ -31,3 +32,4 @@ pub use request::{Kind, Request};
 pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
 pub use target::{ComponentTarget, GroupTarget, Limits, Proof, Strategy, UnitSpec};
 pub use time::{At, Millis};
+pub use word::{Signed, Wish, Word};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, Class, ComponentTarget, EnvironmentName, Person, Policy, PromotionId, Release};
+use super::{
+    At, Class, ComponentTarget, EnvironmentName, Person, Policy, PromotionId, Release, Signed, Wish,
+};
 
 /// Which verb made the promotion. The exceptions of P1 are verbs with a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,10 +55,20 @@ pub struct Request {
     pub components: Vec<ComponentTarget>,
     /// The rules of the project file now; those of the release last promoted decide.
     pub policy: Policy,
-    /// Who asked; never counts as an approver.
+    /// Who asked, as whoever checks proofs said; never counts as an approver.
     pub requested_by: Person,
+    /// The proof of who asked; none from people who are known without one, and in journals older than such proofs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
     /// Why, for the record.
     pub reason: Option<String>,
     /// When.
     pub at: At,
+}
+
+impl Request {
+    /// What was asked for, as it was signed.
+    pub fn wish(&self) -> Wish<'_> {
+        Wish::Request { environment: &self.environment, kind: &self.kind, release: self.release.id() }
+    }
 }

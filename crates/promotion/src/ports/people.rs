@@ -7,13 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::PortError;
 use crate::machine::Phase;
-use crate::model::{Attestation, Claim, EnvironmentName, Hash, Person, PromotionId, Statement};
+use crate::model::{Attestation, Claim, EnvironmentName, Hash, Person, PromotionId, Statement, Word};
 
-/// Checks the proof of a claim. The only way to learn who approved.
+/// Checks proofs. The only way to learn who approved, and who asked.
 #[async_trait]
 pub trait Approvals: Debug + Send + Sync + 'static {
     /// Who made `claim`; `Refused` when the proof is none. Reads only.
     async fn verify(&self, claim: &Claim) -> Result<Person, PortError>;
+
+    /// Who said `word`, whoever it names; `Refused` when the proof is none. The proof of an approval is never one of a
+    /// word, nor the other way round. Reads only.
+    async fn verify_word(&self, word: &Word) -> Result<Person, PortError>;
 }
 
 /// Signs evidence and checks it.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::model::{
-    Attestation, Claim, EnvironmentName, Person, Place, Release, Statement, SuiteName, canonical,
+    Attestation, Claim, EnvironmentName, Person, Place, Release, Statement, SuiteName, Word, canonical,
 };
 use crate::ports::{Approvals, Attestor, Checks, Notice, Notifier, PortError, SuiteReport, Verdict};
 use crate::rollout::EdgeAnswer;
@@ -43,6 +43,13 @@ impl Signer {
 impl Approvals for Signer {
     async fn verify(&self, claim: &Claim) -> Result<Person, PortError> {
         Self::who(&claim.proof, &Claim::statement(&claim.promotion, &claim.plan, claim.decision))
+    }
+
+    async fn verify_word(&self, word: &Word) -> Result<Person, PortError> {
+        match &word.proof {
+            Some(proof) => Self::who(proof, &word.text),
+            None => Err(PortError::refused("there is no signature")),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
     ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
     EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
-    RegionName, Release, StoreId, Strategy, SuiteName,
+    RegionName, Release, Signed, StoreId, Strategy, SuiteName, Wish,
 };
 use crate::ports::{Clock, Deployer, Journal};
 
@@ -209,7 +209,7 @@ impl World {
         } else {
             Policy { evidence: None, approvals: None, soak: Millis::ZERO, ..self.policy.clone() }
         };
-        Ask {
+        let mut ask = Ask {
             environment: env(environment),
             class: if production { Class::Production } else { Class::Staging },
             kind,
@@ -221,8 +221,18 @@ impl World {
                 .collect(),
             policy,
             requested_by: person.clone(),
+            signed: None,
             reason: None,
-        }
+        };
+        ask.signed = self.word(person, &ask.wish());
+        ask
+    }
+
+    /// The proof that `person` wants this, now. Nobody signs two wishes in one millisecond.
+    pub fn word(&self, person: &Person, wish: &Wish<'_>) -> Option<Signed> {
+        self.clock.advance(Millis(1));
+        let at = self.now();
+        Some(Signed { at, proof: Signer::proof(person, &wish.statement(person, at)) })
     }
 
     /// A runner that lives.
@@ -268,6 +278,20 @@ impl World {
         let handle = self.engine().request(self.ask(environment, kind, release)).await?;
         let outcome = handle.drive().await?;
         Ok((handle, outcome))
+    }
+
+    /// The lead ends a promotion.
+    pub async fn abort(&self, handle: &Handle, reason: &str) -> Result<(), EngineError> {
+        let (lead, engine) = (Self::lead(), self.bystander());
+        let signed = self.word(&lead, &Wish::Abort { promotion: &handle.id, reason });
+        engine.abort(&handle.environment, &handle.id, lead, reason.to_owned(), signed).await
+    }
+
+    /// `who` closes production's circuit breaker.
+    pub async fn reset_breaker(&self, who: &Person, reason: &str) -> Result<(), EngineError> {
+        let production = env("production");
+        let signed = self.word(who, &Wish::ResetBreaker { environment: &production, reason });
+        self.bystander().reset_breaker(&production, who.clone(), reason.to_owned(), signed).await
     }
 
     /// The word of `person` over the plan that `handle` has now.

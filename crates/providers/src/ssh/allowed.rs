@@ -56,13 +56,18 @@ impl AllowedSigners {
         self.keys.is_empty() || self.keys.iter().any(|(key, _)| super::person(key) == *who)
     }
 
-    /// Whether `key` may sign in `namespace`. A line without namespaces is for approvals only.
+    /// Whether nobody is listed.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether `key` may sign in `namespace`. A line without namespaces is for what people say: requests and approvals.
     pub fn allows(&self, key: &PublicKey, namespace: &str) -> bool {
         self.keys.iter().any(|(allowed, namespaces)| {
             allowed.key_data() == key.key_data()
                 && match namespaces {
                     Some(names) => names.iter().any(|name| name == namespace),
-                    None => namespace == super::APPROVAL_NAMESPACE,
+                    None => matches!(namespace, super::APPROVAL_NAMESPACE | super::REQUEST_NAMESPACE),
                 }
         })
     }

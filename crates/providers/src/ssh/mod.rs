@@ -1,4 +1,4 @@
-//! Signatures with SSH keys (OpenSSH PROTOCOL.sshsig): approvals by people, evidence by runners.
+//! Signatures with SSH keys (OpenSSH PROTOCOL.sshsig): requests and approvals by people, evidence by runners.
 //!
 //! Who may sign stands in an `allowed_signers` file (ssh-keygen(1), ALLOWED SIGNERS). A person is named by the key's
 //! fingerprint, `ssh:SHA256:…`, so that nobody can take another's name.
@@ -17,6 +17,8 @@ use ssh_key::{HashAlg, PublicKey, SshSig};
 
 /// The namespace of approvals: `ssh-keygen -Y sign -n understudy`.
 pub const APPROVAL_NAMESPACE: &str = "understudy";
+/// The namespace of requests, aborts and closed breakers, so that none of them can stand for an approval.
+pub const REQUEST_NAMESPACE: &str = "understudy-request";
 /// The namespace of evidence.
 pub const ATTESTATION_NAMESPACE: &str = "understudy-attestation";
 
@@ -33,13 +35,7 @@ fn signer(
     text: &str,
     signature: &str,
 ) -> Result<Person, PortError> {
-    let signature = SshSig::from_pem(signature.as_bytes())
-        .map_err(|error| PortError::refused(format!("this is no SSH signature: {error}")))?;
-    let key = PublicKey::from(signature.public_key().clone());
-    let who = person(&key);
-    key.verify(namespace, text.as_bytes(), &signature).map_err(|_| {
-        PortError::refused(format!("the signature by {who} is not over this text in namespace `{namespace}`"))
-    })?;
+    let (key, who) = signed(namespace, text, signature)?;
     if allowed.allows(&key, namespace) {
         Ok(who)
     } else {
@@ -47,12 +43,54 @@ fn signer(
     }
 }
 
-/// The person behind a private key file: who can read it is that person.
+/// Whose signature over `text` in `namespace` it is, allowed or not.
+fn signed(namespace: &str, text: &str, signature: &str) -> Result<(PublicKey, Person), PortError> {
+    let signature = SshSig::from_pem(signature.as_bytes())
+        .map_err(|error| PortError::refused(format!("this is no SSH signature: {error}")))?;
+    let key = PublicKey::from(signature.public_key().clone());
+    let who = person(&key);
+    key.verify(namespace, text.as_bytes(), &signature).map_err(|_| {
+        PortError::refused(format!("the signature by {who} is not over this text in namespace `{namespace}`"))
+    })?;
+    Ok((key, who))
+}
+
+/// What a key file is good for by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyFile {
+    /// A private key that signs.
+    Private(Person),
+    /// A private key behind a passphrase.
+    Locked(Person),
+    /// A public half: it names somebody and proves nothing.
+    Public(Person),
+}
+
+impl KeyFile {
+    /// Reads a private key, locked or not, or a public one.
+    pub fn read(path: &std::path::Path) -> std::io::Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        match ssh_key::PrivateKey::from_openssh(&text) {
+            Ok(key) if key.is_encrypted() => Ok(Self::Locked(person(key.public_key()))),
+            Ok(key) => Ok(Self::Private(person(key.public_key()))),
+            Err(error) => match PublicKey::from_openssh(&text) {
+                Ok(key) => Ok(Self::Public(person(&key))),
+                Err(_) => Err(std::io::Error::other(error.to_string())),
+            },
+        }
+    }
+
+    /// Whom it names.
+    pub const fn person(&self) -> &Person {
+        match self {
+            Self::Private(person) | Self::Locked(person) | Self::Public(person) => person,
+        }
+    }
+}
+
+/// The person whom a key file names.
 pub fn person_of_file(path: &std::path::Path) -> std::io::Result<Person> {
-    let text = std::fs::read_to_string(path)?;
-    let invalid = |error: ssh_key::Error| std::io::Error::other(error.to_string());
-    let key = ssh_key::PrivateKey::from_openssh(&text).map_err(invalid)?;
-    Ok(person(key.public_key()))
+    Ok(KeyFile::read(path)?.person().clone())
 }
 
 /// Signs `text` with the key in a file. An encrypted key is not asked for its passphrase here.

@@ -6,10 +6,14 @@ use std::{
     process::{Command, Output},
 };
 
-use promotion::model::{At, Claim, Class, Decision, Hash, Person, Statement, canonical};
+use promotion::conformance;
+use promotion::model::{
+    At, Claim, Class, Decision, EnvironmentName, Hash, Kind, Person, Signed, Statement, Wish, Word, canonical,
+};
 use promotion::ports::{Approvals as _, Attestor as _, PortErrorKind};
 use providers::ssh::{
-    APPROVAL_NAMESPACE, ATTESTATION_NAMESPACE, AllowedSigners, SshApprovals, SshAttestor, read_or_make_key,
+    APPROVAL_NAMESPACE, ATTESTATION_NAMESPACE, AllowedSigners, KeyFile, REQUEST_NAMESPACE, SshApprovals,
+    SshAttestor, person_of_file, read_or_make_key, sign_with_file,
 };
 use tempfile::TempDir;
 
@@ -158,6 +162,86 @@ async fn a_line_gives_the_right_that_it_names() {
         let error = AllowedSigners::parse("allowed_signers", &format!("\n# more\n{line}\n")).unwrap_err();
         assert_eq!((error.line, error.file.as_str()), (3, "allowed_signers"), "{line}");
         assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+/// What is signed for a request of `who`.
+fn word(who: &Person, sign: impl FnOnce(&str) -> String) -> Word {
+    let (production, at): (EnvironmentName, _) = ("production".parse().unwrap(), At(1_795_000_000_000));
+    let release = canonical::hash("test", &"release");
+    let wish = Wish::Request { environment: &production, kind: &Kind::Promote, release };
+    let proof = sign(&wish.statement(who, at));
+    Word::new(&wish, who, Some(&Signed { at, proof }), at)
+}
+
+/// One port, one suite, also for keys: a request's signature is no approval's, nor the other way round.
+#[tokio::test]
+async fn a_request_is_proven_as_an_approval_is_and_neither_is_the_other() {
+    let Some(keys) = Keys::new() else { return };
+    let (line, alice) = keys.make("alice", "ed25519");
+    let approvals =
+        SshApprovals::new(AllowedSigners::parse("allowed_signers", &format!("alice {line}\n")).unwrap());
+    let word = word(&alice, |text| keys.sign("alice", REQUEST_NAMESPACE, text));
+    let approval = claim(Decision::Approve, keys.sign("alice", APPROVAL_NAMESPACE, &text(Decision::Approve)));
+    conformance::words(&approvals, &word, &alice, &approval).await;
+    conformance::approvals(&approvals, &approval, &alice).await;
+    // The very same line in the other namespace proves nothing: OpenSSH PROTOCOL.sshsig signs the namespace too.
+    let crossed = Word { proof: Some(keys.sign("alice", APPROVAL_NAMESPACE, &word.text)), ..word.clone() };
+    let error = approvals.verify_word(&crossed).await.unwrap_err();
+    assert!(error.message.contains("namespace `understudy-request`"), "{error:?}");
+    let crossed = claim(Decision::Approve, keys.sign("alice", REQUEST_NAMESPACE, &text(Decision::Approve)));
+    assert_eq!(approvals.verify(&crossed).await.unwrap_err().kind, PortErrorKind::Refused);
+}
+
+/// A public half names somebody; what proves that it is them is a signature.
+#[tokio::test]
+async fn whose_key_it_is_is_shown_by_a_signature_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |name: &str| read_or_make_key(&dir.path().join(name)).unwrap();
+    let line = key("alice").public_key().to_openssh().unwrap();
+    key("mallory");
+    let (file, public) = (dir.path().join("alice"), dir.path().join("alice.pub"));
+    fs::write(&public, &line).unwrap();
+    let alice = person_of_file(&file).unwrap();
+    assert_eq!(KeyFile::read(&file).unwrap(), KeyFile::Private(alice.clone()));
+    assert_eq!(KeyFile::read(&public).unwrap(), KeyFile::Public(alice.clone()));
+    sign_with_file(&public, REQUEST_NAMESPACE, "text").unwrap_err();
+
+    let sign = |name: &str| {
+        let file = dir.path().join(name);
+        word(&alice, |text| sign_with_file(&file, REQUEST_NAMESPACE, text).unwrap())
+    };
+    let mallory = person_of_file(&dir.path().join("mallory")).unwrap();
+    let listed = |text: &str| SshApprovals::new(AllowedSigners::parse("allowed_signers", text).unwrap());
+    for (signers, by, counts) in [
+        (format!("alice {line}\n"), "alice", Some(&alice)),
+        (format!("alice namespaces=\"understudy,understudy-request\" {line}\n"), "alice", Some(&alice)),
+        // A line that names namespaces gives the right to what it names and no other.
+        (format!("alice namespaces=\"understudy\" {line}\n"), "alice", None),
+        (format!("alice {line}\n"), "mallory", None),
+        // Where nobody is listed everybody may ask, and is who they are.
+        (String::new(), "alice", Some(&alice)),
+        (String::new(), "mallory", Some(&mallory)),
+    ] {
+        let who = listed(&signers).verify_word(&sign(by)).await;
+        assert_eq!(who.as_ref().ok(), counts, "{signers} {by}: {who:?}");
+    }
+}
+
+/// `--as NAME` is for a stand-in on this machine, and a name there is no key.
+#[tokio::test]
+async fn a_name_without_a_key_counts_on_this_machine_alone() {
+    let named = |name: &str| Word { proof: None, ..word(&Person::new(name).unwrap(), |_| String::new()) };
+    let (here, there) = (
+        SshApprovals::new(AllowedSigners::default()).with_local_names(true),
+        SshApprovals::new(AllowedSigners::default()),
+    );
+    let mira = named("local:mira");
+    assert_eq!(here.verify_word(&mira).await.unwrap(), mira.by);
+    for (approvals, word) in
+        [(&there, &mira), (&here, &named("ssh:SHA256:mira")), (&here, &named("github:1"))]
+    {
+        assert_eq!(approvals.verify_word(word).await.unwrap_err().kind, PortErrorKind::Refused, "{word:?}");
     }
 }
 

@@ -33,8 +33,7 @@ async fn three_failures_open_the_breaker_and_a_person_closes_it() {
     assert!(why.contains("promote breaker reset --env production"), "{why}");
 
     world.suites.tell(&env("production"), "1.1.0", Verdict::Passed);
-    let lead = World::lead();
-    world.engine().reset_breaker(&env("production"), lead, "the suite was wrong".to_owned()).await.unwrap();
+    world.reset_breaker(&World::lead(), "the suite was wrong").await.unwrap();
     let outcome = world.approved(&second).await.drive().await.unwrap();
     assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
 }
@@ -106,13 +105,13 @@ async fn an_abort_before_the_first_change_changes_nothing() {
     let asked = Story::Promote.asked().await;
     let before = shape(&asked.world).await;
     asked.approve_when_asked().await;
-    let (engine, handle) = (asked.world.engine(), &asked.handle);
-    engine.abort(&handle.environment, &handle.id, World::lead(), "not today".to_owned()).await.unwrap();
+    let handle = &asked.handle;
+    asked.world.abort(handle, "not today").await.unwrap();
     assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Aborted));
     assert_eq!(shape(&asked.world).await, before);
     let why = failure(&asked.world, &handle.id).await;
     assert!(why.contains("aborted by ssh:SHA256:lead: not today"), "{why}");
-    let again = engine.abort(&handle.environment, &handle.id, World::lead(), String::new()).await;
+    let again = asked.world.abort(handle, "").await;
     assert!(matches!(again, Err(EngineError::Rejected(_))), "what has ended cannot be aborted");
 }
 
@@ -124,8 +123,7 @@ async fn an_abort_after_the_first_change_puts_everything_back() {
     for n in base.moments.keys().step_by(3) {
         let run = base.asked.fork().await;
         run.play_until(Moment::After(*n)).await;
-        let (engine, handle) = (run.world.bystander(), &run.handle);
-        let word = engine.abort(&handle.environment, &handle.id, World::lead(), "stop".to_owned()).await;
+        let word = run.world.abort(&run.handle, "stop").await;
         let phase = run.rescued().await;
         let wanted = if phase == Phase::Succeeded { &base.shape } else { &before };
         assert_eq!(word.is_err(), phase == Phase::Succeeded, "moment {n}: {word:?}");

@@ -8,8 +8,8 @@ use promotion::conformance;
 use promotion::journal::Memory;
 use promotion::machine::Phase;
 use promotion::model::{
-    At, Claim, Class, Decision, GroupName, Millis, PromotionId, RegionName, Statement, StoreId, SuiteName,
-    canonical,
+    At, Claim, Class, Decision, GroupName, Millis, PromotionId, RegionName, Signed, Statement, StoreId,
+    SuiteName, Wish, Word, canonical,
 };
 use promotion::ports::Notice;
 use promotion::testing::{Counted, Desk, Manners, Seeded, Signer, Suites, VirtualClock, World, env};
@@ -81,6 +81,11 @@ async fn people_and_suites_in_memory_conform() {
         Claim { promotion: promotion.clone(), plan: plan.clone(), decision: Decision::Approve, proof };
     let signer = Signer::new(lead.clone());
     conformance::approvals(&signer, &claim, &lead).await;
+    let (production, at) = (env("production"), At(1_800_000_000_000));
+    let wish = Wish::ResetBreaker { environment: &production, reason: "it is mended" };
+    let proof = Signer::proof(&lead, &wish.statement(&lead, at));
+    let word = Word::new(&wish, &lead, Some(&Signed { at, proof }), at);
+    conformance::words(&signer, &word, &lead, &claim).await;
     let (release, smoke) = (World::release("1.0.0", 1, 11), SuiteName::new("smoke").unwrap());
     let statement = Statement {
         release: release.id(),

@@ -8,7 +8,7 @@ use promotion::engine::{Engine, EngineError, Handle, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{
     Attestation, Claim, Decision, EvidenceRule, Hash, Kind, Millis, Person, Release, Statement, SuiteName,
-    canonical,
+    Word, canonical,
 };
 use promotion::ports::{Approvals, Attestor, PortError};
 use promotion::testing::{Manners, Moment, Signer, Switch, World, env};
@@ -243,6 +243,10 @@ struct Withdrawn;
 impl Approvals for Withdrawn {
     async fn verify(&self, _: &Claim) -> Result<Person, PortError> {
         Err(PortError::refused("the comment was edited"))
+    }
+
+    async fn verify_word(&self, word: &Word) -> Result<Person, PortError> {
+        Ok(word.by.clone())
     }
 }
 

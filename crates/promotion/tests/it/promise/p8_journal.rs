@@ -261,8 +261,9 @@ async fn p8_a_tail_that_is_cut_while_we_run_is_noticed() {
     let engine = world.engine();
     engine.view(&production).await.unwrap();
     memory.load(&production, records[..records.len() - 3].to_vec());
-    let who = World::lead();
-    let error = engine.reset_breaker(&production, who, "looked".to_owned()).await.unwrap_err();
+    let (who, reason) = (World::lead(), "looked");
+    let signed = world.word(&who, &promotion::model::Wish::ResetBreaker { environment: &production, reason });
+    let error = engine.reset_breaker(&production, who, reason.to_owned(), signed).await.unwrap_err();
     let text = format!("{error:?}");
     assert!(text.contains("the journal ends at record"), "{text}");
 }

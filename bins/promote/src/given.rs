@@ -1,0 +1,66 @@
+//! What was given on the command line goes along in the commands that people are told to type.
+
+use clikit::{Common, Failure};
+
+/// The project file where none is named.
+const PROJECT: &str = "understudy.toml";
+
+/// `command` for the same project and store.
+pub(crate) fn along(common: &Common, mut command: String) -> String {
+    let project = common.project.display().to_string();
+    let project = (project != PROJECT).then_some(project);
+    for (flag, value) in [("--project", project), ("--store", common.store.clone())] {
+        if let Some(value) = value {
+            command.push_str(&format!(" {flag} {}", quoted(&value)));
+        }
+    }
+    command
+}
+
+/// The same in a failure's hint, where that is a command of ours.
+pub(crate) fn in_hint(common: &Common, mut failure: Failure) -> Failure {
+    failure.hint =
+        failure.hint.map(|hint| if hint.starts_with("promote ") { along(common, hint) } else { hint });
+    failure
+}
+
+/// As a shell takes it for one word (POSIX, Shell Command Language, 2.2.2).
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=+@%,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{along, in_hint};
+    use clikit::{Common, Failure};
+
+    fn common(project: &str, store: Option<&str>) -> Common {
+        Common { project: project.into(), store: store.map(str::to_owned), json: false }
+    }
+
+    #[test]
+    fn what_was_given_can_be_pasted() {
+        for (project, store, expected) in [
+            ("understudy.toml", None, "promote tick"),
+            ("shop/understudy.toml", None, "promote tick --project shop/understudy.toml"),
+            ("my shop/u.toml", None, "promote tick --project 'my shop/u.toml'"),
+            ("it's.toml", None, "promote tick --project 'it'\\''s.toml'"),
+            ("understudy.toml", Some("sqlite:u.db?lease=2s"), "promote tick --store 'sqlite:u.db?lease=2s'"),
+        ] {
+            assert_eq!(along(&common(project, store), "promote tick".to_owned()), expected);
+        }
+    }
+
+    #[test]
+    fn a_hint_that_is_no_command_stays_as_it_is() {
+        let common = common("shop.toml", None);
+        let hint = |hint: &str| in_hint(&common, Failure::refused("no").with_hint(hint)).hint.unwrap();
+        assert_eq!(hint("promote history"), "promote history --project shop.toml");
+        assert_eq!(hint("try again"), "try again");
+    }
+}

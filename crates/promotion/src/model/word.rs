@@ -1,0 +1,84 @@
+//! A person's word other than an approval: what they want, the line they sign, and the proof.
+
+use serde::{Deserialize, Serialize};
+
+use super::{At, EnvironmentName, Hash, Kind, Person, PromotionId, canonical};
+
+/// What a person wants of the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish<'a> {
+    /// A promotion.
+    Request {
+        /// Into which environment.
+        environment: &'a EnvironmentName,
+        /// Which verb, and what it undoes.
+        kind: &'a Kind,
+        /// Of which release.
+        release: Hash,
+    },
+    /// The end of a promotion.
+    Abort {
+        /// Which.
+        promotion: &'a PromotionId,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A circuit breaker closed.
+    ResetBreaker {
+        /// Of which environment.
+        environment: &'a EnvironmentName,
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+impl Wish<'_> {
+    /// The text that is signed: one line, so that a person can read what they sign. No two of them are the same, for
+    /// each names its instant: who reads one in a journal cannot say it again.
+    pub fn statement(&self, by: &Person, at: At) -> String {
+        let what = match self {
+            Self::Request { environment, kind: kind @ Kind::Rollback { of }, release } => {
+                format!("request {} {environment} undoing {of} release {release}", kind.verb())
+            }
+            Self::Request { environment, kind, release } => {
+                format!("request {} {environment} release {release}", kind.verb())
+            }
+            Self::Abort { promotion, reason } => {
+                format!("abort {promotion} reason {}", canonical::text(reason))
+            }
+            Self::ResetBreaker { environment, reason } => {
+                format!("reset breaker {environment} reason {}", canonical::text(reason))
+            }
+        };
+        format!("understudy {what} by {by} at {at}\n")
+    }
+}
+
+/// The proof of a wish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// When it was signed; stands in the statement.
+    pub at: At,
+    /// The proof over [`Wish::statement`]: an armored SSH signature, or what another provider of approvals reads back.
+    pub proof: String,
+}
+
+/// A wish as it is shown to whoever checks proofs, before anything is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Who is said to have said it.
+    pub by: Person,
+    /// The text that was signed.
+    pub text: String,
+    /// The proof; none from people who are known without one, such as those on a local stand-in.
+    pub proof: Option<String>,
+}
+
+impl Word {
+    /// What `by` wants, with its proof; without one `now` stands for when.
+    pub fn new(wish: &Wish<'_>, by: &Person, signed: Option<&Signed>, now: At) -> Self {
+        let at = signed.map_or(now, |signed| signed.at);
+        let proof = signed.map(|signed| signed.proof.clone());
+        Self { by: by.clone(), text: wish.statement(by, at), proof }
+    }
+}
