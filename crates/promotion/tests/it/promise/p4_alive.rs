@@ -21,5 +21,6 @@ sweeps! {
     p4_a_bootstrap_ends_the_same_wherever_its_runner_dies: Bootstrap,
     p4_a_rollback_by_a_person_ends_the_same_wherever_its_runner_dies: BackByPerson,
     p4_a_rollback_by_a_person_that_fails_is_undone_wherever_its_runner_dies: BackByPersonThatFails,
+    p4_a_rollback_by_a_person_whose_suite_fails_stays_wherever_its_runner_dies: BackByPersonThatStays,
     p4_an_adoption_ends_the_same_wherever_its_runner_dies: Adopt,
 }

@@ -30,6 +30,7 @@ async fn p7_no_request_is_lost_by_promotions_and_their_rollbacks() {
         Story::RollingThatFails,
         Story::BackByPerson,
         Story::BackByPersonThatFails,
+        Story::BackByPersonThatStays,
     ];
     for story in stories {
         for (seed, lags) in (1..).zip(LAGS) {

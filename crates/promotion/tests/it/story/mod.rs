@@ -32,11 +32,12 @@ pub(crate) enum Story {
     Bootstrap,
     BackByPerson,
     BackByPersonThatFails,
+    BackByPersonThatStays,
     Adopt,
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Promote,
         Self::PromoteThatFails,
         Self::Rolling,
@@ -48,6 +49,7 @@ impl Story {
         Self::Bootstrap,
         Self::BackByPerson,
         Self::BackByPersonThatFails,
+        Self::BackByPersonThatStays,
         Self::Adopt,
     ];
 
@@ -66,6 +68,7 @@ impl Story {
             | Self::IdleThatFails
             | Self::RollingIdleThatFails
             | Self::BackByPersonThatFails => Phase::RolledBack,
+            Self::BackByPersonThatStays => Phase::RollbackFailed,
         }
     }
 
@@ -109,7 +112,7 @@ impl Story {
                 (Kind::Promote, second)
             }
             Self::Bootstrap => (Kind::Bootstrap, first),
-            Self::BackByPerson | Self::BackByPersonThatFails => {
+            Self::BackByPerson | Self::BackByPersonThatFails | Self::BackByPersonThatStays => {
                 world.rehearsed(&first, &second).await;
                 let handle = world.approved(&second).await;
                 assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
@@ -129,6 +132,9 @@ impl Story {
             }
             Self::BackByPersonThatFails => {
                 world.provider.change(|manners| manners.sick.push(World::digest(1)));
+            }
+            Self::BackByPersonThatStays => {
+                world.suites.tell(&env("production"), "1.0.0", Verdict::Failed);
             }
             Self::Promote
             | Self::Rolling
