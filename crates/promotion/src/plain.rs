@@ -182,8 +182,26 @@ impl Attestor for Unsigned {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chance, Process, Wall};
+    use super::{Chance, Nobody, Process, Wall};
     use crate::conformance;
+    use crate::model::{Person, Word};
+    use crate::ports::{Approvals as _, PortErrorKind};
+
+    /// The embedder alone says who asks, and a name that a key or an account proves elsewhere needs its proof here too.
+    #[tokio::test]
+    async fn a_name_that_others_prove_is_not_taken_on_trust() {
+        let said = async |name: &str, proof: Option<&str>| {
+            let (by, text) = (Person::new(name).unwrap(), "understudy request\n".to_owned());
+            Nobody.verify_word(&Word { by, text, proof: proof.map(str::to_owned) }).await
+        };
+        for name in ["me", "local:mira"] {
+            assert_eq!(said(name, None).await.unwrap().as_str(), name);
+            assert_eq!(said(name, Some("a proof")).await.unwrap_err().kind, PortErrorKind::Refused);
+        }
+        for name in ["ssh:SHA256:mira", "github:1"] {
+            assert_eq!(said(name, None).await.unwrap_err().kind, PortErrorKind::Refused);
+        }
+    }
 
     #[tokio::test]
     async fn plain_time_ids_and_chance_conform() {

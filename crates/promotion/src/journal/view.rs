@@ -172,11 +172,11 @@ impl EnvironmentView {
         standing.get(place.checked_sub(1)?).copied()
     }
 
-    /// What class of environment this is: that of the first promotion that came as far as to change something. Requests
-    /// that were refused before say nothing.
+    /// What class of environment this is: that of the last promotion that came as far as to change something. Requests
+    /// that were refused before that say nothing.
     pub fn class(&self) -> Option<Class> {
         let acted = self.promotions.values().filter(|view| view.state.facts.snapshot.is_some());
-        acted.min_by_key(|view| view.first).map(|view| view.state.facts.request.class)
+        acted.max_by_key(|view| view.first).map(|view| view.state.facts.request.class)
     }
 
     /// The promotion that was asked for by these very words: who says them again repeats somebody.
