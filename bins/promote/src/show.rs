@@ -5,17 +5,60 @@ use std::fmt::Write as _;
 use clikit::Table;
 use promotion::engine::Outcome;
 use promotion::journal::{EnvironmentView, PromotionView};
-use promotion::model::{DeploymentInfo, Plan, RollbackVerdict};
+use promotion::machine::Phase;
+use promotion::model::{At, DeploymentInfo, Plan, PromotionId, RollbackVerdict};
 use serde_json::{Value, json};
 
-/// How a drive came out, as the word for `state`.
-pub(crate) fn state(outcome: &Outcome) -> String {
+/// How a drive of `id` came out, as the word for `state`.
+pub(crate) fn state(id: &PromotionId, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ended(phase) => phase.to_string(),
         Outcome::Waiting { .. } => "waiting".to_owned(),
+        Outcome::Busy { by } if runner(id, by).is_some() => "driven".to_owned(),
         Outcome::Busy { .. } => "queued".to_owned(),
         Outcome::Interrupted => "interrupted".to_owned(),
     }
+}
+
+/// The same for people, with who holds what it waits for.
+pub(crate) fn state_text(id: &PromotionId, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Busy { by } => match runner(id, by) {
+            Some(runner) => format!("driven by another runner ({runner})"),
+            None => format!("queued behind {by}"),
+        },
+        Outcome::Ended(_) | Outcome::Waiting { .. } | Outcome::Interrupted => state(id, outcome),
+    }
+}
+
+/// Who holds what a drive waits for.
+pub(crate) fn holder(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Busy { by } => Some(by),
+        Outcome::Ended(_) | Outcome::Waiting { .. } | Outcome::Interrupted => None,
+    }
+}
+
+/// The other runner that drives this very promotion; a lease's holder is `RUNNER for PROMOTION`.
+fn runner<'h>(id: &PromotionId, holder: &'h str) -> Option<&'h str> {
+    match holder.split_once(" for ") {
+        Some((runner, promotion)) => (promotion == id.as_str()).then_some(runner),
+        // Whoever took it from us while we drove.
+        None => (holder == "another runner").then_some("it took over"),
+    }
+}
+
+/// A value that has a name on the wire, in words: `settling-in` is "settling in".
+pub(crate) fn words(value: impl serde::Serialize) -> String {
+    let name = serde_json::to_value(value).unwrap_or_default();
+    name.as_str().unwrap_or_default().replace('-', " ")
+}
+
+/// Since when that runs which runs now: the end of the last promotion that put something there, or back.
+pub(crate) fn since(view: &EnvironmentView) -> Option<At> {
+    let put = |phase| matches!(phase, Phase::Succeeded | Phase::RolledBack);
+    let last = view.ended().filter(|promotion| put(promotion.state.phase)).last();
+    view.current().and(last).map(|promotion| promotion.state.facts.phase_since)
 }
 
 /// One promotion as JSON.
@@ -94,7 +137,7 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
             writeln!(out, "  {} `{}`: {before} -> {digest}", component.place.component, component.place.name);
         for (group, shape) in &component.groups {
             let counts: Vec<_> = shape.counts.iter().map(|(region, n)| format!("{n} in {region}")).collect();
-            let _ = writeln!(out, "    {group}: {} by {:?}", counts.join(", "), component.strategy);
+            let _ = writeln!(out, "    {group}: {} by {}", counts.join(", "), words(component.strategy));
         }
     }
     let rollback = match &target.rollback {
@@ -149,6 +192,7 @@ pub(crate) fn environment(view: &EnvironmentView) -> Value {
     json!({
         "environment": view.name,
         "current": view.current().map(promotion),
+        "since": since(view).map(|at| at.to_string()),
         "under_way": live.map(promotion).collect::<Vec<_>>(),
         "records": view.head,
     })

@@ -43,7 +43,7 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
                 view.name.as_str(),
                 release.map_or("nothing", |release| release.version.as_str()),
                 release.map_or("", |release| release.commit.as_str()),
-                &current.map(|current| current.at.to_string()).unwrap_or_default(),
+                &show::since(view).map(|at| at.to_string()).unwrap_or_default(),
                 &live.join(", "),
             ]);
         }
@@ -127,7 +127,7 @@ fn line(entry: &Entry) -> String {
         Entry::EffectDone { seq, .. } => format!("done what record {seq} asked for"),
         Entry::Meant { component, progress, calls, .. } => {
             let calls: Vec<_> = calls.iter().map(|intent| intent.call.title()).collect();
-            let stage = format!("{:?}", progress.stage).to_lowercase();
+            let stage = show::words(progress.stage);
             if calls.is_empty() {
                 format!("{component}: {stage}")
             } else {

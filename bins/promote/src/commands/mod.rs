@@ -66,16 +66,13 @@ impl Run<'_> {
         let exit = watch::exit(outcome, waiting);
         let mut value = show::promotion(&view);
         value["ok"] = Value::from(exit == Exit::Done);
-        value["state"] = Value::from(show::state(outcome));
+        value["state"] = Value::from(show::state(&handle.id, outcome));
         if let Some(plan) = &view.state.facts.plan {
             value["warnings"] = json!(plan.warnings);
         }
-        let holder = match outcome {
-            Outcome::Busy { by } => Some(by),
-            Outcome::Ended(_) | Outcome::Waiting { .. } | Outcome::Interrupted => None,
-        };
+        let holder = show::holder(outcome);
         if let Some(holder) = holder {
-            value["held_by"] = Value::from(holder.clone());
+            value["held_by"] = Value::from(holder);
         }
         let next = Self::next(&view, outcome).map(|next| self.paste(next));
         if let Some(next) = &next {

@@ -18,7 +18,10 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     let driven: Vec<_> = ticked
         .driven
         .iter()
-        .map(|(environment, id, outcome)| json!({"environment": environment, "id": id, "state": show::state(outcome)}))
+        .map(|(environment, id, outcome)| {
+            let state = show::state(id, outcome);
+            json!({"environment": environment, "id": id, "state": state, "held_by": show::holder(outcome)})
+        })
         .collect();
     let ended: Vec<_> = ticked
         .ended
@@ -30,7 +33,7 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     run.out.emit(&value, |_| {
         let mut text = String::new();
         for (environment, id, outcome) in &ticked.driven {
-            text.push_str(&format!("{environment} {id}: {}\n", show::state(outcome)));
+            text.push_str(&format!("{environment} {id}: {}\n", show::state_text(id, outcome)));
         }
         for (environment, unit) in &ticked.ended {
             text.push_str(&format!("{environment} parked machine {unit} ended\n"));

@@ -21,6 +21,7 @@ use super::setup::{Addresses, Hands, Stage, credentials, project};
 use super::traffic::{Counts, Traffic};
 use crate::args::{Demo, Who};
 use crate::commands::ask::{self, Named, Source};
+use crate::show;
 use crate::wire::{Wired, wire};
 use crate::{keys, watch};
 
@@ -200,8 +201,13 @@ impl<'a> Story<'a> {
         let why = view
             .and_then(|view| view.promotions[&handle.id].state.facts.failure.clone())
             .map(|failure| failure.why);
-        Failure::tests_failed(format!("{} in {} came out as {outcome:?}", handle.id, handle.environment))
-            .with_why(why.unwrap_or_default())
+        Failure::tests_failed(format!(
+            "{} in {} came out as {}",
+            handle.id,
+            handle.environment,
+            show::state(&handle.id, outcome)
+        ))
+        .with_why(why.unwrap_or_default())
     }
 
     async fn drive(&self, handle: &Handle) -> Result<Outcome, Failure> {

@@ -88,6 +88,10 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
         let busy = stage.run(&["resume", second, "--json"]).await.exits(0).json();
         assert_eq!(busy["state"], "queued", "{busy}");
         assert!(busy["held_by"].as_str().unwrap().contains(first), "{busy}");
+        // Another runner lives and drives it: nothing waits in a queue.
+        let tick = stage.run(&["tick"]).await.exits(0).out;
+        let line = tick.lines().find(|line| line.contains(first)).expect("it is under way");
+        assert!(line.contains(": driven by another runner (runner-"), "{tick}");
         signal(&going, Signal::SIGKILL);
         assert_eq!(ended(going).await.code, None);
         let text = stage.run(&["resume", second]).await.exits(0).out;

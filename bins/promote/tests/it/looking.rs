@@ -15,7 +15,10 @@ async fn shapes(stage: &Stage, id: &str) {
     let status = stage.run(&["status", "--json"]).await.exits(0).json();
     assert_eq!(keys(&status), BTreeSet::from(["ok", "environments"]));
     let environment = &status["environments"][0];
-    assert_eq!(keys(environment), BTreeSet::from(["environment", "current", "under_way", "records"]));
+    assert_eq!(
+        keys(environment),
+        BTreeSet::from(["environment", "current", "since", "under_way", "records"])
+    );
     assert_eq!((&environment["current"]["id"], &environment["under_way"]), (&json!(id), &json!([])));
     let promotion = BTreeSet::from([
         "id",
@@ -49,7 +52,14 @@ async fn shapes(stage: &Stage, id: &str) {
     let events = explained["events"].as_array().unwrap();
     assert!(events.iter().all(|event| keys(event) == BTreeSet::from(["seq", "at", "what"])));
     let text: Vec<_> = events.iter().filter_map(|event| event["what"].as_str()).collect();
-    for part in ["promote of 1.1.0 asked by", "machines leased", "will create", "will stop", "-> succeeded"] {
+    for part in [
+        "promote of 1.1.0 asked by",
+        "machines leased",
+        "settling in",
+        "will create",
+        "will stop",
+        "-> succeeded",
+    ] {
         assert!(text.iter().any(|line| line.contains(part)), "`{part}` is missing in {text:#?}");
     }
 
@@ -114,6 +124,15 @@ async fn what_happened_can_be_read_and_undone() {
             (&json!(["smoke"]), &Value::Null)
         );
         assert_eq!(told["attestations"][0]["suite"], "smoke");
+        // What runs now was put there by the rollback, whoever put it there first.
+        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
+        let production = &status["environments"][0];
+        assert_eq!(
+            (&production["since"], &production["current"]["version"]),
+            (&shown["since"], &json!("1.0.0"))
+        );
+        let table = stage.run(&["status", "--env", "production"]).await.exits(0).out;
+        assert!(table.contains(shown["since"].as_str().unwrap()), "{table}");
 
         // Another store takes production over only from a fleet that nobody marked.
         let adopt = ["adopt", "--env", "production", "--version", "1.0.0", "--key", &key, "--json"];

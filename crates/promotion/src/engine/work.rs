@@ -175,7 +175,7 @@ impl Session<'_> {
                 Ok(report) => report,
                 Err(error) => return Ok(judge(error)),
             };
-            self.note(format!("suite {suite}: {} passed, {} failed", report.passed, report.failed));
+            self.note(report.line());
             match report.verdict {
                 Verdict::Passed => {}
                 Verdict::Failed => {

@@ -41,6 +41,18 @@ pub struct SuiteReport {
     pub report: Hash,
 }
 
+impl SuiteReport {
+    /// How it went, on one line for people. Where nothing could run, counts would hide why.
+    pub fn line(&self) -> String {
+        let Self { suite, passed, failed, why, .. } = self;
+        match (passed + failed, why.as_slice()) {
+            (0, []) => format!("suite {suite}: no test ran"),
+            (0, why) => format!("suite {suite}: no test ran: {}", why.join("; ")),
+            _ => format!("suite {suite}: {passed} passed, {failed} failed"),
+        }
+    }
+}
+
 /// Runs suites and asks edges.
 #[async_trait]
 pub trait Checks: Debug + Send + Sync + 'static {

@@ -94,6 +94,22 @@ async fn a_suite_passes_fails_or_does_not_count() {
     .await;
 }
 
+/// A failure says what happened, not how little was counted.
+#[tokio::test]
+async fn a_target_that_is_not_there_is_named_with_the_reason() {
+    let place = place("fly", "web");
+    // Nobody listens where somebody did just now.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let checks = checks(&place, vec![format!("http://{nobody}/").parse().unwrap()]);
+    let report = checks.run(&place.environment, &release("v1"), &"smoke".parse().unwrap()).await.unwrap();
+    assert_ne!(report.verdict, Verdict::Passed);
+    assert_eq!(report.passed, 0);
+    let why = report.why.join("\n");
+    assert!(why.contains(&nobody.to_string()) || why.contains("`api`"), "where: {report:?}");
+    assert!(why.contains("connection refused"), "why: {report:?}");
+    assert!(report.line().contains("connection refused"), "{}", report.line());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_edge_says_which_machine_answers() {
     within(async {

@@ -58,12 +58,9 @@ async fn what_people_abort_does_not_count_as_a_failure() {
     let (_, second) = releases();
     for _ in 0..3 {
         asked = under_way(&asked).await;
-        let (world, handle) = (&asked.world, &asked.handle);
-        let word =
-            world.bystander().abort(&handle.environment, &handle.id, World::lead(), "later".to_owned());
-        word.await.unwrap();
+        asked.world.abort(&asked.handle, "later").await.unwrap();
         assert_eq!(asked.rescued().await, Phase::RolledBack);
-        let handle = world.approved(&second).await;
+        let handle = asked.world.approved(&second).await;
         asked = Asked { handle, world: asked.world };
     }
     assert_eq!(asked.rescued().await, Phase::Succeeded);
