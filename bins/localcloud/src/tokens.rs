@@ -39,16 +39,19 @@ pub(crate) fn parse(text: &str) -> Result<Given, Failure> {
     Ok(Given { token: token.to_owned(), org: org.to_owned() })
 }
 
+/// 128 random bits.
+#[expect(clippy::disallowed_methods, reason = "a binary is the edge where chance enters")]
+pub(crate) fn chance() -> u128 {
+    rand::random()
+}
+
 /// The random token for [`OWN_ORG`], made when there is none yet.
 pub(crate) fn own(place: &Place) -> Result<Given, Failure> {
     let path = path(place, OWN_ORG);
     let made = (|| {
         if !path.exists() {
             make_dir(&path)?;
-            let unfinished = write_new(
-                &path,
-                &format!("lc_{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()),
-            )?;
+            let unfinished = write_new(&path, &format!("lc_{:032x}{:032x}", chance(), chance()))?;
             // Unlike a rename, a link never replaces what another run has put there meanwhile.
             let linked = fs::hard_link(&unfinished, &path);
             fs::remove_file(&unfinished)?;
@@ -58,7 +61,9 @@ pub(crate) fn own(place: &Place) -> Result<Given, Failure> {
         }
         fs::read_to_string(&path)
     })();
-    let text = made.or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))?;
+    let text = made
+        .or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))
+        .map_err(|failure| failure.with_hint("localcloud up --dir DIR, where one can write and has room"))?;
     Ok(Given { token: text.trim().to_owned(), org: OWN_ORG.to_owned() })
 }
 
@@ -69,7 +74,8 @@ pub(crate) fn keep(place: &Place, given: &Given) -> Result<PathBuf, Failure> {
         make_dir(&path)?;
         fs::rename(write_new(&path, &given.token)?, &path)
     })();
-    kept.or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))?;
+    kept.or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))
+        .map_err(|failure| failure.with_hint("localcloud up --dir DIR, where one can write and has room"))?;
     Ok(path)
 }
 
@@ -84,7 +90,7 @@ fn make_dir(path: &Path) -> io::Result<()> {
 
 /// A file of its own beside `path`, complete when this returns.
 fn write_new(path: &Path, token: &str) -> io::Result<PathBuf> {
-    let unfinished = path.with_file_name(format!(".{:016x}", rand::random::<u64>()));
+    let unfinished = path.with_file_name(format!(".{:032x}", chance()));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     writeln!(file, "{token}")?;
     Ok(unfinished)

@@ -4,15 +4,21 @@ use crate::clock;
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// Chance: a stand-in's ids, ports and addresses are its own and replayed by nobody.
+#[expect(clippy::disallowed_methods, reason = "this is where chance enters localcloud")]
+pub(crate) fn chance() -> u128 {
+    rand::random()
+}
+
 /// 14 lower-case hex digits.
 pub(crate) fn machine_id() -> String {
-    format!("{:014x}", rand::random::<u64>() & 0x00ff_ffff_ffff_ffff)
+    format!("{:014x}", chance() & 0x00ff_ffff_ffff_ffff)
 }
 
 /// A ULID: 48 bits of milliseconds, 80 of randomness; sorts by time.
 pub(crate) fn ulid() -> String {
     let ms = u128::from(clock::now_us() / 1000) & 0xffff_ffff_ffff;
-    let mut bits = (ms << 80) | (rand::random::<u128>() >> 48);
+    let mut bits = (ms << 80) | (chance() >> 48);
     let mut out = [0u8; 26];
     for slot in out.iter_mut().rev() {
         *slot = CROCKFORD[usize::try_from(bits & 31).unwrap_or(0)];
@@ -23,7 +29,7 @@ pub(crate) fn ulid() -> String {
 
 /// A secret of 128 random bits in hex, for lease nonces and temporary names.
 pub(crate) fn nonce() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    format!("{:032x}", chance())
 }
 
 #[cfg(test)]

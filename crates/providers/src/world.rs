@@ -58,12 +58,14 @@ impl Ids for UuidIds {
 pub struct OsRandomness;
 
 impl Randomness for OsRandomness {
+    #[expect(clippy::disallowed_methods, reason = "this is where chance enters")]
     fn below(&self, bound: u64) -> u64 {
         rand::rng().random_range(0..bound.max(1))
     }
 }
 
 /// A random number for names and tokens, from the operating system.
+#[expect(clippy::disallowed_methods, reason = "this is where chance enters")]
 pub fn random_u128() -> u128 {
     rand::rng().random()
 }

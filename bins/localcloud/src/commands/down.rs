@@ -11,7 +11,7 @@ use nix::{
 use serde::Serialize;
 
 use super::up;
-use crate::{place::Place, running::Running};
+use crate::{place::Place, running::Running, tokens};
 
 /// How long a server may take to end after it was asked.
 const ENDS_MAX: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ fn end(place: &Place, progress: &Progress) -> Result<bool, Failure> {
             Err(_) => false,
         };
         // Nobody is served: the token is never told.
-        let orgs = Orgs::one(format!("{:032x}", rand::random::<u128>()), "nobody");
+        let orgs = Orgs::one(format!("{:032x}", tokens::chance()), "nobody");
         let options = Options::new(place.dir(), runtime, orgs);
         let handle = take(place, options).await?;
         progress.line("ending the machines");

@@ -138,3 +138,12 @@ fn a_full_stdout_is_told() {
         assert!(stderr.contains("cannot write to stdout"), "{args:?}: {stderr}");
     }
 }
+
+/// Every refusal says what, why, and the command that helps (design.md section 6).
+#[test]
+fn a_state_directory_that_cannot_be_is_told_with_what_helps() {
+    let cloud = Cloud::new();
+    fs::write(cloud.dir(), "a file").unwrap();
+    let words = ["tokens", "Not a directory", "help: localcloud up --dir DIR"];
+    refused(&cloud, &["up", "--runtime", "plain"], 8, &words);
+}

@@ -137,7 +137,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call) -> Handled {
 fn free_address(world: &World, ports: &[u16]) -> Ipv4Addr {
     let taken: BTreeSet<Ipv4Addr> = world.machines.values().map(|m| m.address).collect();
     loop {
-        let [a, b, c, _] = rand::random::<u32>().to_le_bytes();
+        let [a, b, c, ..] = ids::chance().to_le_bytes();
         let address = Ipv4Addr::new(127, 64 + a % 63, b, 1 + c % 254);
         let in_use = |port: &u16| {
             let bound = TcpListener::bind((address, *port));

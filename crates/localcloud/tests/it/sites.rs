@@ -82,7 +82,8 @@ async fn what_is_deleted_can_be_made_again_at_once() {
         let before = (s.edges("page").await, s.edges("web").await);
         // The edges have something to do meanwhile.
         let mut busy = tokio::task::JoinSet::new();
-        for url in before.0.iter().chain(&before.1).cloned() {
+        for url in before.0.iter().chain(&before.1) {
+            let url = url.clone();
             busy.spawn(async move {
                 loop {
                     let _whatever_it_says = http("GET", &url, &[], "").await;
