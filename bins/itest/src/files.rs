@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clikit::Progress;
 use itest::{Problems, Suite};
 
 /// Every suite under `paths`, in the order given; inside a directory by name.
@@ -19,6 +20,14 @@ pub(crate) fn suites(current_dir: &Path, paths: &[PathBuf]) -> Vec<Result<Suite,
     suites
 }
 
+/// Says so where there is no suite at all: silence would look like success.
+pub(crate) fn miss(suites: &[Result<Suite, Problems>], paths: &[PathBuf], progress: &Progress) {
+    if suites.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        progress.line(format!("there is no suite in {}: suites are files `*.toml`", paths.join(", ")));
+    }
+}
+
 fn suite(current_dir: &Path, file: &Path) -> Result<Suite, Problems> {
     let name = file.display().to_string();
     match fs::read_to_string(current_dir.join(file)) {
@@ -27,7 +36,8 @@ fn suite(current_dir: &Path, file: &Path) -> Result<Suite, Problems> {
     }
 }
 
-/// The file itself, or every `*.toml` below the directory except hidden ones.
+/// The file itself, or every `*.toml` below the directory except hidden ones. Links to directories are not followed:
+/// they may lead back here, and then nothing would end.
 fn files(current_dir: &Path, path: &Path) -> io::Result<Vec<PathBuf>> {
     if !fs::metadata(current_dir.join(path))?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -39,7 +49,7 @@ fn files(current_dir: &Path, path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in entries {
         let is_hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let is_dir = fs::metadata(current_dir.join(&entry)).is_ok_and(|metadata| metadata.is_dir());
+        let is_dir = fs::symlink_metadata(current_dir.join(&entry)).is_ok_and(|metadata| metadata.is_dir());
         if is_hidden {
             continue;
         } else if is_dir {

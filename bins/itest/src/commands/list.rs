@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clikit::{Context, Exit, Failure, Output, plain_text};
+use clikit::{Context, Exit, Failure, Output, Progress, plain_text};
 use itest::{CaseInfo, Problem, Problems, Suite};
 use serde::Serialize;
 
@@ -28,6 +28,7 @@ struct Listed {
 
 pub(crate) fn exec(context: &Context, out: &Output, args: &ListArgs) -> Result<Exit, Failure> {
     let suites = files::suites(&context.current_dir, &args.paths);
+    files::miss(&suites, &args.paths, &Progress::stderr(context));
     let listing = Listing { schema: 1, suites: suites.iter().map(listed).collect() };
     out.emit(&listing, text)?;
     let is_readable = suites.iter().all(Result::is_ok);

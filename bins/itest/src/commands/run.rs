@@ -18,6 +18,7 @@ pub(crate) fn exec(context: &Context, out: &Output, args: Box<RunArgs>) -> Resul
         fail_on_flaky: args.fail_on_flaky,
     };
     let progress = Progress::stderr(context);
+    files::miss(&run.suites, &args.paths, &progress);
     let tell = |event: &Event| event_line(event, false).iter().for_each(|line| progress.line(line));
     let report = clikit::block_on(async {
         let interrupt = Interrupt::install()?;

@@ -113,3 +113,25 @@ async fn a_full_stdout_is_told_and_hides_no_failed_test() {
         assert!(text(&output.stderr).contains("cannot write to stdout"), "{args:?}");
     }
 }
+
+/// A refusal says what and why (design.md section 6), and so does a run of nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_without_suites_is_named() {
+    let dir = dir(&[("empty/readme.md", "nothing here")]);
+    for (expected, verb) in [(10, "run"), (0, "list")] {
+        let output = output(itest(dir.path()).args([verb, "empty"]));
+        assert_eq!(code(&output), expected, "{verb}");
+        let told = text(&output.stderr);
+        assert!(told.contains("no suite in `empty`") && told.contains("*.toml"), "{verb}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_leads_back_is_not_followed() {
+    let dir = dir(&[("suites/good.toml", &suite("good", "/ok"))]);
+    std::os::unix::fs::symlink(".", dir.path().join("suites/back")).unwrap();
+    let output = output(itest(dir.path()).args(["list", "suites", "--json"]));
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let files: Vec<_> = listed["suites"].as_array().unwrap().iter().map(|suite| &suite["file"]).collect();
+    assert_eq!(files, ["suites/good.toml"]);
+}
