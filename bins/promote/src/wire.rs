@@ -86,7 +86,10 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
     for (name, component) in project.components() {
         if let Component::Fly { config, .. } = component {
             let file = root.join(config.value.as_str());
-            let text = read(&file, "the fly.toml")?;
+            let text = read(&file, "the fly.toml").map_err(|failure| {
+                failure
+                    .with_hint(format!("`config` of [components.{name}] names it, from the project file on"))
+            })?;
             let toml = FlyToml::parse(&file.display().to_string(), &text)
                 .map_err(|problems| Failure::usage(problems.to_string().trim_end().to_owned()))?;
             configs.insert(name.to_string(), toml.value);
@@ -95,7 +98,9 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
     let mut suites = BTreeMap::new();
     for (name, suite) in project.suites() {
         let file = root.join(suite.file.value.as_str());
-        let text = read(&file, "the suite file")?;
+        let text = read(&file, "the suite file").map_err(|failure| {
+            failure.with_hint(format!("`file` of [suites.{name}] names it, from the project file on"))
+        })?;
         let name = SuiteName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
         suites.insert(name, SuiteFile { file: file.display().to_string(), text });
     }
@@ -115,7 +120,9 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
     let place = &address.path;
     let journal: Arc<dyn Journal> =
         Arc::new(Sqlite::open(place, clock.clone(), &ids.store()).map_err(|error| {
-            Failure::unavailable(format!("the store {} cannot be opened", place.display())).with_source(error)
+            Failure::unavailable(format!("the store {} cannot be opened", place.display()))
+                .with_source(error)
+                .with_hint("--store sqlite:PATH, in a directory that is there and has room")
         })?);
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
     let mut registries = Registries::default();

@@ -9,6 +9,10 @@ use crate::args::{Environment, One};
 use crate::wire::Wired;
 use crate::{find, show};
 
+/// What a new store says.
+const NOTHING: &str = "this store knows of nothing yet\n\
+    promote adopt --env E takes over what runs, promote deploy --env E --image REF puts something there\n";
+
 async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentView>, Failure> {
     match only {
         Some(name) => {
@@ -47,7 +51,7 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
                 &live.join(", "),
             ]);
         }
-        table.to_string()
+        if views.is_empty() { NOTHING.to_owned() } else { table.to_string() }
     })?;
     Ok(Exit::Done)
 }
@@ -58,7 +62,9 @@ pub(crate) async fn history(run: &Run<'_>, args: Environment) -> Result<Exit, Fa
     let deployments: Vec<_> = views.iter().flat_map(EnvironmentView::deployments).collect();
     let value =
         json!({"ok": true, "deployments": deployments.iter().map(show::deployment).collect::<Vec<_>>()});
-    run.out.emit(&value, |_| show::history_text(&deployments))?;
+    run.out.emit(&value, |_| {
+        if deployments.is_empty() { NOTHING.to_owned() } else { show::history_text(&deployments) }
+    })?;
     Ok(Exit::Done)
 }
 

@@ -53,6 +53,22 @@ async fn what_the_provider_does_not_have_is_a_mistake_of_the_input() {
 
         let history = stage.run(&["history", "--json"]).await.exits(0).json();
         assert_eq!(history, json!({"ok": true, "deployments": []}), "nothing was begun");
+        for verb in ["status", "history"] {
+            let told = stage.run(&[verb]).await.exits(0).out;
+            assert!(told.contains("nothing yet") && told.contains("promote adopt"), "{verb}: {told}");
+        }
+        std::fs::rename(stage.path("tests/smoke.toml"), stage.path("tests/smoke.bak")).unwrap();
+        stage.run(&["status"]).await.exits(2).says(&[
+            "smoke.toml cannot be read",
+            "help: ",
+            "[suites.smoke]",
+        ]);
+        std::fs::remove_file(stage.path("fly.toml")).unwrap();
+        stage.run(&["status"]).await.exits(2).says(&[
+            "fly.toml cannot be read",
+            "help: ",
+            "[components.api]",
+        ]);
         stage.end().await;
     })
     .await;

@@ -10,7 +10,11 @@ async fn an_address_that_cannot_work_is_refused() {
         with("sqlite:u.db?lease=1h").await.exits(2).says(&["`1h`", "between 1s and 10m"]);
         with("sqlite:u.db?mode=ro").await.exits(2).says(&["`mode`", "?lease=30s"]);
         with("s3://bucket/journal").await.exits(2).says(&["sqlite:PATH"]);
-        with("sqlite:no/such/directory/u.db").await.exits(8).says(&["no/such/directory/u.db", "why: "]);
+        with("sqlite:no/such/directory/u.db").await.exits(8).says(&[
+            "no/such/directory/u.db",
+            "why: ",
+            "help: ",
+        ]);
         std::fs::write(stage.path("text.db"), "this is no database".repeat(100)).unwrap();
         with("sqlite:text.db").await.exits(8).says(&["text.db", "why: "]);
         with("sqlite:u.db?lease=2s").await.exits(0);
