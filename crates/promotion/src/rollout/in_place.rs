@@ -129,7 +129,7 @@ impl UnitTurn<'_> {
                 }
                 Turn::Updating => match self.update(mark, calls)? {
                     Some(waiting) => return Ok(waiting),
-                    None if self.want.prove && !self.want.run => Turn::Stopping,
+                    None if !self.want.run => Turn::Stopping,
                     None => Turn::Opening,
                 },
                 Turn::Stopping => match self.stop(mark, calls)? {
@@ -155,11 +155,12 @@ impl UnitTurn<'_> {
         }
     }
 
-    /// Stops what was started only to be proven.
+    /// Stops what was started only to be proven, and what an update left running that was found stopped.
     fn stop(&self, mark: &Mark, calls: &mut Vec<UnitCall>) -> Result<Option<(String, Option<At>)>, String> {
         let id = &self.unit.id;
         match self.unit.state {
             UnitState::Stopped | UnitState::Failed | UnitState::Destroyed => return Ok(None),
+            UnitState::Unknown if !self.want.prove => return Ok(None),
             _ if self.now.since(mark.since) > self.job.target.limits.wait => {
                 return Err(format!("unit {id} was found stopped and does not stop again"));
             }

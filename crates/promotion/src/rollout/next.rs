@@ -457,12 +457,7 @@ impl<'a> Look<'a> {
         });
         let incoming = self.incoming_units().into_iter().map(|(one, unit)| (one.open, one.run, unit));
         for (open, run, unit) in incoming.chain(in_place).collect::<Vec<_>>() {
-            // In traffic and asleep: who runs now was woken by a request, and is left alone.
-            if !run && is_up(unit) && unit.cordoned {
-                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
-            } else {
-                self.gate(open, unit);
-            }
+            self.lay(open, !run, unit);
         }
         for unit in self.outgoing_units() {
             self.gate(false, unit);
@@ -473,18 +468,27 @@ impl<'a> Look<'a> {
     }
 
     fn as_found(&mut self) {
-        let found = self.incoming_units().into_iter().map(|(one, unit)| {
-            let stop = !one.run && !one.either && unit.state == UnitState::Started;
-            (one.open, stop, undo(unit, &one.labels), unit)
-        });
-        for (open, stop, labels, unit) in found.collect::<Vec<_>>() {
-            self.gate(open, unit);
-            if stop {
-                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
-            }
+        let found = self
+            .incoming_units()
+            .into_iter()
+            .map(|(one, unit)| (one.open, !one.run && !one.either, undo(unit, &one.labels), unit));
+        for (open, asleep, labels, unit) in found.collect::<Vec<_>>() {
+            self.lay(open, asleep, unit);
             if labels.iter().any(|(key, value)| unit.labels.get(key) != value.as_ref()) {
                 self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
             }
+        }
+    }
+
+    /// To rest: stopped while it is out of traffic, then into traffic or not. Who sleeps in traffic and runs now was
+    /// woken by a request, which it answers (P7).
+    fn lay(&mut self, open: bool, asleep: bool, unit: &Unit) {
+        let is_woken = open && !unit.cordoned;
+        if asleep && is_up(unit) && !is_woken {
+            self.gate(false, unit);
+            self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
+        } else {
+            self.gate(open, unit);
         }
     }
 

@@ -496,3 +496,67 @@ fn what_no_lease_fences_is_waited_for_in_any_case() {
         assert_eq!(progress.unsettled_until(&Fleet::default(), timeout), until, "leased: {is_leased}");
     }
 }
+
+/// P7 before tidiness: a unit in traffic that slept and was woken by a request answers it, on the way there and back.
+/// One that no request reaches is stopped as it was found.
+#[tokio::test]
+async fn who_was_woken_by_a_request_is_left_to_answer_it() {
+    let both: Change = Box::new(|unit| (unit.state, unit.cordoned) = (UnitState::Stopped, true));
+    let scene = Scene::with(Strategy::BlueGreen, vec![as_it_is(), stopped(), both]).await;
+    for direction in [Direction::Forward, Direction::Back] {
+        let (lines, _) = scene.walk(direction, |progress| progress.stage >= Stage::SettlingIn).await;
+        let asleep: Vec<Unit> = scene.observed().await.fleet.units;
+        let comes = |unit: &&Unit| unit.labels.contains_key(label::SLOT) == (direction == Direction::Forward);
+        let asleep = asleep.into_iter().filter(|unit| comes(&unit) && unit.state == UnitState::Stopped);
+        let asleep: Vec<(UnitId, bool)> = asleep.map(|unit| (unit.id, unit.cordoned)).collect();
+        assert_eq!(
+            asleep.iter().map(|(_, cordoned)| *cordoned).collect::<Vec<_>>(),
+            [false, true],
+            "{lines:?}"
+        );
+        for (unit, _) in &asleep {
+            scene.perform(&UnitCall::Start { unit: unit.clone() }).await;
+        }
+        scene.all_the_way(direction).await;
+        let observed = scene.observed().await;
+        for (unit, cordoned) in &asleep {
+            let state = observed.fleet.unit(unit).unwrap().state;
+            let expected = if *cordoned { UnitState::Stopped } else { UnitState::Started };
+            assert_eq!(state, expected, "{direction:?} {unit}");
+        }
+        match direction {
+            Direction::Forward => assert_eq!(scene.arrived(&observed), Ok(())),
+            Direction::Back => assert_eq!(restored(scene.job(direction), &observed), Ok(())),
+        }
+    }
+}
+
+/// A unit that stands in for one that was found asleep never runs in traffic by us.
+#[tokio::test]
+async fn what_is_put_to_sleep_on_the_way_back_is_out_of_traffic_until_then() {
+    for strategy in STRATEGIES {
+        let scene = Scene::with(strategy, vec![as_it_is(), stopped()]).await;
+        scene.walk(Direction::Forward, |progress| progress.stage >= Stage::Resting).await;
+        if strategy == Strategy::BlueGreen {
+            scene.perform(&UnitCall::Destroy { unit: "unit0002".parse().unwrap() }).await;
+        }
+        let since = scene.world.provider.calls().len();
+        scene.all_the_way(Direction::Back).await;
+        let asleep: Vec<UnitId> = scene
+            .observed()
+            .await
+            .fleet
+            .units
+            .into_iter()
+            .filter(|unit| unit.state == UnitState::Stopped)
+            .map(|unit| unit.id)
+            .collect();
+        assert_eq!(asleep.len(), 1, "{strategy:?}");
+        let calls = scene.world.provider.calls().split_off(since);
+        let of_it = calls.iter().map(|(_, call)| call).filter(|call| call.unit() == Some(&asleep[0]));
+        let verbs: Vec<&str> = of_it.map(UnitCall::verb).collect();
+        let open = verbs.iter().position(|verb| *verb == "uncordon");
+        let stop = verbs.iter().rposition(|verb| *verb == "stop");
+        assert!(open.is_none_or(|open| stop.is_none_or(|stop| stop < open)), "{strategy:?}: {verbs:?}");
+    }
+}
