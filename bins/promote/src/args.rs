@@ -54,7 +54,7 @@ pub(crate) enum Verb {
 /// Who asks.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Who {
-    /// Your SSH key; you are known by its fingerprint [default: $UNDERSTUDY_KEY]
+    /// Your SSH key: you are known by its fingerprint and sign with it what you ask for [default: $UNDERSTUDY_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// A name instead of a key; only against a local stand-in
