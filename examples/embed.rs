@@ -24,7 +24,7 @@ impl Deployer for Shelf {
             (unit.state, unit.labels) = (UnitState::Started, labels.clone());
             units.insert(id, unit);
         } else if let Some(unit) = call.unit().and_then(|id| units.get_mut(id)) {
-            unit.cordoned = !matches!(call, UnitCall::Uncordon { .. });
+            unit.cordoned = call.verb() == "cordon" || unit.cordoned && call.verb() != "uncordon";
         }
         Ok(Performed::default())
     }

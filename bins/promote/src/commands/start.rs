@@ -12,6 +12,7 @@ use super::Run;
 use super::ask::{self, Source};
 use super::release::Found;
 use crate::args::Start;
+use crate::keys::Asker;
 use crate::wire::Wired;
 use crate::{find, keys, preflight, show, watch};
 
@@ -72,11 +73,10 @@ pub(crate) fn targets_for(
     Ok(list)
 }
 
-async fn ask(run: &Run<'_>, wired: &Wired, args: &Start) -> Result<Ask, Failure> {
-    let asker = keys::asker(run.context, &args.who, wired)?;
+async fn ask(wired: &Wired, args: &Start, asker: &Asker) -> Result<Ask, Failure> {
     let source = args.release.clone().map_or(Source::Current, Source::Promotion);
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Promote };
-    ask::of_environment(wired, &args.to, &source, kind, &asker).await
+    ask::of_environment(wired, &args.to, &source, kind, asker).await
 }
 
 /// `promote plan`.
@@ -85,7 +85,7 @@ pub(crate) async fn plan(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     if args.explain_defaults {
         return explain(run, &wired);
     }
-    let ask = ask(run, &wired, &args).await?;
+    let ask = ask(&wired, &args, &keys::looker(run.context, &args.who, &wired)?).await?;
     preflight::look(&wired, &ask).await?;
     show_plan(run, &wired, ask).await
 }
@@ -153,7 +153,8 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     if args.explain_defaults {
         return explain(run, &wired);
     }
-    let ask = ask(run, &wired, &args).await?;
+    let who = if args.dry_run { keys::looker } else { keys::asker };
+    let ask = ask(&wired, &args, &who(run.context, &args.who, &wired)?).await?;
     preflight::look(&wired, &ask).await?;
     if args.dry_run {
         return show_plan(run, &wired, ask).await;

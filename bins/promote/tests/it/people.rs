@@ -32,7 +32,8 @@ async fn looking_at_a_plan_changes_nothing() {
         );
         let other = ["start", "--to", "production", "--dry-run", "--release", &old, "--key", &key, "--json"];
         assert_ne!(stage.run(&other).await.exits(0).json()["hash"], json!(hash));
-        let text = stage.run(&["plan", "--to", "production", "--key", &key]).await.exits(0).out;
+        // Whoever looks need not say who they are.
+        let text = stage.run(&["plan", "--to", "production"]).await.exits(0).out;
         for part in [&hash, "promote 1.1.0", "`runner`", "rollback: allowed", "create", "gate attestation"] {
             assert!(text.contains(part), "`{part}` is missing in {text}");
         }

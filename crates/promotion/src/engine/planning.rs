@@ -8,10 +8,11 @@ use super::preview::preview;
 use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
-    Baseline, Class, ComponentTarget, Fleet, Kind, Plan, Policy, Proof, Release, Request, RollbackVerdict,
-    Snapshot, Strategy, Target, UnitState,
+    Baseline, Class, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy, Proof, Release, Request,
+    RollbackVerdict, Snapshot, Strategy, Target, UnitState,
 };
 use crate::ports::PortError;
+use crate::rollout::{Direction, Job, unproven};
 
 /// Why there is no plan.
 enum NoPlan {
@@ -76,6 +77,11 @@ impl Session<'_> {
                 .insert(component.place.component.clone(), Baseline::of(fleet.live(), fleet.secrets_version));
             if !matches!(request.kind, Kind::Adopt | Kind::Rollback { .. }) {
                 lines.extend(preview(&target, &fleet, &stamp, self.now()));
+                if let Ok(snapshot) = ComponentSnapshot::take(component.place.clone(), &fleet) {
+                    let direction = Direction::Forward;
+                    let job = Job { target: &target, snapshot: &snapshot, stamp: &stamp, direction };
+                    warnings.extend(unproven(job));
+                }
             }
             components.push(target);
         }

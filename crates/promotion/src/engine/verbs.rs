@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// What [`Engine::request`] and a drive would plan, and whether the gates would let it; nothing is written down and
-    /// nothing at the provider changes.
+    /// nothing at the provider changes. Who looks need not prove who they are: the plan is the same for everybody.
     pub async fn plan(&self, ask: Ask) -> Result<Planned, EngineError> {
         let scratch = Memory::new(self.ports.journal.store_id().await?, self.ports.clock.clone());
         for environment in self.ports.journal.environments().await? {
@@ -121,7 +121,7 @@ impl Engine {
         trial.ports.journal = Arc::new(scratch);
         trial.views = Views::default();
         trial.events = tokio::sync::broadcast::Sender::new(1);
-        let handle = trial.request(ask).await?;
+        let handle = trial.write_down(Ask { signed: None, ..ask }).await?;
         let mut session = Session::open(&trial, &handle.environment, &handle.id).await?;
         if let Came::Event(event) = session.make_plan().await? {
             session.emit(event).await?;
@@ -169,6 +169,11 @@ impl Engine {
     /// each call is a promotion.
     pub async fn request(&self, ask: Ask) -> Result<Handle, EngineError> {
         let requested_by = self.heard(&ask.wish(), &ask.requested_by, ask.signed.as_ref()).await?;
+        self.write_down(Ask { requested_by, ..ask }).await
+    }
+
+    async fn write_down(&self, ask: Ask) -> Result<Handle, EngineError> {
+        let requested_by = ask.requested_by.clone();
         let statement = ask.signed.as_ref().map(|signed| ask.wish().statement(&requested_by, signed.at));
         let id = self.ports.ids.promotion();
         let at = self.ports.clock.now();

@@ -183,6 +183,10 @@ async fn p12_of_the_stopped_machines_one_per_group_and_region_is_started_proven_
             let counted =
                 notes.iter().any(|text| text == "api: 1 stopped unit unproven, same digest and config");
             assert_eq!(counted, !is_sick, "{strategy:?}: {notes:?}");
+            let view = world.bystander().view(&handle.environment).await.unwrap();
+            let plan = view.promotions[&handle.id].state.facts.plan.clone().unwrap();
+            let warned = "api: 1 stopped unit unproven, same digest and config";
+            assert!(plan.warnings.iter().any(|text| text == warned), "{strategy:?}: {:?}", plan.warnings);
             let end = if is_sick { Phase::RolledBack } else { Phase::Succeeded };
             assert_eq!(outcome, Outcome::Ended(end), "{strategy:?}");
             let fleet = world.fleet("production", "api").await;
