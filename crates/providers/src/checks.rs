@@ -112,6 +112,9 @@ impl Checks for ItestChecks {
                     .map(|problem| format!("{}:{}: {}", suite.file, problem.line, problem.message)),
             );
             for case in &suite.cases {
+                // Why a case did not run stands with its target or file already.
+                let errs = case.reason.as_ref().filter(|_| case.verdict == itest::Verdict::Errored);
+                why.extend(errs.map(|reason| format!("{}: {reason}", case.name)));
                 why.extend(case.failures.iter().map(|failure| {
                     format!(
                         "{}: {}: expected {}, found {}",

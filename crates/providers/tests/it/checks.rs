@@ -110,6 +110,37 @@ async fn a_target_that_is_not_there_is_named_with_the_reason() {
     assert!(report.line().contains("connection refused"), "{}", report.line());
 }
 
+/// A service that says who it is and cuts every other request: the case errs before it can judge anything.
+fn cutting() -> Url {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let n = stream.read(&mut request).unwrap_or_default();
+            if request[..n].starts_with(b"GET /.well-known/environment") {
+                let body = r#"{"environment":"production","version":"v1","commit":"0123456789abcdef"}"#;
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}",
+                    body.len()
+                );
+                let _ = write!(stream, "{head}\r\n\r\n{body}");
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_that_errs_says_why() {
+    let place = place("fly", "web");
+    let checks = checks(&place, vec![cutting()]);
+    let report = checks.run(&place.environment, &release("v1"), &"smoke".parse().unwrap()).await.unwrap();
+    assert_ne!(report.verdict, Verdict::Passed, "{report:?}");
+    assert!(report.why.iter().any(|why| why.starts_with("answers: ") && why.len() > 12), "{report:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_edge_says_which_machine_answers() {
     within(async {
