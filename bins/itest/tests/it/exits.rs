@@ -114,7 +114,7 @@ async fn a_full_stdout_is_told_and_hides_no_failed_test() {
     }
 }
 
-/// A refusal says what and why (design.md section 6), and so does a run of nothing.
+/// A refusal says what and why, and so does a run of nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_without_suites_is_named() {
     let dir = dir(&[("empty/readme.md", "nothing here")]);

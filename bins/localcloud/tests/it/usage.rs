@@ -139,7 +139,7 @@ fn a_full_stdout_is_told() {
     }
 }
 
-/// Every refusal says what, why, and the command that helps (design.md section 6).
+/// Every refusal says what, why, and the command that helps.
 #[test]
 fn a_state_directory_that_cannot_be_is_told_with_what_helps() {
     let cloud = Cloud::new();

@@ -153,7 +153,7 @@ async fn a_tick_can_be_interrupted_and_an_abort_puts_everything_back() {
     .await;
 }
 
-/// Long work is told as it goes (design.md section 6), and so is waiting: at once and with the address, for whoever only
+/// Long work is told as it goes, and so is waiting: at once and with the address, for whoever only
 /// looks and for whoever starts. Nothing is left behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_is_not_there_is_told_at_once_and_given_up_soon() {
