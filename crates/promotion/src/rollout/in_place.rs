@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::call::{Job, UnitCall};
 use super::health::{Expected, Health, health};
+use super::next::START_AGAIN;
 use super::progress::{Mark, Progress, Turn};
 use crate::model::{At, Fleet, Proof, Strategy, Unit, UnitId, UnitSpec, UnitState};
 
@@ -213,6 +214,14 @@ impl UnitTurn<'_> {
         }
         if !self.want.prove {
             return Ok(None);
+        }
+        // It is what it shall be and lies still: whoever updated it died before it was started.
+        let waited = mark.tried_at.is_none_or(|at| self.now.since(at) >= START_AGAIN);
+        if self.unit.state == UnitState::Stopped && waited && mark.tries < TRIES_MAX {
+            mark.tries += 1;
+            mark.tried_at = Some(self.now);
+            calls.push(UnitCall::Start { unit: id.clone() });
+            return Ok(Some((format!("starting {id}"), None)));
         }
         let Some(digest) = self.want.spec.image.digest() else {
             return Err(format!("the image of {id} has no digest"));

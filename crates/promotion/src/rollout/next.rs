@@ -8,7 +8,7 @@ use super::sets::{Incoming, Sets, Who, found, is_destroyed, is_ours, sets, undo}
 use crate::model::{At, Millis, Slot, Unit, UnitId, UnitState, label};
 
 /// A start that shows no effect is sent again after this long.
-const START_AGAIN: Millis = Millis::secs(3);
+pub(super) const START_AGAIN: Millis = Millis::secs(3);
 
 /// Stages that one look may go through: once around, and no circle without an end.
 const STAGES_MAX: usize = 12;

@@ -168,6 +168,24 @@ async fn rolling_moves_one_unit_after_the_other() {
     assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
 }
 
+/// An update and the start that goes with it are two calls at some providers: whoever made the first may die before the
+/// second, and the unit then has the new content and lies still.
+#[tokio::test]
+async fn a_unit_that_was_updated_and_not_started_is_started() {
+    for strategy in [Strategy::Rolling, Strategy::Immediate] {
+        let scene = Scene::new(strategy).await;
+        let unit = scene.snapshot.units[0].unit.id.clone();
+        scene
+            .walk(Direction::Forward, |progress| progress.marks.get(&unit).is_some_and(|mark| mark.tries > 0))
+            .await;
+        scene.perform(&UnitCall::Stop { unit }).await;
+        let (lines, verdict) = scene.walk(Direction::Forward, |_| false).await;
+        assert_eq!(verdict, Verdict::Done, "{strategy:?}: {lines:?}");
+        assert!(lines.contains(&"start unit0001".to_owned()), "{strategy:?}: {lines:?}");
+        assert_eq!(scene.arrived(&scene.observed().await), Ok(()), "{strategy:?}");
+    }
+}
+
 #[tokio::test]
 async fn immediate_moves_all_at_once() {
     let scene = Scene::new(Strategy::Immediate).await;
