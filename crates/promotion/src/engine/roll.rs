@@ -158,6 +158,7 @@ impl Session<'_> {
         }
         if let Verdict::Going { why, .. } = &decision.verdict
             && said.as_ref() != Some(why)
+            && why != stage.title(rollout.direction)
         {
             self.note(format!("{}: {why}", rollout.target.place.component));
             *said = Some(why.clone());
