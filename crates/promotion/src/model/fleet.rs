@@ -75,6 +75,20 @@ pub enum UnitState {
     Unknown,
 }
 
+impl std::fmt::Display for UnitState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Started => "started",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Destroyed => "destroyed",
+            Self::Unknown => "in a state that the provider cannot tell",
+        })
+    }
+}
+
 /// A check's last result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {

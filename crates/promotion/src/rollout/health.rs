@@ -40,7 +40,7 @@ pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
         UnitState::Destroyed => return Health::Broken(format!("unit {} is gone", unit.id)),
         UnitState::Stopped => return soften(format!("unit {} is stopped", unit.id)),
         UnitState::Starting | UnitState::Stopping | UnitState::Unknown => {
-            return Health::NotYet(format!("unit {} is {:?}", unit.id, unit.state).to_lowercase());
+            return Health::NotYet(format!("unit {} is {}", unit.id, unit.state));
         }
     }
     if unit.digest.as_ref() != Some(expected.digest) {
