@@ -43,6 +43,24 @@ pub fn check(
     findings
 }
 
+/// Checks one fly.toml, fly.json or fly.yaml by itself. `file` is its name, which also tells its format.
+///
+/// Nobody can say here how a group without checks proves that it works, so it is a warning and not an error.
+pub fn check_fly(file: &str, text: &str) -> Vec<Problem> {
+    let parsed = match FlyToml::parse(file, text) {
+        Ok(parsed) => parsed,
+        Err(problems) => return problems.list,
+    };
+    let mut findings = parsed.findings;
+    findings.extend(parsed.value.unchecked().iter().map(|group| {
+        let what = format!("the process group `{group}` has no health check");
+        Problem::about_file(Severity::Warning, Code::NoChecks, file, what)
+            .because("a machine that started is not a machine that works, so nothing proves that it is healthy")
+            .with_hint("add a check, or name another proof in the project file: `healthy = { started-for = \"30s\" }`")
+    }));
+    findings
+}
+
 fn unreadable(
     file: &str,
     component: &str,

@@ -31,7 +31,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Syntax = "E0101", "the file is no TOML";
+    Syntax = "E0101", "the file cannot be parsed";
     UnknownKey = "E0102", "a key that is not known here";
     WrongType = "E0103", "a value of the wrong type";
     Missing = "E0104", "a required key is missing";
@@ -39,6 +39,8 @@ codes! {
     UnknownWord = "E0106", "a word that is not one of the possible ones";
     SecretLiteral = "E0107", "a secret is written in the file";
     Unreadable = "E0108", "a file cannot be read";
+    OtherFormat = "E0109", "a file is in another format than its name says";
+    KeyTwice = "E0110", "a key stands twice in one table";
     KindUnclear = "E0201", "the kind of a component is unclear";
     ReservedName = "E0202", "a component has a reserved name";
     NoEnvironment = "E0203", "no environment has this name";
@@ -61,9 +63,14 @@ codes! {
     Guest = "E0306", "a machine size that Fly does not have";
     StrategyVolumes = "E0307", "a strategy that cannot be used with volumes";
     CheckWithoutPort = "E0308", "a check without a port";
+    EnvNotText = "E0309", "a variable that is no text";
+    CheckTwice = "E0310", "two checks have one name";
+    MinMachines = "E0311", "more machines are to run than Fly creates";
+    OnlyFlyctl = "E0312", "a file that only `fly deploy` reads";
     OtherApp = "E0401", "fly.toml names another app than the project file";
     NoChecks = "E0402", "a process group has no health check and no other proof";
     PolicyVolumes = "E0403", "the promotion's strategy cannot be used with the component's volumes";
+    EnvSecret = "E0404", "a variable has the name of a secret";
 }
 
 impl fmt::Display for Code {

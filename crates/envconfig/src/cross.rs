@@ -1,9 +1,11 @@
 //! The project file and its fly.toml files against each other.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    Code, ComponentName, Problem, Severity,
+    Code, ComponentName, Problem, SecretRef, Severity,
     fly_toml::FlyToml,
-    project::{Class, Component, Project, Strategy},
+    project::{Class, Component, Project, StoreUrl, Strategy},
 };
 
 /// What a component's fly.toml and the project file say that does not fit. `file` is the fly.toml's name for messages,
@@ -18,6 +20,7 @@ pub fn findings(
     let mut list = Vec::new();
     list.extend(other_app(project, component, file, fly));
     list.extend(no_checks(project, component, file, fly));
+    list.extend(secrets(project, file, fly));
     list.extend(volumes(project, project_file, component, file, fly));
     list
 }
@@ -53,12 +56,9 @@ fn no_checks(project: &Project, component: &ComponentName, file: &str, fly: &Fly
     let Some(Component::Fly { healthy: None, .. }) = project.components().get(component) else {
         return Vec::new();
     };
-    let groups = fly.flatten();
-    let unchecked = groups.iter().filter(|(_, config)| {
-        config.checks.is_empty() && config.services.iter().all(|s| s.checks.is_empty())
-    });
-    unchecked
-        .map(|(group, _)| {
+    fly.unchecked()
+        .iter()
+        .map(|group| {
             let what = format!("the process group `{group}` of `{component}` has no health check");
             Problem::about_file(Severity::Error, Code::NoChecks, file, what)
                 .because("a machine that started is not a machine that works, so nothing proves that it is healthy")
@@ -66,6 +66,36 @@ fn no_checks(project: &Project, component: &ComponentName, file: &str, fly: &Fly
                     "add a check to `{file}`, or name another proof: `[components.{component}]` \
                      `healthy = {{ started-for = \"30s\" }}`"
                 ))
+        })
+        .collect()
+}
+
+/// A variable of the app with the name under which we look for a secret of ours.
+fn secrets(project: &Project, file: &str, fly: &FlyToml) -> Vec<Problem> {
+    let tokens = project.environments().values().map(|e| &e.fly.token.value);
+    let store = match project.store().map(|store| &store.url) {
+        Some(StoreUrl::Secret(reference)) => Some(reference),
+        _ => None,
+    };
+    let names: BTreeSet<&str> = tokens
+        .chain(store)
+        .filter_map(|reference| match reference {
+            SecretRef::Variable(name) => Some(name.as_str()),
+            SecretRef::File(_) => None,
+        })
+        .collect();
+    let clashes = names.into_iter().filter(|name| fly.env.contains_key(*name));
+    clashes
+        .map(|name| {
+            let what = format!("`{name}` is a secret of the project file and stands in `[env]` too");
+            let mut problem = Problem::about_file(Severity::Warning, Code::EnvSecret, file, what)
+                .because("what stands in `[env]` is in git, and every machine of the app gets it")
+                .with_hint("remove the variable; if a real secret was written there, replace it");
+            problem.key = format!("env.{name}");
+            if let Some(place) = fly.env_places.get(name) {
+                (problem.line, problem.column) = *place;
+            }
+            problem
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use flytypes::{
     machine::{Check, CheckHeader},
 };
 
-use super::tolerant::{self, Unit};
+use super::tolerant::{self, Outside, Unit};
 use crate::{
     Malformed,
     reading::{self, Kind, Section, Value},
@@ -27,7 +27,12 @@ const SECOND: fn(u32) -> GoDuration = GoDuration::from_secs;
 /// Reads a check's keys; the caller finishes the section.
 pub(super) fn read(section: &Section<'_>, kinded: Kinded) -> Check {
     let default_type = if kinded == Kinded::ServiceTcp { "tcp" } else { "http" };
-    let check_type = section.get("type").and_then(|value| check_type(&value));
+    // flyctl has no default for checks of the app.
+    let given = match kinded {
+        Kinded::Top => section.require("type", "it is `http` or `tcp`, and flyctl has no default"),
+        Kinded::ServiceHttp | Kinded::ServiceTcp => section.get("type"),
+    };
+    let check_type = given.and_then(|value| check_type(&value));
     let mut check = Check {
         check_type: check_type.unwrap_or_else(|| default_type.to_owned()),
         interval: None,
@@ -52,7 +57,8 @@ fn check_type(value: &Value<'_>) -> Option<String> {
     Some(text)
 }
 
-/// Service checks: 1 s to 1 min, a grace period may be 0. Checks of the app: interval from 2 s, timeout to 60 s.
+/// Service checks: clamped to 1 s to 1 min, a grace period may be 0. Checks of the app: an interval below 2 s and a
+/// timeout above 60 s are refused.
 fn times(section: &Section<'_>, kinded: Kinded, check: &mut Check) {
     let (interval, timeout) = match kinded {
         Kinded::ServiceHttp | Kinded::ServiceTcp => (SECOND(1)..=SECOND(60), SECOND(1)..=SECOND(60)),
@@ -62,9 +68,10 @@ fn times(section: &Section<'_>, kinded: Kinded, check: &mut Check) {
         Kinded::ServiceHttp | Kinded::ServiceTcp => SECOND(1)..=SECOND(60),
         Kinded::Top => GoDuration::ZERO..=SECOND(u32::MAX),
     };
+    let outside = if kinded == Kinded::Top { Outside::Refused } else { Outside::Clamped };
     let get = |key: &str, range, zero_is_fine| {
         let value = section.get(key)?;
-        tolerant::clamped(&value, Unit::Milliseconds, range, zero_is_fine)
+        tolerant::clamped(&value, Unit::Milliseconds, range, zero_is_fine, outside)
     };
     check.interval = get("interval", interval, false);
     check.timeout = get("timeout", timeout, false);

@@ -12,13 +12,14 @@ const PROCESS_GROUP: &str = "fly_process_group";
 pub(super) fn group(fly: &FlyToml, group: &ProcessGroup) -> MachineConfig {
     let default = fly.default_group();
     let services = fly.http_service.iter().chain(&fly.services);
+    let base = fly.machine_config.clone().unwrap_or_default();
+    let own = [PLATFORM_VERSION, (PROCESS_GROUP, group.as_str())];
+    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
     MachineConfig {
         env: env(fly, group),
-        metadata: [PLATFORM_VERSION, (PROCESS_GROUP, group.as_str())]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
+        metadata: base.metadata.iter().map(|(k, v)| (k.clone(), v.clone())).chain(own).collect(),
         init: Some(init(fly, group)).filter(|init| *init != Init::default()),
-        guest: guest(fly, group),
+        guest: guest(fly, group).or_else(|| base.guest.clone()),
         restart: fly
             .restart
             .iter()
@@ -39,11 +40,12 @@ pub(super) fn group(fly: &FlyToml, group: &ProcessGroup) -> MachineConfig {
             .filter(|mount| mount.applies_to(group, &default))
             .map(|m| mount(&m.value))
             .collect(),
-        // Statics name no group, so they are the default group's.
-        statics: if *group == default { fly.statics.clone() } else { Vec::new() },
+        // Statics cannot name a group, and flyctl gives them to each.
+        statics: fly.statics.clone(),
         files: fly.files.iter().filter(|f| f.applies_to(group, &default)).map(|f| f.value.clone()).collect(),
         metrics: fly.metrics.iter().find(|m| m.applies_to(group, &default)).map(|m| m.value.clone()),
-        ..MachineConfig::default()
+        image: String::new(),
+        ..base
     }
 }
 
@@ -63,13 +65,14 @@ fn init(fly: &FlyToml, group: &ProcessGroup) -> Init {
         entrypoint: fly.experimental.entrypoint.clone(),
         exec: fly.experimental.exec.clone(),
         swap_size_mb: fly.swap_size_mb,
-        ..Init::default()
+        ..fly.machine_config.as_ref().and_then(|base| base.init.clone()).unwrap_or_default()
     }
 }
 
-/// A `[[vm]]` that names the group, else one that names none; without either the machine keeps the size it has.
+/// The last `[[vm]]` that names the group, else the first that names none; without either the machine keeps the size it
+/// has.
 fn guest(fly: &FlyToml, group: &ProcessGroup) -> Option<flytypes::machine::Guest> {
-    let named = fly.vm.iter().find(|vm| vm.processes.contains(group));
+    let named = fly.vm.iter().rfind(|vm| vm.processes.contains(group));
     let vm = named.or_else(|| fly.vm.iter().find(|vm| vm.processes.is_empty()))?;
     let mut guest = vm.value.to_guest();
     guest.host_dedication_id = guest.host_dedication_id.or_else(|| fly.host_dedication_id.clone());

@@ -1,12 +1,14 @@
 //! What only several sections together tell.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use super::{FlyToml, app_group};
+use flytypes::machine::{Port, Service};
+
+use super::{FlyToml, Scoped, app_group};
 use crate::{
     Code, ProcessGroup, Severity,
     project::Strategy,
-    reading::{Section, Sink, Value, suggest},
+    reading::{Kind, Section, Sink, Span, Value, suggest},
 };
 
 /// The process groups that sections may name.
@@ -59,29 +61,99 @@ impl Groups {
 
 pub(super) fn check(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
     ports(sink, root, fly);
+    least_machines(sink, root, fly);
+    secrets(sink, root, fly);
     mounts(sink, root, fly);
     check_ports(sink, root, fly);
+}
+
+/// Where each service stands, in the order of [`services_of`]; nothing when one of them could not be read.
+fn places(root: &Section<'_>) -> Vec<(String, Span)> {
+    let http = root.get("http_service").map(|v| (v.path, v.key_span));
+    let listed = root.get("services").into_iter().flat_map(|v| v.one_or_many());
+    http.into_iter().chain(listed.map(|v| (v.path.clone(), v.span().clone()))).collect()
+}
+
+fn services_of(fly: &FlyToml) -> impl Iterator<Item = &Scoped<Service>> {
+    fly.http_service.iter().chain(&fly.services)
+}
+
+/// The public ports of one entry, as a range.
+fn range(port: &Port) -> Option<RangeInclusive<u16>> {
+    match (port.port, port.start_port, port.end_port) {
+        (Some(port), ..) => Some(port..=port),
+        (None, None, None) => None,
+        // As flyctl reads a range with one end.
+        (None, start, end) => Some(start.unwrap_or(0)..=end.unwrap_or(u16::MAX)),
+    }
 }
 
 /// Public ports that two services of one group take.
 fn ports(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
     let default = fly.default_group();
-    let named = fly.http_service.iter().map(|s| ("http_service".to_owned(), s));
-    let listed = fly.services.iter().enumerate().map(|(n, s)| (format!("services[{n}]"), s));
-    let services: Vec<_> = named.chain(listed).collect();
+    let places = places(root);
+    let mut said = BTreeSet::new();
     for group in fly.groups() {
-        let mut taken: BTreeMap<(String, u16), &str> = BTreeMap::new();
-        for (path, service) in services.iter().filter(|(_, s)| s.applies_to(&group, &default)) {
-            for port in service.value.ports.iter().filter_map(|port| port.port) {
-                let Some(first) = taken.insert((service.value.protocol.clone(), port), path) else {
+        let mut taken: Vec<(&str, RangeInclusive<u16>, usize)> = Vec::new();
+        for (n, service) in services_of(fly).enumerate().filter(|(_, s)| s.applies_to(&group, &default)) {
+            let service = &service.value;
+            for ports in service.ports.iter().filter_map(range) {
+                let (start, end) = (*ports.start(), *ports.end());
+                let overlaps = |other: &RangeInclusive<u16>| *other.start() <= end && start <= *other.end();
+                let first = taken
+                    .iter()
+                    .find(|(protocol, other, _)| *protocol == service.protocol && overlaps(other));
+                let Some((_, other, first)) = first else {
+                    taken.push((&service.protocol, ports, n));
                     continue;
                 };
+                let port = start.max(*other.start());
+                if !said.insert((n, port)) {
+                    continue;
+                }
+                let nowhere = (String::from("services"), 0..0);
+                let (first, (path, span)) =
+                    (places.get(*first).unwrap_or(&nowhere), places.get(n).unwrap_or(&nowhere));
                 let what = format!("the public port {port} is taken twice");
-                let why = format!("by `{first}` and by `{path}`, for the process group `{group}`");
-                let at = root.get("services").or_else(|| root.get("http_service"));
-                let span = at.map_or(0..0, |v| v.key_span);
-                sink.report(Severity::Warning, Code::PortTwice, &span, path, what, why, None);
+                let why = format!("by `{}` and by `{path}`, for the process group `{group}`", first.0);
+                sink.report(Severity::Warning, Code::PortTwice, span, path, what, why, None);
             }
+        }
+    }
+}
+
+/// More machines that shall run than a deployment makes: two for a group with services, one with a volume.
+fn least_machines(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
+    let default = fly.default_group();
+    let http = root.get("http_service").into_iter();
+    let listed = root.get("services").into_iter().flat_map(|v| v.one_or_many());
+    for (value, service) in http.chain(listed).zip(services_of(fly)) {
+        let Some(least) = service.value.min_machines_running else { continue };
+        let groups = fly.groups();
+        let scarce = groups.iter().filter(|group| service.applies_to(group, &default)).find_map(|group| {
+            let made = if fly.has_mounts(group) { 1 } else { 2 };
+            (least > made).then_some((group, made))
+        });
+        let (Some((group, made)), Some(section)) = (scarce, value.section()) else { continue };
+        let Some(key) = section.get("min_machines_running") else { continue };
+        let what = format!("{least} machines of `{group}` are to run, and a first deployment makes {made}");
+        let why = "the setting only keeps machines from being stopped: Fly never makes one because of it";
+        let hint = Some(format!("check that there are as many: `fly scale count {group}={least}`"));
+        sink.report(Severity::Note, Code::MinMachines, key.span(), &key.path, what, why, hint);
+    }
+}
+
+/// A variable and a secret of one name: the machine gets one of the two.
+fn secrets(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
+    for value in root.get("files").into_iter().flat_map(|v| v.one_or_many()) {
+        let name = value.section().and_then(|section| section.get("secret_name"));
+        let Some(name) = name else { continue };
+        let Kind::Text(text) = &name.node.kind else { continue };
+        if fly.env.contains_key(text) {
+            let what = format!("`{text}` is a secret and stands in `[env]` too");
+            let why = "the machine gets one of the two, and what stands in the file is in git";
+            let hint = Some("keep the secret, and remove the variable".to_owned());
+            sink.report(Severity::Warning, Code::EnvSecret, name.span(), &name.path, what, why, hint);
         }
     }
 }

@@ -4,7 +4,9 @@
 //! files. An unknown key is a finding and not an error, because flyctl ignores it; that is how a misspelt key stays
 //! unnoticed for years.
 
+mod build;
 mod check;
+mod env;
 mod flatten;
 mod lint;
 mod merge;
@@ -84,10 +86,14 @@ pub struct FlyToml {
     pub metrics: Vec<Scoped<machine::Metrics>>,
     /// `[[statics]]`.
     pub statics: Vec<machine::Static>,
-    /// `[[files]]` whose content is in the file or in a secret.
+    /// `[[files]]` whose content is in the file, which is base64 here, or in a secret.
     pub files: Vec<Scoped<machine::File>>,
     /// `[experimental]`, as far as it decides what runs.
     pub experimental: Experimental,
+    /// What each configuration begins with, if the file has it as JSON text; everything else goes over it.
+    pub machine_config: Option<machine::MachineConfig>,
+    /// Line and column of each variable.
+    pub(crate) env_places: BTreeMap<String, (u32, u32)>,
 }
 
 /// A section, and the process groups it names. Without any it is for the default group.
@@ -108,12 +114,12 @@ impl<T> Scoped<T> {
 }
 
 impl FlyToml {
-    /// Reads a fly.toml. `file` is only for messages.
+    /// Reads a fly.toml, fly.json or fly.yaml: as for flyctl, the end of `file` tells which; else it is only for messages.
     ///
     /// # Errors
     /// Everything that flyctl would refuse as well, at once, with line and column.
     pub fn parse(file: &str, text: &str) -> Result<Parsed<Self>, Problems> {
-        reading::read_file(file, text, true, read::read)
+        reading::read_file(file, text, reading::Format::of_name(file), true, read::read)
     }
 
     /// The process groups: the keys of `[processes]`, or `app` alone.
@@ -130,6 +136,15 @@ impl FlyToml {
     pub fn has_mounts(&self, group: &ProcessGroup) -> bool {
         let default = self.default_group();
         self.mounts.iter().any(|mount| mount.applies_to(group, &default))
+    }
+
+    /// The groups whose machines have no health check, so that nothing in the file proves that they work.
+    pub fn unchecked(&self) -> Vec<ProcessGroup> {
+        let mut groups = self.flatten();
+        groups.retain(|_, config| {
+            config.checks.is_empty() && config.services.iter().all(|service| service.checks.is_empty())
+        });
+        groups.into_keys().collect()
     }
 
     /// The configuration of each process group's machines, without an image.

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use flytypes::machine::{Check, Metrics};
+use flytypes::machine::{Check, MachineConfig, Metrics};
 
 use super::{
-    FlyToml, Scoped,
+    FlyToml, Scoped, build,
     check::{self, Kinded},
+    env,
     lint::{self, Groups},
     sections, service,
     tolerant::{self, Unit},
     vm,
 };
 use crate::{
-    Code, ProcessGroup,
-    reading::{self, Entry, Kind, Section, Sink, Value},
+    Code, ProcessGroup, Severity,
+    reading::{Entry, Kind, Section, Sink, Value},
 };
 
 pub(super) fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<FlyToml> {
@@ -34,10 +35,10 @@ pub(super) fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<FlyToml> {
         swap_size_mb: root.get("swap_size_mb").and_then(|v| v.count(0)),
         host_dedication_id: text("host_dedication_id"),
         deploy: root.get("deploy").map(|v| sections::deploy(&v)).unwrap_or_default(),
-        env: values(root, &["env"]).iter().flat_map(reading::variables).collect(),
+        env: values(root, &["env"]).iter().flat_map(env::read).collect(),
         checks: root.get("checks").map(|v| checks(&v, &groups)).unwrap_or_default(),
-        vm: scoped(root, &["vm", "compute", "computes"], &groups, |s| Some(vm::read(s))),
-        mounts: scoped(root, &["mounts", "mount"], &groups, |s| Some(sections::mount(s))),
+        vm: scoped(root, &["compute", "computes", "vm"], &groups, |s| Some(vm::read(s))),
+        mounts: scoped(root, &["mount", "mounts"], &groups, |s| Some(sections::mount(s))),
         restart: scoped(root, &["restart"], &groups, |s| Some(sections::restart(s))),
         metrics: all_metrics(root, &groups, old_metrics),
         statics: values(root, &["statics"]).iter().filter_map(|v| whole(v, sections::statics)).collect(),
@@ -46,11 +47,14 @@ pub(super) fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<FlyToml> {
         http_service,
         services,
         experimental,
+        machine_config: machine_config(root),
+        env_places: values(root, &["env"]).iter().flat_map(env::places).collect(),
     };
-    // Known, and without a meaning for machines that exist: `build` is about images, the others about flyctl.
-    for key in ["build", "console_command", "machine_config", "machine_checks", "container"] {
-        root.get(key);
-    }
+    // Known, and without a meaning for machines: about images, and about flyctl.
+    root.get("console_command").map(|v| tolerant::command(&v));
+    root.get("container").and_then(|v| v.text());
+    root.get("build").iter().for_each(build::build);
+    root.get("machine_checks").iter().for_each(build::machine_checks);
     root.finish();
     lint::check(sink, root, &fly);
     Some(fly)
@@ -85,9 +89,34 @@ fn scoped<T>(
 }
 
 fn all_metrics(root: &Section<'_>, groups: &Groups, old: Option<Metrics>) -> Vec<Scoped<Metrics>> {
-    let mut all = scoped(root, &["metrics", "metric"], groups, sections::metrics);
+    let mut all = scoped(root, &["metric", "metrics"], groups, sections::metrics);
+    // The legacy keys of `[experimental]` count only where there is no `[metrics]`.
+    let old = old.filter(|_| root.get("metrics").is_none());
     all.extend(old.map(|value| Scoped { processes: Vec::new(), value }));
     all
+}
+
+/// The configuration below all others: JSON in a text. A file that it names is not read.
+fn machine_config(root: &Section<'_>) -> Option<MachineConfig> {
+    let experimental = root.get("experimental").and_then(|v| match &v.node.kind {
+        Kind::Table(_) => v.section()?.get("machine_config"),
+        _ => None,
+    });
+    let value = root.get("machine_config").or(experimental)?;
+    // It may hold what nobody should see.
+    value.sink.hide_all(value.node);
+    let text = value.text()?;
+    if !text.trim_start().starts_with('{') {
+        sections::only_flyctl(&value, "the configuration");
+        return None;
+    }
+    let read = serde_json::from_str(text);
+    if let Err(error) = &read {
+        let what = format!("`{}` is no machine configuration", value.path);
+        let why = format!("line {}, column {} of its JSON cannot be read", error.line(), error.column());
+        value.error(Code::Malformed, what, why, None);
+    }
+    read.ok()
 }
 
 /// A table of names and commands, or a list of tables with `name` and `command`.
@@ -126,7 +155,11 @@ fn group_name(entry: &Entry, value: &Value<'_>) -> Option<ProcessGroup> {
 fn checks(value: &Value<'_>, groups: &Groups) -> BTreeMap<String, Scoped<Check>> {
     let one = |value: &Value<'_>, name: Option<String>| {
         let section = value.section()?;
-        let given = section.get("name").and_then(|v| v.text().map(str::to_owned));
+        let given = match &name {
+            Some(_) => section.get("name"),
+            None => section.require("name", "a check in a list has a name"),
+        };
+        let given = given.and_then(|v| v.text().map(str::to_owned));
         let mut check = check::read(&section, Kinded::Top);
         check.port = section.get("port").and_then(|v| tolerant::port(&v));
         check.kind = section.get("kind").and_then(|v| v.text().map(str::to_owned));
@@ -135,7 +168,17 @@ fn checks(value: &Value<'_>, groups: &Groups) -> BTreeMap<String, Scoped<Check>>
         Some((name.or(given)?, Scoped { processes, value: check }))
     };
     if matches!(value.node.kind, Kind::Array(_)) {
-        return value.one_or_many().iter().filter_map(|v| one(v, None)).collect();
+        let mut checks = BTreeMap::new();
+        for value in value.one_or_many() {
+            let Some((name, check)) = one(&value, None) else { continue };
+            if checks.insert(name.clone(), check).is_some() {
+                let what = format!("two checks are called `{}`", name.escape_debug());
+                let why = "only the last one counts";
+                let (span, path) = (value.span(), &value.path);
+                value.sink.report(Severity::Warning, Code::CheckTwice, span, path, what, why, None);
+            }
+        }
+        return checks;
     }
     let Some(section) = value.section() else { return BTreeMap::new() };
     section.all().iter().filter_map(|(entry, v)| one(v, Some(entry.name.clone()))).collect()

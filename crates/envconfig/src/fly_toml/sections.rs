@@ -1,16 +1,21 @@
 //! The smaller sections.
 
+use std::ops::RangeInclusive;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flytypes::{
     GoDuration,
     machine::{File, Metrics, Restart, RestartPolicy, Static},
 };
 
 use super::{
+    Vm, build,
     size::Base,
     tolerant::{self, Unit},
+    vm,
 };
 use crate::{
-    Malformed,
+    Code, Malformed, Severity,
     project::{MaxUnavailable, Strategy, max_unavailable},
     reading::{self, Kind, Section, Value},
 };
@@ -29,6 +34,8 @@ pub struct Deploy {
     pub release_command: Option<Vec<String>>,
     /// How long it may take; absent also when the file says `none`.
     pub release_command_timeout: Option<GoDuration>,
+    /// The size of the machine it runs in.
+    pub release_command_vm: Option<Vm>,
     /// The command of the first deployment.
     pub seed_command: Option<Vec<String>>,
 }
@@ -70,7 +77,8 @@ pub(super) fn deploy(value: &Value<'_>) -> Deploy {
     let duration = |key: &str| {
         let value = section.get(key)?;
         let none = matches!(&value.node.kind, Kind::Text(text) if text == "none");
-        if none { None } else { tolerant::duration(&value, Unit::Seconds) }
+        // An integer is what the API takes it for.
+        if none { None } else { tolerant::duration(&value, Unit::Nanoseconds) }
     };
     let deploy = Deploy {
         strategy: section.get("strategy").and_then(|v| v.parse()),
@@ -78,9 +86,14 @@ pub(super) fn deploy(value: &Value<'_>) -> Deploy {
         wait_timeout: duration("wait_timeout"),
         release_command: section.get("release_command").map(|v| tolerant::command(&v)),
         release_command_timeout: duration("release_command_timeout"),
+        release_command_vm: section.get("release_command_vm").and_then(|v| {
+            let section = v.section()?;
+            let vm = vm::read(&section);
+            section.finish();
+            Some(vm)
+        }),
         seed_command: section.get("seed_command").map(|v| tolerant::command(&v)),
     };
-    section.get("release_command_vm");
     section.finish();
     deploy
 }
@@ -99,17 +112,22 @@ pub(super) fn experimental(value: &Value<'_>) -> (Experimental, Option<Metrics>,
         "enable_consul",
         "enable_etcd",
         "lazy_load_images",
-        "attached",
+        "use_zstd",
         "machine_config",
         "private_network",
         "allowed_public_ports",
     ] {
         section.get(key);
     }
+    build::attached(&section);
     section.finish();
     let metrics = port.map(|port| Metrics { port, path: path.unwrap_or_default(), ..Metrics::default() });
     (experimental, metrics, kill_timeout)
 }
+
+const THRESHOLD: &str = "auto_extend_size_threshold";
+const INCREMENT: &str = "auto_extend_size_increment";
+const LIMIT: &str = "auto_extend_size_limit";
 
 pub(super) fn mount(section: &Section<'_>) -> MountSection {
     let text = |key: &str, why: &str| {
@@ -118,16 +136,34 @@ pub(super) fn mount(section: &Section<'_>) -> MountSection {
     let gb = |key: &str| section.get(key).and_then(|v| tolerant::size(&v, Base::Decimal));
     let number =
         |key: &str| section.get(key).and_then(|v| reading::scalar(&v).and_then(|text| positive(&v, &text)));
+    // What flyctl refuses.
+    let within = |key: &str, range: RangeInclusive<u32>, number: Option<u32>| {
+        let value = section.get(key)?;
+        let number = number?;
+        if !range.contains(&number) {
+            let why = format!("it must be between {} and {}", range.start(), range.end());
+            value.error(Code::Malformed, format!("`{}` cannot be {number}", value.path), why, None);
+        }
+        Some(number)
+    };
     let mount = MountSection {
         source: text("source", "it names the volume"),
         destination: text("destination", "it says where the volume is mounted"),
         initial_size_gb: gb("initial_size"),
-        snapshot_retention: number("snapshot_retention"),
-        extend_threshold_percent: number("auto_extend_size_threshold"),
-        add_size_gb: gb("auto_extend_size_increment"),
-        size_gb_limit: gb("auto_extend_size_limit"),
+        snapshot_retention: within("snapshot_retention", 1..=60, number("snapshot_retention")),
+        extend_threshold_percent: within(THRESHOLD, 50..=99, number(THRESHOLD)),
+        add_size_gb: within(INCREMENT, 1..=100, gb(INCREMENT)),
+        size_gb_limit: within(LIMIT, 1..=500, gb(LIMIT)),
     };
     section.get("scheduled_snapshots");
+    if mount.extend_threshold_percent.is_some()
+        && mount.add_size_gb.is_none()
+        && section.get(INCREMENT).is_none()
+    {
+        let what = format!("`{}` grows by nothing", section.path);
+        let why = format!("with `{THRESHOLD}` flyctl wants `{INCREMENT}` too");
+        section.sink.error(Code::Missing, &section.span, &section.path, what, why, None);
+    }
     mount
 }
 
@@ -163,13 +199,24 @@ pub(super) fn metrics(section: &Section<'_>) -> Option<Metrics> {
 
 pub(super) fn statics(section: &Section<'_>) -> Static {
     let text = |key: &str| section.get(key).and_then(|v| v.text().map(str::to_owned));
+    let needed = |key: &str, why: &str| {
+        section.require(key, why).and_then(|v| v.text().map(str::to_owned)).unwrap_or_default()
+    };
     Static {
-        guest_path: text("guest_path").unwrap_or_default(),
-        url_prefix: text("url_prefix").unwrap_or_default(),
+        guest_path: needed("guest_path", "it is the directory that is served"),
+        url_prefix: needed("url_prefix", "it is the path below which it is served"),
         tigris_bucket: text("tigris_bucket"),
         index_document: text("index_document"),
         ..Static::default()
     }
+}
+
+/// Says that what `value` names is not looked at.
+pub(super) fn only_flyctl(value: &Value<'_>, what: &str) {
+    let said = format!("{what} that `{}` names is not read here", value.path);
+    let why = "only `fly deploy` reads it, on the machine it runs on, so no promotion can carry it over";
+    let hint = Some("put it into the image, into a secret, or into this file".to_owned());
+    value.sink.report(Severity::Warning, Code::OnlyFlyctl, value.span(), &value.path, said, why, hint);
 }
 
 /// `local_path` is read by `fly deploy` from the disk; what is not in this file is not part of this value.
@@ -178,12 +225,15 @@ pub(super) fn file(section: &Section<'_>) -> Option<File> {
     if let Some(value) = section.get("raw_value") {
         value.sink.hide(value.span());
     }
-    let local = section.get("local_path").is_some();
-    let file = File {
-        guest_path: text("guest_path").unwrap_or_default(),
-        raw_value: text("raw_value"),
-        secret_name: text("secret_name"),
-        ..File::default()
-    };
-    (!local).then_some(file)
+    let raw = text("raw_value");
+    let secret_name = text("secret_name");
+    let guest_path = section.require("guest_path", "it says where the file is written");
+    let guest_path = guest_path.and_then(|v| v.text()).unwrap_or_default().to_owned();
+    // The order in which flyctl looks.
+    if let Some(local) = section.get("local_path") {
+        only_flyctl(&local, "the file");
+        return None;
+    }
+    let raw_value = raw.filter(|_| secret_name.is_none()).map(|raw| BASE64_STANDARD.encode(raw));
+    Some(File { guest_path, raw_value, secret_name, ..File::default() })
 }

@@ -3,14 +3,14 @@
 use flytypes::machine::{Concurrency, Port, Service};
 
 use super::{
-    Scoped,
+    Scoped, build,
     check::{self, Kinded},
     lint::Groups,
     tolerant,
 };
 use crate::{
     Malformed,
-    reading::{self, Kind, Section, Value},
+    reading::{Kind, Section, Value},
 };
 
 /// `[http_service]`: a tcp service with the public ports 80 and 443.
@@ -81,14 +81,14 @@ fn http_other(options: &flytypes::machine::HttpOptions) -> &flytypes::machine::O
 fn common(section: &Section<'_>) -> Option<Service> {
     let internal_port = section.require("internal_port", "Fly has no default for it");
     let concurrency = section.get("concurrency").and_then(|v| concurrency(&v));
-    let machine_checks = section.get("machine_checks");
-    let machine_checks = machine_checks.iter().flat_map(Value::one_or_many).filter_map(|v| reading::json(&v));
+    if let Some(checks) = section.get("machine_checks") {
+        build::machine_checks(&checks);
+    }
     Some(Service {
         autostop: section.get("auto_stop_machines").and_then(|v| tolerant::autostop(&v)),
         autostart: section.get("auto_start_machines").and_then(|v| v.boolean()),
         min_machines_running: section.get("min_machines_running").and_then(|v| v.count(0)),
         concurrency,
-        machine_checks: machine_checks.collect(),
         internal_port: internal_port.and_then(|v| tolerant::port(&v))?,
         ..Service::default()
     })

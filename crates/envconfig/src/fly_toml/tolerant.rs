@@ -12,10 +12,12 @@ use crate::{
 /// What an integer counts when it stands for a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
-    /// `kill_timeout` and the timeouts of `[deploy]`.
+    /// `kill_timeout`.
     Seconds,
     /// Checks.
     Milliseconds,
+    /// What flyctl hands to the API without looking: the timeouts of `[deploy]` and of machine checks.
+    Nanoseconds,
 }
 
 /// A port, as an integer or a text.
@@ -37,18 +39,34 @@ pub(super) fn duration(value: &Value<'_>, unit: Unit) -> Option<GoDuration> {
     match &value.node.kind {
         Kind::Text(text) if text.is_empty() => None,
         Kind::Text(_) => value.parse_as("a duration"),
-        Kind::Integer(_) => {
-            let number = u32::try_from(value.integer(0..=i64::from(u32::MAX))?).ok()?;
-            Some(match unit {
-                Unit::Seconds => GoDuration::from_secs(number),
-                Unit::Milliseconds => GoDuration::from_millis(number),
-            })
+        // flyctl cuts a fraction before it multiplies.
+        Kind::Float(number) if (0.0..=f64::from(u32::MAX)).contains(number) => {
+            whole(number.trunc() as i64, unit)
         }
+        Kind::Integer(_) => whole(value.integer(0..=i64::from(u32::MAX))?, unit),
         _ => {
             value.wrong("a duration such as \"10s\"");
             None
         }
     }
+}
+
+fn whole(number: i64, unit: Unit) -> Option<GoDuration> {
+    let number = u32::try_from(number).ok()?;
+    match unit {
+        Unit::Seconds => Some(GoDuration::from_secs(number)),
+        Unit::Milliseconds => Some(GoDuration::from_millis(number)),
+        Unit::Nanoseconds => GoDuration::from_nanos(u64::from(number)).ok(),
+    }
+}
+
+/// What happens to a duration that Fly does not accept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// The nearest bound is taken.
+    Clamped,
+    /// flyctl refuses the file.
+    Refused,
 }
 
 /// A duration within `range`; outside of it the nearest bound is taken and said.
@@ -57,10 +75,20 @@ pub(super) fn clamped(
     unit: Unit,
     range: std::ops::RangeInclusive<GoDuration>,
     zero_is_fine: bool,
+    outside: Outside,
 ) -> Option<GoDuration> {
     let duration = duration(value, unit)?;
     if range.contains(&duration) || (zero_is_fine && duration == GoDuration::ZERO) {
         return Some(duration);
+    }
+    if outside == Outside::Refused {
+        let what = format!("`{}` is {duration}, which Fly does not accept", value.path);
+        let why = match range.start() {
+            &GoDuration::ZERO => format!("it is at most {}", range.end()),
+            start => format!("it is at least {start}"),
+        };
+        value.error(Code::Clamped, what, why, None);
+        return None;
     }
     let bound = duration.clamp(*range.start(), *range.end());
     let what = format!("`{}` is {duration}, and Fly takes {bound} instead", value.path);

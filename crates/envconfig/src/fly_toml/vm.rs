@@ -23,7 +23,7 @@ const SHARED: [u32; 5] = [1, 2, 4, 6, 8];
 const PERFORMANCE: [u32; 9] = [1, 2, 4, 6, 8, 10, 12, 14, 16];
 const SHARED_MB: u32 = 256;
 const PERFORMANCE_MB: u32 = 2048;
-/// GPU presets, and the name of the GPU. They are a `performance-8x` with one GPU.
+/// GPU presets, and the name of the GPU. They have the CPUs of `performance-8x`, twice its memory, and one GPU.
 const GPUS: [(&str, &str); 4] =
     [("a10", "a10"), ("l40s", "l40s"), ("a100-40gb", "a100-pcie-40gb"), ("a100-80gb", "a100-sxm4-80gb")];
 
@@ -36,7 +36,7 @@ pub(super) fn preset(name: &str) -> Option<Guest> {
         ..Guest::default()
     };
     if let Some((_, gpu)) = GPUS.iter().find(|(size, _)| *size == name) {
-        let base = guest("performance", 8, PERFORMANCE_MB);
+        let base = guest("performance", 8, 2 * PERFORMANCE_MB);
         return Some(Guest { gpus: Some(1), gpu_kind: Some((*gpu).to_owned()), ..base });
     }
     let count = |rest: &str| rest.strip_suffix('x').and_then(|n| n.parse::<u32>().ok());
@@ -73,7 +73,9 @@ impl Vm {
 /// Reads a size; the caller reads `processes` and finishes the section.
 pub(super) fn read(section: &Section<'_>) -> Vm {
     let text = |key: &str| section.get(key).and_then(|v| v.text().map(str::to_owned));
-    let number = |key: &str| section.get(key).and_then(|v| v.count(1));
+    // As for flyctl, zero and an empty text say nothing.
+    let number = |key: &str| section.get(key).and_then(|v| v.count(0)).filter(|n| *n > 0);
+    let text = |key: &str| text(key).filter(|text| !text.is_empty());
     let size = section.get("size").and_then(|v| read_size(&v));
     let memory = section.get("memory").and_then(|v| tolerant::size(&v, Base::Binary));
     let guest = Guest {
@@ -86,7 +88,7 @@ pub(super) fn read(section: &Section<'_>) -> Vm {
         gpu_kind: text("gpu_kind"),
         host_dedication_id: text("host_dedication_id"),
         kernel_args: section.get("kernel_args").map(|v| tolerant::texts(&v)).unwrap_or_default(),
-        persist_rootfs: text("persist_rootfs"),
+        persist_rootfs: section.get("persist_rootfs").and_then(|v| persist_rootfs(&v)),
         ..Guest::default()
     };
     let vm = Vm { size, guest };
@@ -117,6 +119,18 @@ fn cpu_kind(value: &Value<'_>) -> Option<String> {
     }
     value.malformed(&Malformed::none_of(text, "a kind of CPU", WORDS));
     None
+}
+
+fn persist_rootfs(value: &Value<'_>) -> Option<String> {
+    const WORDS: &[&str] = &["never", "restart", "always"];
+    match value.text()? {
+        "" | "none" => None,
+        text if WORDS.contains(&text) => Some(text.to_owned()),
+        text => {
+            value.malformed(&Malformed::none_of(text, "when the root file system is kept", WORDS));
+            None
+        }
+    }
 }
 
 /// Why Fly would refuse the size: shared CPUs have 256 to 2048 MB each in steps of 256, performance CPUs 2048 to
@@ -153,6 +167,7 @@ mod tests {
         assert_eq!(of("shared-cpu-1x"), Some(("shared".to_owned(), 1, 256)));
         assert_eq!(of("shared-cpu-8x"), Some(("shared".to_owned(), 8, 2048)));
         assert_eq!(of("performance-16x"), Some(("performance".to_owned(), 16, 32768)));
+        assert_eq!(of("a10"), Some(("performance".to_owned(), 8, 32768)));
         assert_eq!(of("shared-cpu-3x"), None);
         assert_eq!(of("performance-1"), None);
     }

@@ -73,7 +73,7 @@ impl Project {
     /// # Errors
     /// Every problem of the file at once, with line and column; see `docs/errors/` for the codes.
     pub fn parse(file: &str, text: &str) -> Result<Parsed<Self>, Problems> {
-        reading::read_file(file, text, false, read)
+        reading::read_file(file, text, reading::Format::Toml, false, read)
     }
 
     /// The project's name.

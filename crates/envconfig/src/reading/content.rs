@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{Kind, Node, Value};
+use super::{Entry, Kind, Node, Value};
 use crate::Code;
 
 /// Environment variables; numbers and booleans become texts, as flyctl does.
@@ -13,16 +13,25 @@ pub(crate) fn variables(value: &Value<'_>) -> BTreeMap<String, String> {
     let Some(section) = value.section() else { return BTreeMap::new() };
     let mut variables = BTreeMap::new();
     for (entry, value) in section.all() {
-        let bad = |c: char| c == '=' || c.is_whitespace() || c.is_control();
-        if entry.name.is_empty() || entry.name.contains(bad) {
-            let what = format!("`{}` is not a variable's name", entry.name.escape_debug());
-            let why = "it is not empty and has no space and no `=`";
-            value.sink.error(Code::Malformed, &entry.span, &value.path, what, why, None);
-        } else if let Some(text) = scalar(&value) {
+        if is_variable_name(entry, &value)
+            && let Some(text) = scalar(&value)
+        {
             variables.insert(entry.name.clone(), text);
         }
     }
     variables
+}
+
+/// Whether the key can be a variable's name; reported when it cannot.
+pub(crate) fn is_variable_name(entry: &Entry, value: &Value<'_>) -> bool {
+    let bad = |c: char| c == '=' || c.is_whitespace() || c.is_control();
+    let is_name = !entry.name.is_empty() && !entry.name.contains(bad);
+    if !is_name {
+        let what = format!("`{}` is not a variable's name", entry.name.escape_debug());
+        let why = "it is not empty and has no space and no `=`";
+        value.sink.error(Code::Malformed, &entry.span, &value.path, what, why, None);
+    }
+    is_name
 }
 
 /// A text, or a number or boolean as a text.
@@ -32,7 +41,7 @@ pub(crate) fn scalar(value: &Value<'_>) -> Option<String> {
         Kind::Integer(number) => Some(number.to_string()),
         Kind::Float(number) => Some(number.to_string()),
         Kind::Boolean(truth) => Some(truth.to_string()),
-        Kind::Datetime | Kind::Array(_) | Kind::Table(_) => {
+        Kind::Null | Kind::Datetime(_) | Kind::Array(_) | Kind::Table(_) => {
             value.wrong("a text, a number, true or false");
             None
         }
@@ -50,13 +59,14 @@ pub(crate) fn json(value: &Value<'_>) -> Option<Json> {
     json
 }
 
-fn node_to_json(node: &Node) -> Option<Json> {
+pub(super) fn node_to_json(node: &Node) -> Option<Json> {
     Some(match &node.kind {
+        Kind::Null => Json::Null,
         Kind::Text(text) => Json::from(text.as_str()),
         Kind::Integer(number) => Json::from(*number),
         Kind::Float(number) => Json::Number(serde_json::Number::from_f64(*number)?),
         Kind::Boolean(truth) => Json::from(*truth),
-        Kind::Datetime => return None,
+        Kind::Datetime(_) => return None,
         Kind::Array(list) => Json::Array(list.iter().map(node_to_json).collect::<Option<_>>()?),
         Kind::Table(entries) => Json::Object(
             entries

@@ -22,14 +22,14 @@ const TOKEN_STARTS: [&str; 16] = [
     "-----BEGIN",
 ];
 
-/// From the first `=` of the line around `at` to its end; the whole line when it has none and opens no table.
-pub(super) fn values_of_line(text: &str, at: usize) -> Span {
+/// From the first `separator` of the line around `at` to its end; the whole line when it has none and opens no table.
+pub(super) fn values_of_line(text: &str, at: usize, separator: char) -> Span {
     let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
     let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
     let line = &text[start..end];
-    match line.find('=') {
-        Some(equals) => start + equals + 1..end,
-        None if line.trim_start().starts_with('[') => end..end,
+    match line.find(separator) {
+        Some(at) => start + at + 1..end,
+        None if separator == '=' && line.trim_start().starts_with('[') => end..end,
         None => start..end,
     }
 }

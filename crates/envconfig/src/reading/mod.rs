@@ -1,13 +1,17 @@
-//! Reading TOML with positions: a plain tree, and readers that report every problem instead of the first one.
+//! Reading TOML, JSON and YAML with positions: a plain tree, and readers that report every problem instead of the first one.
 
 mod content;
+mod format;
+mod json;
 mod mask;
 mod section;
 mod sink;
 mod tree;
 mod value;
+mod yaml;
 
-pub(crate) use content::{json, scalar, variables};
+pub(crate) use content::{is_variable_name, json, scalar, variables};
+pub(crate) use format::Format;
 pub(crate) use mask::without_tokens;
 pub(crate) use section::{Section, suggest};
 pub(crate) use sink::Sink;
@@ -21,16 +25,27 @@ use crate::{Code, Problem, Problems, Severity};
 pub(crate) fn read_file<T>(
     file: &str,
     text: &str,
+    format: Format,
     lenient: bool,
     read: impl FnOnce(&Sink<'_>, &Section<'_>) -> Option<T>,
 ) -> Result<crate::Parsed<T>, Problems> {
     let sink = Sink::new(file, text, lenient);
-    let root = match tree::parse(text) {
-        Ok(root) => root,
-        Err((span, message)) => {
-            return Err(Problems { file: file.to_owned(), list: vec![syntax(&sink, text, span, message)] });
+    let parsed = match format.parse(text) {
+        Ok(parsed) => parsed,
+        Err(wrong) => {
+            let problem = match Format::of_text(text).filter(|other| lenient && *other != format) {
+                Some(other) => other_format(&sink, format, other),
+                None => syntax(&sink, text, format, wrong),
+            };
+            return Err(Problems { file: file.to_owned(), list: vec![problem] });
         }
     };
+    for (span, name) in &parsed.twice {
+        let what = format!("`{}` stands twice in one table", name.escape_debug());
+        let why = "only the last one counts";
+        sink.report(Severity::Warning, Code::KeyTwice, span, name, what, why, None);
+    }
+    let root = &parsed.root;
     let value = match &root.kind {
         Kind::Table(entries) => read(&sink, &Section::new(&sink, String::new(), root.span.clone(), entries)),
         _ => None,
@@ -44,10 +59,19 @@ pub(crate) fn read_file<T>(
     }
 }
 
+/// A file whose content is not what its name says.
+fn other_format(sink: &Sink<'_>, format: Format, other: Format) -> Problem {
+    let what = format!("this is {other}, and the file's name says {format}");
+    let mut problem = sink.problem(Code::OtherFormat, Severity::Error, 0..0, "", what);
+    problem.why = "flyctl reads a file as what its name says".to_owned();
+    problem.hint = Some(format!("call it `fly.{}`", other.extension()));
+    problem
+}
+
 /// A syntax error. Nothing is known about the line's values, so all of them are masked.
-fn syntax(sink: &Sink<'_>, text: &str, span: Span, message: String) -> Problem {
+fn syntax(sink: &Sink<'_>, text: &str, format: Format, (span, message): (Span, String)) -> Problem {
     let mut problem = sink.problem(Code::Syntax, Severity::Error, span.clone(), "", message);
-    problem.what = format!("this is no TOML: {}", problem.what);
-    problem.quote = sink.quote(&span, &[mask::values_of_line(text, span.start)]);
+    problem.what = format!("this is no {format}: {}", problem.what);
+    problem.quote = sink.quote(&span, &[mask::values_of_line(text, span.start, format.separator())]);
     problem
 }

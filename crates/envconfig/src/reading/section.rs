@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Entry, Sink, Span, Value};
+use super::{Entry, Kind, Sink, Span, Value};
 use crate::Code;
 
 /// A table, and which of its keys were asked for.
@@ -20,10 +20,11 @@ impl<'a> Section<'a> {
         Self { sink, path, span, entries, known: RefCell::default() }
     }
 
-    /// The value of `name`, which is known from now on.
+    /// The value of `name`, which is known from now on. `null` is no value.
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         self.known.borrow_mut().push(name.to_owned());
-        self.entries.iter().find(|entry| entry.name == name).map(|entry| self.value(entry))
+        let entry = self.entries.iter().find(|entry| entry.name == name)?;
+        (!matches!(entry.node.kind, Kind::Null)).then(|| self.value(entry))
     }
 
     /// The first of several spellings of one key.
@@ -105,8 +106,19 @@ pub(crate) fn nearest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> O
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
     let word = plain(word);
     let limit = (word.chars().count() / 3).max(1) + 1;
+    // Words in another order are one slip, whatever their letters.
+    let sorted = |text: &str| {
+        let mut words: Vec<&str> = text.split('-').collect();
+        words.sort_unstable();
+        words.join("-")
+    };
+    let distance = |name: &str| {
+        let name = plain(name);
+        let moved = 1 + strsim::damerau_levenshtein(&sorted(&word), &sorted(&name));
+        strsim::damerau_levenshtein(&word, &name).min(moved)
+    };
     known
-        .map(|name| (strsim::damerau_levenshtein(&word, &plain(name)), name))
+        .map(|name| (distance(name), name))
         .filter(|(distance, name)| *distance <= limit && *distance < name.chars().count())
         .min()
         .map(|(_, name)| name)

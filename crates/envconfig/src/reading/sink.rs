@@ -76,7 +76,12 @@ impl<'t> Sink<'t> {
         match &node.kind {
             Kind::Table(entries) => entries.iter().for_each(|entry| self.hide_all(&entry.node)),
             Kind::Array(list) => list.iter().for_each(|node| self.hide_all(node)),
-            Kind::Text(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime => {
+            Kind::Null
+            | Kind::Text(_)
+            | Kind::Integer(_)
+            | Kind::Float(_)
+            | Kind::Boolean(_)
+            | Kind::Datetime(_) => {
                 self.hide(&node.span);
             }
         }

@@ -1,4 +1,4 @@
-//! A plain tree of a TOML document: one kind of table, one kind of array, and a span on everything.
+//! A plain tree of a document: one kind of table, one kind of array, and a span on everything. This file also reads TOML.
 
 use std::ops::Range;
 
@@ -14,14 +14,28 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
 }
 
+/// Where a file breaks off, and why.
+pub(super) type Wrong = (Span, String);
+
+/// A document.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) root: Node,
+    /// Keys that stand twice in one table, where the format allows it.
+    pub(super) twice: Vec<(Span, String)>,
+}
+
 /// The kinds of values.
 #[derive(Debug)]
 pub(crate) enum Kind {
+    /// `null`: TOML has none.
+    Null,
     Text(String),
     Integer(i64),
     Float(f64),
     Boolean(bool),
-    Datetime,
+    /// As it is written.
+    Datetime(String),
     Array(Vec<Node>),
     Table(Vec<Entry>),
 }
@@ -45,11 +59,12 @@ impl Kind {
     /// What a person calls it, with an article.
     pub(crate) fn called(&self) -> &'static str {
         match self {
+            Self::Null => "nothing",
             Self::Text(_) => "a text",
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a fraction",
             Self::Boolean(_) => "true or false",
-            Self::Datetime => "a date",
+            Self::Datetime(_) => "a date",
             Self::Array(_) => "a list",
             Self::Table(_) => "a table",
         }
@@ -57,11 +72,12 @@ impl Kind {
 }
 
 /// The document's root table, or where and why it is no TOML.
-pub(super) fn parse(text: &str) -> Result<Node, (Span, String)> {
+pub(super) fn parse(text: &str) -> Result<Parsed, Wrong> {
     match Document::parse(text) {
         Ok(document) => {
             let table = document.as_table();
-            Ok(Node { span: 0..0, kind: Kind::Table(entries(table, &(0..0))) })
+            let root = Node { span: 0..0, kind: Kind::Table(entries(table, &(0..0))) };
+            Ok(Parsed { root, twice: Vec::new() })
         }
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
@@ -71,7 +87,7 @@ pub(super) fn parse(text: &str) -> Result<Node, (Span, String)> {
 }
 
 /// A span that surely lies in `text`, on character boundaries.
-fn clip(text: &str, span: Span) -> Span {
+pub(super) fn clip(text: &str, span: Span) -> Span {
     let floor = |mut at: usize| {
         at = at.min(text.len());
         while !text.is_char_boundary(at) {
@@ -122,7 +138,7 @@ fn from_value(value: &Edit, parent: &Span) -> Node {
         Edit::Integer(number) => Kind::Integer(*number.value()),
         Edit::Float(number) => Kind::Float(*number.value()),
         Edit::Boolean(truth) => Kind::Boolean(*truth.value()),
-        Edit::Datetime(_) => Kind::Datetime,
+        Edit::Datetime(date) => Kind::Datetime(date.value().to_string()),
         Edit::Array(array) => Kind::Array(array.iter().map(|value| from_value(value, &span)).collect()),
         Edit::InlineTable(table) => Kind::Table(entries(table, &span)),
     };

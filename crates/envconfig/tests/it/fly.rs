@@ -35,7 +35,9 @@ primary_region = "syd"
 
 pub(crate) fn read(text: &str) -> FlyToml {
     let parsed = FlyToml::parse("fly.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(parsed.findings, [], "{:#?}", parsed.findings);
+    let mut findings = parsed.findings;
+    findings.retain(|problem| problem.severity > Severity::Note);
+    assert_eq!(findings, [], "{findings:#?}");
     parsed.value
 }
 
@@ -179,6 +181,8 @@ fn each_section_goes_to_its_process_group() {
             "services": [{"protocol": "udp", "internal_port": 9000, "ports": [{"port": 9000}]}],
             "checks": {"alive": {"type": "tcp", "port": 7000}},
             "mounts": [{"path": "/data", "name": "data", "extend_threshold_percent": 80, "add_size_gb": 1, "size_gb_limit": 50}],
+            // Statics cannot name a group: flyctl's Flatten leaves them in each group's configuration.
+            "statics": [{"guest_path": "/app/public", "url_prefix": "/static/"}],
         })
     );
     assert!(fly.has_mounts(&"worker".parse().unwrap()) && !fly.has_mounts(&"web".parse().unwrap()));
@@ -365,7 +369,7 @@ fn each_mistake_has_its_code() {
             Code::Malformed,
             "two numbers",
         ),
-        ("[env]\nA = []\n".to_owned(), Code::WrongType, "is a list"),
+        ("[env]\nA = []\n".to_owned(), Code::EnvNotText, "is a list"),
         ("app = \n".to_owned(), Code::Syntax, "no TOML"),
     ];
     for (text, code, said) in table {
