@@ -5,13 +5,15 @@ mod commands;
 
 use std::process::ExitCode;
 
-use args::{Args, Verb};
+use args::{Args, Render, Verb};
 use clikit::{Context, Exit, Failure, Output};
 
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let Args { common, verb } = args;
     match verb {
-        Verb::Check => commands::check::exec(context, out, &common),
+        Verb::Check { config } => commands::check::exec(context, out, &common, config.as_deref()),
+        Verb::Render(Render::Machines(args)) => commands::machines::exec(context, out, &args),
+        Verb::Render(Render::Fly(args)) => commands::fly::exec(context, out, &common, &args),
     }
 }
 

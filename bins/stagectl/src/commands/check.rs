@@ -1,10 +1,12 @@
 //! `stagectl check`: the files of a project, without asking any provider.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use clikit::{Common, Context, Exit, Failure, Output, Table};
 use envconfig::{Code, Problem, Severity};
 use serde::Serialize;
+
+use super::read;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -28,11 +30,31 @@ struct Finding {
     key: String,
 }
 
-pub(crate) fn exec(context: &Context, out: &Output, common: &Common) -> Result<Exit, Failure> {
-    let findings = find(context, &common.project);
+pub(crate) fn exec(
+    context: &Context,
+    out: &Output,
+    common: &Common,
+    config: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let findings = match config {
+        Some(config) => find_in(context, config),
+        None => find(context, &common.project),
+    };
     let exit = verdict(&findings);
     let report = Report { ok: exit == Exit::Done, findings: findings.iter().map(Finding::from).collect() };
     out.conclude(exit, &report, |report| human(&report.findings))
+}
+
+/// The findings of one fly.toml.
+fn find_in(context: &Context, config: &Path) -> Vec<Problem> {
+    let file = config.display().to_string();
+    match read(&context.current_dir.join(config)) {
+        Ok(text) => envconfig::check_fly(&file, &text),
+        Err(why) => {
+            let what = format!("`{file}` cannot be read");
+            vec![Problem::about_file(Severity::Error, Code::Unreadable, &file, what).because(why)]
+        }
+    }
 }
 
 fn find(context: &Context, project: &Path) -> Vec<Problem> {
@@ -51,10 +73,6 @@ fn find(context: &Context, project: &Path) -> Vec<Problem> {
         let beside = |project: &Path| project.with_file_name("").join(relative);
         (beside(project).display().to_string(), read(&beside(&path)))
     })
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
 /// Input that cannot be read goes before findings, and notes are none.

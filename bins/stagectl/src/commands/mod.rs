@@ -1,3 +1,11 @@
 //! One file per verb.
 
 pub(crate) mod check;
+pub(crate) mod fly;
+pub(crate) mod machines;
+
+use std::{fs, path::Path};
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| error.to_string())
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Code, Severity,
-    reading::{self, Kind, Node, Value},
+    reading::{self, Entry, Kind, Node, Value},
 };
 
 /// The variables; what is no text becomes what Go's `%v` prints for it, and is reported. Values are never quoted.
@@ -17,7 +17,7 @@ pub(super) fn read(value: &Value<'_>) -> BTreeMap<String, String> {
             continue;
         }
         if !matches!(value.node.kind, Kind::Text(_)) {
-            report(&value);
+            report(entry, &value);
         }
         variables.insert(entry.name.clone(), printed(value.node));
     }
@@ -30,8 +30,10 @@ pub(super) fn places(value: &Value<'_>) -> BTreeMap<String, (u32, u32)> {
     entries.iter().map(|entry| (entry.name.clone(), value.sink.position(entry.span.start))).collect()
 }
 
-fn report(value: &Value<'_>) {
+fn report(entry: &Entry, value: &Value<'_>) {
     let kind = &value.node.kind;
+    // Nothing has no place of its own.
+    let span = if matches!(kind, Kind::Null) { &entry.span } else { value.span() };
     let is_scalar = matches!(kind, Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_));
     let what = format!("`{}` is {}, and variables are texts", value.path, kind.called());
     let (severity, why, hint) = if is_scalar {
@@ -41,7 +43,7 @@ fn report(value: &Value<'_>) {
         (Severity::Warning, why, "write a text; what is secret goes into `fly secrets set`")
     };
     let hint = Some(hint.to_owned());
-    value.sink.report(severity, Code::EnvNotText, value.span(), &value.path, what, why, hint);
+    value.sink.report(severity, Code::EnvNotText, span, &value.path, what, why, hint);
 }
 
 /// What Go's `%v` prints: maps sorted by key, lists with blanks.

@@ -8,7 +8,7 @@ use super::{FlyToml, Scoped, app_group};
 use crate::{
     Code, ProcessGroup, Severity,
     project::Strategy,
-    reading::{Kind, Section, Sink, Span, Value, suggest},
+    reading::{Kind, Section, Sink, Span, suggest},
 };
 
 /// The process groups that sections may name.
@@ -46,28 +46,31 @@ impl Groups {
     }
 
     /// The groups of a service, which has to name them where there are several to choose from.
-    pub(super) fn of_service(&self, section: &Section<'_>, value: &Value<'_>) -> Vec<ProcessGroup> {
+    pub(super) fn of_service(&self, section: &Section<'_>) -> Vec<ProcessGroup> {
         let groups = self.of(section);
         if groups.is_empty() && self.is_explicit {
             let what = format!("`{}` does not say which processes it serves", section.path);
             let names: Vec<String> = self.names.iter().map(|name| format!("\"{name}\"")).collect();
             let hint = format!("add `processes = [{}]` with those it is for", names.join(", "));
             let why = "flyctl refuses a service without `processes` where `[processes]` exists";
-            value.sink.error(Code::NoProcesses, &value.key_span, &section.path, what, why, Some(hint));
+            section.sink.error(Code::NoProcesses, &section.span, &section.path, what, why, Some(hint));
         }
         groups
     }
 }
 
 pub(super) fn check(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
-    ports(sink, root, fly);
-    least_machines(sink, root, fly);
+    // Where a service could not be read, nobody can tell which one stands where.
+    if places(root).len() == services_of(fly).count() {
+        ports(sink, root, fly);
+        least_machines(sink, root, fly);
+    }
     secrets(sink, root, fly);
     mounts(sink, root, fly);
     check_ports(sink, root, fly);
 }
 
-/// Where each service stands, in the order of [`services_of`]; nothing when one of them could not be read.
+/// Where each service stands, in the order of [`services_of`].
 fn places(root: &Section<'_>) -> Vec<(String, Span)> {
     let http = root.get("http_service").map(|v| (v.path, v.key_span));
     let listed = root.get("services").into_iter().flat_map(|v| v.one_or_many());
@@ -111,11 +114,9 @@ fn ports(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
                 if !said.insert((n, port)) {
                     continue;
                 }
-                let nowhere = (String::from("services"), 0..0);
-                let (first, (path, span)) =
-                    (places.get(*first).unwrap_or(&nowhere), places.get(n).unwrap_or(&nowhere));
+                let ((first, _), (path, span)) = (&places[*first], &places[n]);
                 let what = format!("the public port {port} is taken twice");
-                let why = format!("by `{}` and by `{path}`, for the process group `{group}`", first.0);
+                let why = format!("by `{first}` and by `{path}`, for the process group `{group}`");
                 sink.report(Severity::Warning, Code::PortTwice, span, path, what, why, None);
             }
         }
@@ -161,12 +162,18 @@ fn secrets(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
 /// One volume per group, and no strategy that needs a second fleet.
 fn mounts(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
     let default = fly.default_group();
-    let at = root.get("mounts").or_else(|| root.get("mount"));
-    let span = at.map_or(0..0, |v| v.key_span);
+    let places: Vec<Span> = ["mount", "mounts"]
+        .iter()
+        .filter_map(|name| root.get(name))
+        .flat_map(|value| value.one_or_many())
+        .map(|value| value.span().clone())
+        .collect();
+    let span = places.first().cloned().unwrap_or(0..0);
     for group in fly.groups() {
-        if fly.mounts.iter().filter(|mount| mount.applies_to(&group, &default)).count() > 1 {
+        let own = fly.mounts.iter().zip(&places).filter(|(mount, _)| mount.applies_to(&group, &default));
+        if let Some((_, second)) = own.into_iter().nth(1) {
             let what = format!("the process group `{group}` has more than one mount");
-            sink.error(Code::MountTwice, &span, "mounts", what, "a machine has at most one volume", None);
+            sink.error(Code::MountTwice, second, "mounts", what, "a machine has at most one volume", None);
         }
     }
     if let Some(strategy @ (Strategy::BlueGreen | Strategy::Canary)) = fly.deploy.strategy

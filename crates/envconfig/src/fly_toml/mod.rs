@@ -18,6 +18,7 @@ mod shell;
 mod size;
 mod tolerant;
 mod vm;
+mod write_over;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use merge::onto;
 pub use overlay::{Overlay, VmOverlay};
 pub use sections::{Deploy, Experimental, MountSection};
 pub use vm::Vm;
+pub use write_over::WriteOverError;
 
 use crate::{AppName, Parsed, Problems, ProcessGroup, Region, reading};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flytypes::machine::Autostop;
+use flytypes::machine::{Autostop, Guest};
 
 use super::{FlyToml, Scoped, Vm, vm};
 use crate::{
@@ -77,6 +77,14 @@ impl Overlay {
 }
 
 impl VmOverlay {
+    pub(super) fn size(&self) -> Option<&str> {
+        self.0.size.as_deref()
+    }
+
+    pub(super) fn guest(&self) -> &Guest {
+        &self.0.guest
+    }
+
     fn apply(&self, fly: &mut FlyToml) {
         if fly.vm.is_empty() {
             fly.vm.push(Scoped { processes: Vec::new(), value: self.0.clone() });

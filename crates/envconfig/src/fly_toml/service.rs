@@ -16,7 +16,7 @@ use crate::{
 /// `[http_service]`: a tcp service with the public ports 80 and 443.
 pub(super) fn http_service(value: &Value<'_>, groups: &Groups) -> Option<Scoped<Service>> {
     let section = value.section()?;
-    let mut service = common(&section)?;
+    let (mut service, has_port) = common(&section);
     service.protocol = "tcp".to_owned();
     let http_options = section.get("http_options").and_then(|v| tolerant::passed(&v, |o: &_| http_other(o)));
     let tls_options = section
@@ -42,15 +42,15 @@ pub(super) fn http_service(value: &Value<'_>, groups: &Groups) -> Option<Scoped<
             ..Port::default()
         },
     ];
-    let processes = groups.of_service(&section, value);
+    let processes = groups.of_service(&section);
     section.finish();
-    Some(Scoped { processes, value: service })
+    has_port.then_some(Scoped { processes, value: service })
 }
 
 /// One of `[[services]]`.
 pub(super) fn service(value: &Value<'_>, groups: &Groups) -> Option<Scoped<Service>> {
     let section = value.section()?;
-    let mut service = common(&section)?;
+    let (mut service, has_port) = common(&section);
     let protocol = section.get("protocol").and_then(|v| protocol(&v));
     service.protocol = protocol.unwrap_or_else(|| "tcp".to_owned());
     service.ports =
@@ -68,30 +68,32 @@ pub(super) fn service(value: &Value<'_>, groups: &Groups) -> Option<Scoped<Servi
     for key in ["script_checks", "restart_limit"] {
         section.get(key);
     }
-    let processes = groups.of_service(&section, value);
+    let processes = groups.of_service(&section);
     section.finish();
-    Some(Scoped { processes, value: service })
+    has_port.then_some(Scoped { processes, value: service })
 }
 
 fn http_other(options: &flytypes::machine::HttpOptions) -> &flytypes::machine::Other {
     &options.other
 }
 
-/// What both kinds of service have.
-fn common(section: &Section<'_>) -> Option<Service> {
+/// What both kinds of service have, and whether there is a port: without one the rest is read for its mistakes.
+fn common(section: &Section<'_>) -> (Service, bool) {
     let internal_port = section.require("internal_port", "Fly has no default for it");
     let concurrency = section.get("concurrency").and_then(|v| concurrency(&v));
     if let Some(checks) = section.get("machine_checks") {
         build::machine_checks(&checks);
     }
-    Some(Service {
+    let port = internal_port.and_then(|v| tolerant::port(&v));
+    let service = Service {
         autostop: section.get("auto_stop_machines").and_then(|v| tolerant::autostop(&v)),
         autostart: section.get("auto_start_machines").and_then(|v| v.boolean()),
         min_machines_running: section.get("min_machines_running").and_then(|v| v.count(0)),
         concurrency,
-        internal_port: internal_port.and_then(|v| tolerant::port(&v))?,
+        internal_port: port.unwrap_or_default(),
         ..Service::default()
-    })
+    };
+    (service, port.is_some())
 }
 
 fn protocol(value: &Value<'_>) -> Option<String> {

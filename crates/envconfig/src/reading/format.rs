@@ -34,7 +34,9 @@ impl Format {
             let parsed = format.parse(text);
             parsed.is_ok_and(|p| matches!(&p.root.kind, Kind::Table(entries) if !entries.is_empty()))
         };
-        Self::ALL.into_iter().find(is_table)
+        // All JSON is YAML, so what begins like JSON and is none is broken JSON.
+        let is_json = text.trim_start().starts_with('{');
+        Self::ALL.into_iter().filter(|format| !is_json || *format != Self::Yaml).find(is_table)
     }
 
     /// The root, which is a table.

@@ -425,6 +425,17 @@ mod against_the_project {
         assert_eq!(cross("healthy = { started-for = \"30s\" }\n", "app = \"runner\"\n"), []);
     }
 
+    /// `env:NAME` in the project file is a secret; here also the default token of an environment.
+    #[test]
+    fn a_variable_with_the_name_of_a_secret_is_named_at_its_line() {
+        let env = format!("{CHECKED}[env]\nPORT = \"1\"\nFLY_TOKEN_STAGING = \"x\"\n");
+        assert_eq!(cross("", &env), [(Code::EnvSecret, Severity::Warning, 7)]);
+        let store = "[store]\nurl = \"env:STORE\"\n";
+        let env = format!("{CHECKED}[env]\nSTORE = \"x\"\n");
+        assert_eq!(cross(store, &env), [(Code::EnvSecret, Severity::Warning, 6)]);
+        assert_eq!(cross("", &env), []);
+    }
+
     #[test]
     fn another_app_is_named() {
         let other = CHECKED.replace("runner", "other");

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod fly;
+mod fly_files;
 mod fly_forms;
 mod full;
 mod pages;
 mod problems;
 mod properties;
+mod write_over;
