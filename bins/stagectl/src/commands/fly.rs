@@ -51,7 +51,8 @@ pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Fly)
 fn render(context: &Context, common: &Common, args: &Fly) -> Result<Vec<Rendered>, Failure> {
     let project_file = common.project.display().to_string();
     let text = read(&context.current_dir.join(&common.project)).map_err(|why| {
-        let failure = Failure::usage(format!("the project file `{project_file}` cannot be read")).with_why(why);
+        let failure =
+            Failure::usage(format!("the project file `{project_file}` cannot be read")).with_why(why);
         failure.with_hint("run in the project's directory, or name the file with `--project FILE`")
     })?;
     let project = Project::parse(&project_file, &text).map_err(|problems| {

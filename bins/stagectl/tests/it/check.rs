@@ -24,13 +24,13 @@ internal_port = 8080
 path = \"/healthz\"
 ";
 
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn stagectl(dir: &Path, args: &[&str]) -> Run {
+pub(crate) fn stagectl(dir: &Path, args: &[&str]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_stagectl")).args(args).current_dir(dir).output().unwrap();
     Run {
         code: output.status.code().unwrap(),
@@ -39,7 +39,7 @@ fn stagectl(dir: &Path, args: &[&str]) -> Run {
     }
 }
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = dir.path().join(name);
@@ -49,7 +49,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     dir
 }
 
-fn json_of(run: &Run) -> Value {
+pub(crate) fn json_of(run: &Run) -> Value {
     assert_eq!(run.stderr, "");
     serde_json::from_str(&run.stdout).unwrap()
 }
