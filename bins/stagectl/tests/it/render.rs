@@ -101,6 +101,17 @@ fn an_environment_s_file_is_written_over_production_s() {
     assert_eq!((run.code, run.stdout.as_str()), (0, "fly.staging.toml is up to date\n"));
 }
 
+/// What is derived from a right file is right.
+#[test]
+fn a_rendered_file_passes_its_check() {
+    let fly =
+        format!("{FLY}[checks.alive]\ntype = \"tcp\"\nport = 8080\nprocesses = [\"app\", \"worker\"]\n");
+    let dir = folder(&[("understudy.toml", PROJECT), ("fly.toml", fly.as_str())]);
+    assert_eq!(stagectl(dir.path(), &["render", "fly", "--env", "staging"]).code, 0);
+    let run = stagectl(dir.path(), &["check", "--config", "fly.staging.toml"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "nothing found\n"));
+}
+
 #[test]
 fn a_check_shows_what_differs_and_writes_nothing() {
     let old = STAGING.replace("\"staging\"", "\"stagging\"");

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use flytypes::machine::{Port, Service};
 
-use super::{FlyToml, Scoped, app_group};
+use super::{FlyToml, Scoped, app_group, service};
 use crate::{
     Code, ProcessGroup, Severity,
     project::Strategy,
@@ -73,7 +73,7 @@ pub(super) fn check(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
 /// Where each service stands, in the order of [`services_of`].
 fn places(root: &Section<'_>) -> Vec<(String, Span)> {
     let http = root.get("http_service").map(|v| (v.path, v.key_span));
-    let listed = root.get("services").into_iter().flat_map(|v| v.one_or_many());
+    let listed = service::listed(root).into_iter();
     http.into_iter().chain(listed.map(|v| (v.path.clone(), v.span().clone()))).collect()
 }
 
@@ -127,8 +127,7 @@ fn ports(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
 fn least_machines(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
     let default = fly.default_group();
     let http = root.get("http_service").into_iter();
-    let listed = root.get("services").into_iter().flat_map(|v| v.one_or_many());
-    for (value, service) in http.chain(listed).zip(services_of(fly)) {
+    for (value, service) in http.chain(service::listed(root)).zip(services_of(fly)) {
         let Some(least) = service.value.min_machines_running else { continue };
         let groups = fly.groups();
         let scarce = groups.iter().filter(|group| service.applies_to(group, &default)).find_map(|group| {

@@ -26,12 +26,13 @@ pub(super) fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<FlyToml> {
         root.get("experimental").map(|v| sections::experimental(&v)).unwrap_or_default();
     let kill_timeout = root.get("kill_timeout").and_then(|v| tolerant::duration(&v, Unit::Seconds));
     let http_service = root.get("http_service").and_then(|v| service::http_service(&v, &groups));
-    let services = values(root, &["services"]).iter().filter_map(|v| service::service(v, &groups)).collect();
+    let services = service::listed(root).iter().filter_map(|v| service::service(v, &groups)).collect();
     let fly = FlyToml {
         app: root.get("app").and_then(|v| v.parse_as("a Fly app name")),
         primary_region: root.get("primary_region").and_then(|v| v.parse_as("a Fly region")),
         kill_signal: text("kill_signal"),
-        kill_timeout: kill_timeout.or(old_kill_timeout),
+        // The legacy key counts only where the other one does not stand at all.
+        kill_timeout: if root.get("kill_timeout").is_some() { kill_timeout } else { old_kill_timeout },
         swap_size_mb: root.get("swap_size_mb").and_then(|v| v.count(0)),
         host_dedication_id: text("host_dedication_id"),
         deploy: root.get("deploy").map(|v| sections::deploy(&v)).unwrap_or_default(),

@@ -177,7 +177,7 @@ fn positive(value: &Value<'_>, text: &str) -> Option<u32> {
 
 pub(super) fn restart(section: &Section<'_>) -> Restart {
     const WORDS: &[&str] = &["always", "never", "on-failure"];
-    let policy = section.get("policy").and_then(|v| {
+    let policy = section.require("policy", "it is `always`, `never` or `on-failure`").and_then(|v| {
         let text = v.text()?;
         // The API's own word for `never` is `no`.
         if !WORDS.contains(&text) && text != "no" {

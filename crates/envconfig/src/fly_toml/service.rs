@@ -23,8 +23,10 @@ pub(super) fn http_service(value: &Value<'_>, groups: &Groups) -> Option<Scoped<
         .get("tls_options")
         .and_then(|v| tolerant::passed(&v, |o: &flytypes::machine::TlsOptions| &o.other));
     let force_https = section.get("force_https").and_then(|v| v.boolean()).unwrap_or(false);
-    for v in section.get("checks").iter().flat_map(Value::one_or_many) {
-        service_check(&v, Kinded::ServiceHttp, &mut service);
+    for (key, kinded) in [("tcp_checks", Kinded::ServiceTcp), ("checks", Kinded::ServiceHttp)] {
+        for v in section.get(key).iter().flat_map(Value::one_or_many) {
+            service_check(&v, kinded, &mut service);
+        }
     }
     service.ports = vec![
         Port {
@@ -45,6 +47,13 @@ pub(super) fn http_service(value: &Value<'_>, groups: &Groups) -> Option<Scoped<
     let processes = groups.of_service(&section);
     section.finish();
     has_port.then_some(Scoped { processes, value: service })
+}
+
+/// The services of `[[services]]`. One that says nothing is none, as for flyctl.
+pub(super) fn listed<'a>(root: &Section<'a>) -> Vec<Value<'a>> {
+    let mut all: Vec<Value<'a>> = root.get("services").iter().flat_map(Value::one_or_many).collect();
+    all.retain(|value| !matches!(&value.node.kind, Kind::Table(entries) if entries.is_empty()));
+    all
 }
 
 /// One of `[[services]]`.

@@ -69,6 +69,10 @@ impl Overlay {
     }
 
     fn service(&self, table: &mut dyn TableLike) {
+        // One that says nothing is none.
+        if table.is_empty() {
+            return;
+        }
         if let Some(least) = self.min_machines_running {
             set(table, "min_machines_running", i64::from(least));
         }
