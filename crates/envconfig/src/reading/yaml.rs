@@ -16,8 +16,10 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Wrong> {
             let start = error.location().map_or(text.len(), |location| offset(text, &location));
             // What stands in quotes may be a value.
             let message = error.without_snippet().to_string();
-            let message: Vec<&str> = message.lines().take(1).collect();
-            Err((tree::clip(text, start..start), unquoted(&message.concat())))
+            let message = message.lines().next().unwrap_or_default();
+            // The place is said by whoever shows it.
+            let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+            Err((tree::clip(text, start..start), unquoted(message)))
         }
     }
 }

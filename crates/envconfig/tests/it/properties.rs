@@ -33,12 +33,14 @@ fn survives(text: &str) {
             placed(text, &problems.list);
         }
     }
-    match FlyToml::parse("fly.toml", text) {
-        Ok(parsed) => {
-            placed(text, &parsed.findings);
-            assert_eq!(parsed.value.flatten().len(), parsed.value.groups().len());
+    for file in ["fly.toml", "fly.json", "fly.yaml"] {
+        match FlyToml::parse(file, text) {
+            Ok(parsed) => {
+                placed(text, &parsed.findings);
+                assert_eq!(parsed.value.flatten().len(), parsed.value.groups().len());
+            }
+            Err(problems) => placed(text, &problems.list),
         }
-        Err(problems) => placed(text, &problems.list),
     }
 }
 
@@ -109,6 +111,10 @@ fn retyped(text: &'static str) -> impl Strategy<Value = String> {
     })
 }
 
+const JSON: &str = include_str!("../fly/50-as-json/fly.json");
+const YAML: &str = include_str!("../fly/51-as-yaml/fly.yaml");
+const ANCHORS: &str = include_str!("../fly/64-yaml-with-an-anchor/fly.yml");
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -137,6 +143,23 @@ proptest! {
     #[test]
     fn any_change_of_a_right_fly_toml_is_survived(text in mutated(STAGING)) {
         survives(&text);
+    }
+
+    #[test]
+    fn any_change_of_a_right_file_in_another_format_is_survived(
+        text in prop_oneof![mutated(JSON), mutated(YAML), mutated(ANCHORS)]
+    ) {
+        survives(&text);
+    }
+
+    #[test]
+    fn any_text_of_yaml_pieces_is_survived(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "app: a\n", "env:\n", "  A: 1\n", "- ", "? ", ": ", "&a ", "*a ", "<<: *a\n", "| \n", ">-\n", "!!str ", "!x ", "---\n",
+            "...\n", "{", "}", "[", "]", ", ", "\"", "'", "#", "\t", "  ", "\n", "processes:\n", "  web: x\n", "%YAML 1.2\n", "~",
+        ]), 0..16)
+    ) {
+        survives(&parts.concat());
     }
 
     #[test]
