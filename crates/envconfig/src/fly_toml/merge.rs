@@ -1,13 +1,14 @@
 //! A group's configuration put onto a machine that exists.
 
-use flytypes::machine::{Init, MachineConfig, Mount};
+use flytypes::machine::{Init, MachineConfig, Mount, Other};
 
 /// The configuration for an update of a machine that has `present`, so that nothing is lost that fly.toml does not
 /// speak of: the API replaces the whole configuration.
 ///
 /// As flyctl does: fly.toml decides metrics, command, swap, services, checks, variables, statics, mounts, stop, files and
 /// restart; metadata are merged; the size is kept unless fly.toml names one; everything else (schedule, DNS, standbys,
-/// fields nobody knows) stays. A mount keeps its volume. An empty image in `wanted` keeps the present one.
+/// fields nobody knows) stays, unless fly.toml brings a `machine_config` that says otherwise. A mount keeps its volume.
+/// An empty image in `wanted` keeps the present one.
 pub fn onto(present: &MachineConfig, wanted: &MachineConfig) -> MachineConfig {
     let image = if wanted.image.is_empty() { &present.image } else { &wanted.image };
     let mut metadata = present.metadata.clone();
@@ -26,18 +27,44 @@ pub fn onto(present: &MachineConfig, wanted: &MachineConfig) -> MachineConfig {
         statics: wanted.statics.clone(),
         files: wanted.files.clone(),
         metrics: wanted.metrics.clone(),
-        ..present.clone()
+        processes: given(&wanted.processes, &present.processes),
+        dns: given(&wanted.dns, &present.dns),
+        schedule: given(&wanted.schedule, &present.schedule),
+        auto_destroy: given(&wanted.auto_destroy, &present.auto_destroy),
+        standbys: given(&wanted.standbys, &present.standbys),
+        size: given(&wanted.size, &present.size),
+        disable_machine_autostart: given(
+            &wanted.disable_machine_autostart,
+            &present.disable_machine_autostart,
+        ),
+        rootfs: given(&wanted.rootfs, &present.rootfs),
+        cache_drive: given(&wanted.cache_drive, &present.cache_drive),
+        spot: given(&wanted.spot, &present.spot),
+        containers: given(&wanted.containers, &present.containers),
+        volumes: given(&wanted.volumes, &present.volumes),
+        other: both(&wanted.other, &present.other),
     }
 }
 
+/// What is wanted, and else what there is.
+fn given<T: Default + PartialEq + Clone>(wanted: &T, present: &T) -> T {
+    if *wanted == T::default() { present.clone() } else { wanted.clone() }
+}
+
+fn both(wanted: &Other, present: &Other) -> Other {
+    present.iter().chain(wanted).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 fn init(present: Option<&Init>, wanted: Option<&Init>) -> Option<Init> {
-    let wanted = wanted.cloned().unwrap_or_default();
+    let (present, wanted) = (present.cloned().unwrap_or_default(), wanted.cloned().unwrap_or_default());
     let init = Init {
         cmd: wanted.cmd,
         entrypoint: wanted.entrypoint,
         exec: wanted.exec,
         swap_size_mb: wanted.swap_size_mb,
-        ..present.cloned().unwrap_or_default()
+        tty: given(&wanted.tty, &present.tty),
+        kernel_args: given(&wanted.kernel_args, &present.kernel_args),
+        other: both(&wanted.other, &present.other),
     };
     Some(init).filter(|init| *init != Init::default())
 }

@@ -285,6 +285,28 @@ fn an_update_keeps_what_fly_toml_does_not_speak_of() {
     assert_eq!(sized.guest.unwrap().memory_mb, Some(256));
 }
 
+/// flyctl reads `machine_config` onto the clone of the present configuration, and puts the rest of fly.toml over it.
+#[test]
+fn a_machine_configuration_in_the_file_goes_over_what_there_is() {
+    let present: MachineConfig = serde_json::from_value(json!({
+        "image": "registry.fly.io/shop:1", "schedule": "daily", "init": {"kernel_args": ["quiet"]}, "future": 1,
+        "dns": {"skip_registration": true}, "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+    }))
+    .unwrap();
+    let base = r#"{"schedule": "weekly", "init": {"tty": true}, "newer": 2, "guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}}"#;
+    let fly = read(&format!("machine_config = '{base}'\n"));
+    assert_eq!(
+        json_of(&envconfig::fly_toml::onto(&present, &group(&fly, "app"))),
+        json!({
+            "image": "registry.fly.io/shop:1", "schedule": "weekly", "init": {"tty": true, "kernel_args": ["quiet"]},
+            "dns": {"skip_registration": true}, "guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512},
+            "env": {"FLY_PROCESS_GROUP": "app"},
+            "metadata": {"fly_platform_version": "v2", "fly_process_group": "app"},
+            "future": 1, "newer": 2,
+        })
+    );
+}
+
 #[test]
 fn unknown_keys_are_findings_and_the_file_is_still_read() {
     // Seen in real files: a key that Fly never had.

@@ -7,7 +7,11 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use envconfig::{Problem, fly_toml::FlyToml};
+use envconfig::{
+    Problem,
+    fly_toml::{FlyToml, onto},
+};
+use flytypes::machine::MachineConfig;
 use serde_json::{Map, Value, json};
 
 /// A file and what is expected of it.
@@ -108,6 +112,50 @@ fn every_file_means_what_is_expected_of_it() {
         }
     }
     assert!(report.is_empty(), "\n{report}");
+}
+
+/// fly.md 3.3, the update of an existing machine: preserved are schedule, auto_destroy, dns, processes, standbys, and the
+/// guest where the file names none; metadata is merged; the rest is the file's; and a second update changes nothing.
+#[test]
+fn an_update_keeps_what_no_file_speaks_of() {
+    let present: MachineConfig = serde_json::from_value(json!({
+        "image": "registry.fly.io/old:1", "env": {"OLD": "1"}, "metadata": {"team": "x"}, "schedule": "daily",
+        "auto_destroy": true, "dns": {"nameservers": ["::1"]}, "processes": [{"cmd": ["p"]}], "standbys": ["m1"],
+        "guest": {"cpu_kind": "shared", "cpus": 8, "memory_mb": 2048}, "restart": {"policy": "always"},
+        "services": [{"protocol": "udp", "internal_port": 1}], "checks": {"old": {"type": "tcp", "port": 1}},
+        "statics": [{"guest_path": "/old", "url_prefix": "/old"}], "files": [{"guest_path": "/old"}],
+        "metrics": {"port": 1, "path": "/old"}, "stop_config": {"signal": "SIGHUP"}, "future": 1,
+        "init": {"cmd": ["old"], "entrypoint": ["old"], "exec": ["old"], "swap_size_mb": 1, "tty": true},
+    }))
+    .unwrap();
+    let mut n_groups = 0;
+    for case in cases() {
+        let Ok(parsed) = FlyToml::parse(&case.file, &case.text) else { continue };
+        // It brings a configuration of its own.
+        if parsed.value.machine_config.is_some() {
+            continue;
+        }
+        for wanted in parsed.value.flatten().values() {
+            let merged = onto(&present, wanted);
+            let mut expected = MachineConfig {
+                image: present.image.clone(),
+                schedule: present.schedule.clone(),
+                auto_destroy: true,
+                dns: present.dns.clone(),
+                processes: present.processes.clone(),
+                standbys: present.standbys.clone(),
+                guest: wanted.guest.clone().or(present.guest.clone()),
+                other: present.other.clone(),
+                ..wanted.clone()
+            };
+            expected.metadata.insert("team".to_owned(), "x".to_owned());
+            expected.init.get_or_insert_default().tty = true;
+            assert_eq!(merged, expected, "{}", case.folder);
+            assert_eq!(onto(&merged, wanted), merged, "{}", case.folder);
+            n_groups += 1;
+        }
+    }
+    assert!(n_groups >= 60, "{n_groups}");
 }
 
 /// No file that breaks off somewhere is a panic, and whatever is said about it has a place in it.

@@ -110,6 +110,11 @@ fn experimental_commands_are_texts_or_lists() {
 }
 
 #[test]
+fn lines_end_in_two_ways() {
+    same(crate::fly::STAGING, &crate::fly::STAGING.replace('\n', "\r\n"));
+}
+
+#[test]
 fn what_older_files_have_is_known() {
     read(
         "console_command = \"bin/console\"\n[build]\nbuilder = \"x\"\n[build.args]\nA = \"1\"\n[[services]]\ninternal_port = 1\nscript_checks = []\n",
