@@ -54,7 +54,11 @@ pub fn check_fly(file: &str, text: &str) -> Vec<Problem> {
     let mut findings = parsed.findings;
     findings.extend(parsed.value.unchecked().iter().map(|group| {
         let what = format!("the process group `{group}` has no health check");
-        Problem::about_file(Severity::Warning, Code::NoChecks, file, what)
+        let mut problem = Problem::about_file(Severity::Warning, Code::NoChecks, file, what);
+        if let Some(place) = parsed.value.group_places.get(group) {
+            (problem.line, problem.column) = *place;
+        }
+        problem
             .because("a machine that started is not a machine that works, so nothing proves that it is healthy")
             .with_hint("add a check, or name another proof in the project file: `healthy = { started-for = \"30s\" }`")
     }));

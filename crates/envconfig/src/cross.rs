@@ -60,7 +60,11 @@ fn no_checks(project: &Project, component: &ComponentName, file: &str, fly: &Fly
         .iter()
         .map(|group| {
             let what = format!("the process group `{group}` of `{component}` has no health check");
-            Problem::about_file(Severity::Error, Code::NoChecks, file, what)
+            let mut problem = Problem::about_file(Severity::Error, Code::NoChecks, file, what);
+            if let Some(place) = fly.group_places.get(group) {
+                (problem.line, problem.column) = *place;
+            }
+            problem
                 .because("a machine that started is not a machine that works, so nothing proves that it is healthy")
                 .with_hint(format!(
                     "add a check to `{file}`, or name another proof: `[components.{component}]` \

@@ -94,6 +94,8 @@ pub struct FlyToml {
     pub experimental: Experimental,
     /// What each configuration begins with, if the file has it as JSON text; everything else goes over it.
     pub machine_config: Option<machine::MachineConfig>,
+    /// Line and column of each process group that the file lists.
+    pub(crate) group_places: BTreeMap<ProcessGroup, (u32, u32)>,
     /// Line and column of each variable.
     pub(crate) env_places: BTreeMap<String, (u32, u32)>,
 }

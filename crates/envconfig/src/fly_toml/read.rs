@@ -49,6 +49,7 @@ pub(super) fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<FlyToml> {
         services,
         experimental,
         machine_config: machine_config(root),
+        group_places: root.get("processes").map(|v| group_places(&v)).unwrap_or_default(),
         env_places: values(root, &["env"]).iter().flat_map(env::places).collect(),
     };
     // Known, and without a meaning for machines: about images, and about flyctl.
@@ -138,6 +139,26 @@ fn processes(value: &Value<'_>) -> BTreeMap<ProcessGroup, Vec<String>> {
         processes.extend(group_name(entry, &value).map(|name| (name, command)));
     }
     processes
+}
+
+/// Where each group stands.
+fn group_places(value: &Value<'_>) -> BTreeMap<ProcessGroup, (u32, u32)> {
+    let place = |name: &str, at: usize| Some((name.parse().ok()?, value.sink.position(at)));
+    match &value.node.kind {
+        Kind::Table(entries) => entries.iter().filter_map(|e| place(&e.name, e.span.start)).collect(),
+        Kind::Array(_) => {
+            let names = value.one_or_many().into_iter().filter_map(|v| match &v.node.kind {
+                Kind::Table(_) => v.section()?.get("name"),
+                _ => None,
+            });
+            let named = |v: Value<'_>| match &v.node.kind {
+                Kind::Text(text) => place(text, v.node.span.start),
+                _ => None,
+            };
+            names.filter_map(named).collect()
+        }
+        _ => BTreeMap::new(),
+    }
 }
 
 fn group_name(entry: &Entry, value: &Value<'_>) -> Option<ProcessGroup> {

@@ -444,6 +444,8 @@ mod against_the_project {
     #[test]
     fn silence_about_health_is_refused() {
         assert_eq!(cross("", "app = \"runner\"\n"), [(Code::NoChecks, Severity::Error, 0)]);
+        let group = "app = \"runner\"\n[processes]\nweb = \"x\"\n";
+        assert_eq!(cross("", group), [(Code::NoChecks, Severity::Error, 3)]);
         assert_eq!(cross("healthy = { started-for = \"30s\" }\n", "app = \"runner\"\n"), []);
     }
 
