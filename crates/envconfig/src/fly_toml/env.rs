@@ -16,10 +16,11 @@ pub(super) fn read(value: &Value<'_>) -> BTreeMap<String, String> {
         if !reading::is_variable_name(entry, &value) {
             continue;
         }
+        let printed = printed(value.node, value.sink.is_json());
         if !matches!(value.node.kind, Kind::Text(_)) {
-            report(entry, &value);
+            report(entry, &value, &printed);
         }
-        variables.insert(entry.name.clone(), printed(value.node));
+        variables.insert(entry.name.clone(), printed);
     }
     variables
 }
@@ -30,27 +31,37 @@ pub(super) fn places(value: &Value<'_>) -> BTreeMap<String, (u32, u32)> {
     entries.iter().map(|entry| (entry.name.clone(), value.sink.position(entry.span.start))).collect()
 }
 
-fn report(entry: &Entry, value: &Value<'_>) {
+fn report(entry: &Entry, value: &Value<'_>, printed: &str) {
     let kind = &value.node.kind;
     // Nothing has no place of its own.
     let span = if matches!(kind, Kind::Null) { &entry.span } else { value.span() };
-    let is_scalar = matches!(kind, Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_));
     let what = format!("`{}` is {}, and variables are texts", value.path, kind.called());
-    let (severity, why, hint) = if is_scalar {
-        (Severity::Note, "flyctl writes it as a text", "write it in quotes")
-    } else {
+    let is_scalar = matches!(kind, Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_));
+    let (severity, why) = if !is_scalar {
         let why = "flyctl writes it as Go prints it, such as `map[a:b]`, `[a b]` or `<nil>`, which no program expects";
-        (Severity::Warning, why, "write a text; what is secret goes into `fly secrets set`")
+        (Severity::Warning, why)
+    } else if value.sink.text_at(span) == printed {
+        (Severity::Note, "flyctl writes it as a text")
+    } else {
+        let why =
+            "flyctl writes it as another text: `3.10` becomes `3.1`, and a large number gets an exponent";
+        (Severity::Warning, why)
+    };
+    let hint = match is_scalar {
+        true => "write it in quotes",
+        false => "write a text; what is secret goes into `fly secrets set`",
     };
     let hint = Some(hint.to_owned());
     value.sink.report(severity, Code::EnvNotText, span, &value.path, what, why, hint);
 }
 
-/// What Go's `%v` prints: maps sorted by key, lists with blanks.
-fn printed(node: &Node) -> String {
+/// What Go's `%v` prints: maps sorted by key, lists with blanks. Every number of JSON is a fraction there.
+fn printed(node: &Node, is_json: bool) -> String {
+    let printed = |node| printed(node, is_json);
     match &node.kind {
         Kind::Null => "<nil>".to_owned(),
         Kind::Text(text) | Kind::Datetime(text) => text.clone(),
+        Kind::Integer(number) if is_json => float(*number as f64),
         Kind::Integer(number) => number.to_string(),
         Kind::Float(number) => float(*number),
         Kind::Boolean(truth) => truth.to_string(),
@@ -65,7 +76,7 @@ fn printed(node: &Node) -> String {
     }
 }
 
-/// The shortest digits that read back; with an exponent of two digits or more below 1e-4 and from 1e21 on.
+/// The shortest digits that read back; with an exponent of at least two digits below 1e-4 and from 1e6 on.
 fn float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
@@ -73,7 +84,7 @@ fn float(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() };
     }
-    if number == 0.0 || (1e-4..1e21).contains(&number.abs()) {
+    if number == 0.0 || (1e-4..1e6).contains(&number.abs()) {
         return number.to_string();
     }
     let text = format!("{number:e}");
@@ -89,8 +100,8 @@ fn float(number: f64) -> String {
 mod tests {
     use super::*;
 
-    /// Go, package fmt, "%v for floating point is %g", and strconv: %e is used when the exponent is below -4 or at
-    /// least 21, with at least two digits.
+    /// Go, package fmt, "%v for floating point is %g", and strconv: with the shortest digits, %e is used when the exponent
+    /// is below -4 or at least 6; the exponent has at least two digits.
     #[test]
     fn fractions_are_printed_as_go_does() {
         for (number, text) in [
@@ -98,7 +109,9 @@ mod tests {
             (1.5, "1.5"),
             (-0.25, "-0.25"),
             (100_000.0, "100000"),
-            (1e20, "100000000000000000000"),
+            (999_999.5, "999999.5"),
+            (1_000_000.0, "1e+06"),
+            (-123_456_789.0, "-1.23456789e+08"),
             (1e21, "1e+21"),
             (2.5e-7, "2.5e-07"),
             (0.0001, "0.0001"),

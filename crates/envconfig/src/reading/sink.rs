@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Kind, Node, Span, mask};
+use super::{Format, Kind, Node, Span, mask};
 use crate::{Code, Problem, Resolved, Severity, Source};
 
 /// Collects problems, and remembers which parts of the text must not be quoted.
@@ -29,6 +29,16 @@ impl<'t> Sink<'t> {
     /// Whether an error was reported.
     pub(crate) fn has_errors(&self) -> bool {
         self.problems.borrow().iter().any(|(problem, _)| problem.severity == Severity::Error)
+    }
+
+    /// What stands at `span`. For comparisons: it may be a secret.
+    pub(crate) fn text_at(&self, span: &Span) -> &str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+
+    /// Whether the file is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        Format::of_name(self.file) == Format::Json
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
