@@ -168,12 +168,21 @@ fn set(table: &mut dyn TableLike, key: &str, value: impl Into<Value>) {
         *old = value;
         return;
     }
-    let indent = table.iter().last().map(|(last, _)| last.to_owned()).and_then(|last| {
-        let key = table.key(&last)?;
-        let prefix = key.leaf_decor().prefix()?.as_str()?;
+    let last = table.iter().last().map(|(last, _)| last.to_owned());
+    let indent = last.as_deref().and_then(|last| {
+        let prefix = table.key(last)?.leaf_decor().prefix()?.as_str()?;
         let indent = prefix.rsplit('\n').next().unwrap_or(prefix);
         indent.trim().is_empty().then(|| indent.to_owned())
     });
+    // The blank before the brace of an inline table is the last value's.
+    if let Some(old) = last.and_then(|last| table.get_mut(&last)?.as_value_mut()) {
+        let suffix = old.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default().to_owned();
+        if !suffix.is_empty() && suffix.trim().is_empty() {
+            old.decor_mut().set_suffix("");
+            value.decor_mut().set_suffix(suffix);
+            value.decor_mut().set_prefix(" ");
+        }
+    }
     table.insert(key, Item::Value(value));
     if let (Some(indent), Some(mut key)) = (indent, table.key_mut(key)) {
         key.leaf_decor_mut().set_prefix(indent);

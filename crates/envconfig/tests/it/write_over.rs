@@ -86,6 +86,29 @@ fn an_overlay_that_says_nothing_changes_the_app_only() {
 }
 
 #[test]
+fn tables_with_braces_stay_so() {
+    let overlay =
+        overlay(r#"{ env = { B = "2" }, min_machines_running = 0, vm = { memory = "512mb", cpus = 2 } }"#);
+    let production = r#"app = "shop"
+env = { A = "1" }
+http_service = { internal_port = 80 } # served
+vm = [
+  { memory = "1gb" }, # first
+  { size = "performance-1x" },
+]
+"#;
+    let expected = r#"app = "shop-staging"
+env = { A = "1", B = "2" }
+http_service = { internal_port = 80, min_machines_running = 0 } # served
+vm = [
+  { memory = "512mb", cpus = 2 }, # first
+  { size = "performance-1x", memory = "512mb", cpus = 2 },
+]
+"#;
+    assert_eq!(written(&overlay, production), expected);
+}
+
+#[test]
 fn what_production_does_not_say_is_added() {
     let overlay = overlay(r#"{ env = { A = "b" }, primary_region = "fra", vm = { memory = "512mb" } }"#);
     let text = written(&overlay, "# nothing yet\n[checks.a]\ntype = \"tcp\"\nport = 1\n");
