@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Code, ComponentName, Problem, SecretRef, Severity,
-    fly_toml::FlyToml,
+    fly_toml::{FlyToml, impossible},
     project::{Class, Component, Project, StoreUrl, Strategy},
 };
 
@@ -21,6 +21,7 @@ pub fn findings(
     list.extend(other_app(project, component, file, fly));
     list.extend(no_checks(project, component, file, fly));
     list.extend(secrets(project, file, fly));
+    list.extend(sizes(project, project_file, component, file, fly));
     list.extend(volumes(project, project_file, component, file, fly));
     list
 }
@@ -72,6 +73,39 @@ fn no_checks(project: &Project, component: &ComponentName, file: &str, fly: &Fly
                 ))
         })
         .collect()
+}
+
+/// Sizes that Fly does not have, and that only an overlay makes.
+fn sizes(
+    project: &Project,
+    project_file: &str,
+    component: &ComponentName,
+    file: &str,
+    fly: &FlyToml,
+) -> Vec<Problem> {
+    let mut list = Vec::new();
+    let production = fly.flatten();
+    for environment in project.environments().values() {
+        let Some(binding) = environment.bindings.get(component).and_then(|b| b.as_fly()) else { continue };
+        let mut overlaid = fly.clone();
+        overlaid.apply_overlay(&binding.overlay);
+        for (group, config) in overlaid.flatten() {
+            let is_new = production.get(&group).is_none_or(|before| before.guest != config.guest);
+            let Some(why) = config.guest.as_ref().filter(|_| is_new).and_then(impossible) else { continue };
+            let what = format!(
+                "the overlay of `{}` makes a size that Fly does not have, for the group `{group}` of `{file}`",
+                environment.name
+            );
+            let mut problem =
+                Problem::about_file(Severity::Warning, Code::Guest, project_file, what).because(why);
+            if let crate::Source::File { line, column } = binding.app.source {
+                (problem.line, problem.column) = (line, column);
+            }
+            problem.key = format!("environments.{}.{component}.overlay.vm", environment.name);
+            list.push(problem);
+        }
+    }
+    list
 }
 
 /// A variable of the app with the name under which we look for a secret of ours.

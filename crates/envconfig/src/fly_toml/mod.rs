@@ -28,6 +28,7 @@ pub use merge::onto;
 pub use overlay::{Overlay, VmOverlay};
 pub use sections::{Deploy, Experimental, MountSection};
 pub use vm::Vm;
+pub(crate) use vm::impossible;
 pub use write_over::WriteOverError;
 
 use crate::{AppName, Parsed, Problems, ProcessGroup, Region, reading};

@@ -47,7 +47,8 @@ impl Overlay {
             primary_region: section.get("primary_region").and_then(|v| v.parse_as("a Fly region")),
             vm: section.get("vm").and_then(|v| {
                 let section = v.section()?;
-                let vm = vm::read(&section);
+                // Whether there is such a size is known only together with production's.
+                let vm = vm::read_part(&section);
                 section.finish();
                 Some(VmOverlay(vm))
             }),

@@ -72,6 +72,38 @@ impl Vm {
 
 /// Reads a size; the caller reads `processes` and finishes the section.
 pub(super) fn read(section: &Section<'_>) -> Vm {
+    let vm = values(section);
+    report(section, impossible(&vm.to_guest()));
+    vm
+}
+
+/// Reads what may be a part of a size, and only together with another part says whether Fly has it.
+pub(super) fn read_part(section: &Section<'_>) -> Vm {
+    let vm = values(section);
+    let step = || {
+        let odd = vm.guest.memory_mb.filter(|mb| !mb.is_multiple_of(256))?;
+        Some(format!(
+            "a shared CPU has 256 to 2048 MB in steps of 256, a performance CPU 2048 to 8192 MB in steps of 1024, \
+             so no machine has {odd}"
+        ))
+    };
+    report(
+        section,
+        match vm.size {
+            Some(_) => impossible(&vm.to_guest()),
+            None => impossible(&vm.guest).or_else(step),
+        },
+    );
+    vm
+}
+
+fn report(section: &Section<'_>, why: Option<String>) {
+    let Some(why) = why else { return };
+    let what = format!("`{}` is a size that Fly does not have", section.path);
+    section.sink.report(Severity::Warning, Code::Guest, &section.span, &section.path, what, why, None);
+}
+
+fn values(section: &Section<'_>) -> Vm {
     let text = |key: &str| section.get(key).and_then(|v| v.text().map(str::to_owned));
     // As for flyctl, zero and an empty text say nothing.
     let number = |key: &str| section.get(key).and_then(|v| v.count(0)).filter(|n| *n > 0);
@@ -91,12 +123,7 @@ pub(super) fn read(section: &Section<'_>) -> Vm {
         persist_rootfs: section.get("persist_rootfs").and_then(|v| persist_rootfs(&v)),
         ..Guest::default()
     };
-    let vm = Vm { size, guest };
-    if let Some(why) = impossible(&vm.to_guest()) {
-        let what = format!("`{}` is a size that Fly does not have", section.path);
-        section.sink.report(Severity::Warning, Code::Guest, &section.span, &section.path, what, why, None);
-    }
-    vm
+    Vm { size, guest }
 }
 
 fn read_size(value: &Value<'_>) -> Option<String> {
@@ -135,7 +162,7 @@ fn persist_rootfs(value: &Value<'_>) -> Option<String> {
 
 /// Why Fly would refuse the size: shared CPUs have 256 to 2048 MB each in steps of 256, performance CPUs 2048 to
 /// 8192 MB each in steps of 1024.
-fn impossible(guest: &Guest) -> Option<String> {
+pub(crate) fn impossible(guest: &Guest) -> Option<String> {
     let (kind, cpus, memory) = (guest.cpu_kind.as_deref()?, guest.cpus?, guest.memory_mb?);
     let (counts, least, most, step): (&[u32], u32, u32, u32) = match kind {
         "shared" => (&SHARED, 256, 2048, 256),

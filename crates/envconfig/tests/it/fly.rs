@@ -460,6 +460,25 @@ mod against_the_project {
         assert_eq!(cross("", &env), []);
     }
 
+    /// fly.md 3.3: performance CPUs have 2048 to 8192 MB each; what production's file says itself is said there.
+    #[test]
+    fn a_size_that_only_an_overlay_makes_is_named_at_its_environment() {
+        let big = format!("{CHECKED}[vm]\nsize = \"performance-1x\"\n");
+        let overlay =
+            |vm: &str| format!("[environments.pre]\napi.app = \"pre\"\napi.overlay.vm = {{ {vm} }}\n");
+        assert_eq!(cross(&overlay("memory = \"512mb\""), &big), [(Code::Guest, Severity::Warning, 4)]);
+        assert_eq!(cross(&overlay("size = \"shared-cpu-1x\""), &big), []);
+        assert_eq!(cross(&overlay("memory = \"512mb\""), CHECKED), []);
+    }
+
+    /// 4 GB are too much for the default size and right for a performance CPU, and the overlay does not say which it is.
+    #[test]
+    fn an_overlay_alone_is_no_size() {
+        let text = "[components.api]\nconfig = \"fly.toml\"\n[environments.pre]\napi.app = \"pre\"\n\
+                    api.overlay.vm.memory = \"4gb\"\n";
+        assert_eq!(Project::parse("understudy.toml", text).unwrap().findings, []);
+    }
+
     #[test]
     fn another_app_is_named() {
         let other = CHECKED.replace("runner", "other");
