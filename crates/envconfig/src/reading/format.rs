@@ -28,11 +28,16 @@ impl Format {
         }
     }
 
-    /// What `text` is, if it is a table with at least one key.
+    /// What `text` is, if it is a table of at least one key, and its keys look like keys: a broken line of TOML may be
+    /// YAML by chance.
     pub(super) fn of_text(text: &str) -> Option<Self> {
         let is_table = |format: &Self| {
             let parsed = format.parse(text);
-            parsed.is_ok_and(|p| matches!(&p.root.kind, Kind::Table(entries) if !entries.is_empty()))
+            let is_key = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+            parsed.is_ok_and(|p| match &p.root.kind {
+                Kind::Table(entries) => !entries.is_empty() && entries.iter().all(|e| is_key(&e.name)),
+                _ => false,
+            })
         };
         // All JSON is YAML, so what begins like JSON and is none is broken JSON.
         let is_json = text.trim_start().starts_with('{');
