@@ -45,10 +45,13 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// The dispositions and the mask that a program expects: Rust ignores SIGPIPE, and a launcher may block signals.
+/// The dispositions and the mask that a program expects: Rust ignores SIGPIPE, a shell what it puts into the background,
+/// and a launcher may block signals.
 pub(crate) fn restore_signals() -> io::Result<()> {
-    // SAFETY: the default disposition runs no code of ours.
-    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    for signal in Signal::iterator().filter(|signal| !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The same cells as a normal user: a root that runs these tests runs them once more as nobody.
+//! The same cells from other launchers: as a normal user, and below a shell that ignores signals.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _, process::Command};
 
@@ -28,4 +28,21 @@ fn all_of_it_works_without_privileges() {
     let text = String::from_utf8_lossy(&output.stdout);
     println!("{text}");
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A shell without job control ignores SIGINT in what it puts into the background, and what is ignored stays so across
+/// exec (POSIX, 2.11 of the shell's language): no machine may inherit that, or the signal that Fly stops it with is lost.
+#[test]
+fn what_the_launcher_ignores_reaches_a_machine_all_the_same() {
+    let script = "trap '' INT TERM HUP QUIT; exec \"$0\" \"$@\"";
+    let output = Command::new("/bin/sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["cells::a_signal_reaches_the_program_itself", "--nocapture"])
+        .env(SHIM_VARIABLE, shim_path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{text}");
 }
