@@ -66,6 +66,9 @@ pub fn run(repo: &Repo, shell: &Shell, out: &Output, name: Option<&str>) -> Resu
                 continue;
             }
             n_unnoticed += usize::from(!matches!(noticed, Noticed::Red(_)));
+            if let Noticed::Red(tests) = &noticed {
+                tests.iter().for_each(|test| shell.progress.line(format!("p{n}: noticed by {test}")));
+            }
             let (result, tests) = cells(&noticed);
             table.row([format!("P{n}"), (*suite).to_owned(), result, tests, took.clone()]);
         }
@@ -143,7 +146,12 @@ pub fn judge(n: u32, package: &str, ran: &Ran, results: &Results) -> Noticed {
 
 fn cells(noticed: &Noticed) -> (String, String) {
     match noticed {
-        Noticed::Red(tests) => ("red, as it must be".to_owned(), tests.join(" ")),
+        Noticed::Red(tests) => {
+            let first = tests.first().map_or("-", String::as_str);
+            let more = tests.len().saturating_sub(1);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            ("red, as it must be".to_owned(), format!("{first}{more}"))
+        }
         Noticed::Green => ("GREEN: NOBODY NOTICED".to_owned(), "-".to_owned()),
         Noticed::NoTest => ("NO TEST".to_owned(), "-".to_owned()),
         Noticed::Broken(why) => (format!("BROKEN: {why}"), "-".to_owned()),
