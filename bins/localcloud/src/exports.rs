@@ -18,7 +18,7 @@ pub(crate) fn variables(record: &Record) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> =
         here.into_iter().map(|name| (name.to_owned(), record.api.clone())).collect();
     variables.insert("FLY_REGISTRY_HOST".to_owned(), record.registry.clone());
-    variables.insert(EDGES.to_owned(), record.edges.join(" "));
+    variables.insert(EDGES.to_owned(), record.edge_urls.join(" "));
     for (name, value) in [
         ("FLY_SEND_METRICS", "0"),
         ("FLY_SYNTHETICS_AGENT", "0"),

@@ -34,7 +34,7 @@ pub(crate) struct Record {
     pub(crate) tokens: BTreeMap<String, PathBuf>,
     /// URLs of the edges, the first region's first; an app is asked for by its host name, `APP.localhost`.
     #[serde(default)]
-    pub(crate) edges: Vec<String>,
+    pub(crate) edge_urls: Vec<String>,
 }
 
 impl Place {

@@ -21,6 +21,20 @@ pub(crate) async fn look(wired: &Wired, ask: &Ask) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Why nothing can be done anywhere: no environment's provider can be reached. One that answers is worth a try.
+pub(crate) async fn away(wired: &Wired) -> Option<Failure> {
+    let mut last = None;
+    for name in wired.project.environments().keys() {
+        let targets = wired.targets(name.as_str()).ok()?;
+        let place = targets.components().first().and_then(|component| targets.place(component).ok())?;
+        match wired.deployer.observe_fleet(&place).await {
+            Err(error) if error.kind == PortErrorKind::NotSent => last = Some(failure(&place, error)),
+            Err(_) | Ok(_) => return None,
+        }
+    }
+    last
+}
+
 /// A place that could not be looked at, for people.
 pub(crate) fn failure(place: &Place, error: PortError) -> Failure {
     let what = format!("`{}` in {} cannot be looked at", place.name, place.environment);

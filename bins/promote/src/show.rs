@@ -6,7 +6,7 @@ use clikit::Table;
 use promotion::engine::Outcome;
 use promotion::journal::{EnvironmentView, PromotionView};
 use promotion::machine::Phase;
-use promotion::model::{At, DeploymentInfo, Plan, PromotionId, RollbackVerdict};
+use promotion::model::{At, DeploymentInfo, Kind, Person, Plan, PromotionId, RollbackVerdict};
 use serde_json::{Value, json};
 
 /// How a drive of `id` came out, as the word for `state`.
@@ -146,6 +146,12 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
         RollbackVerdict::Caveat(why) => why.clone(),
     };
     let _ = writeln!(out, "  rollback: {rollback}");
+    if let Some(rule) = target.policy.approvals.as_ref().filter(|rule| rule.count > 0)
+        && target.kind == Kind::Promote
+    {
+        let from: Vec<_> = rule.from.iter().map(Person::as_str).collect();
+        let _ = writeln!(out, "  approval: {} of {}, who did not ask", rule.count, from.join(", "));
+    }
     if target.policy_change.is_some() {
         let _ =
             writeln!(out, "  this release brings other rules; it is judged by those of the release before");

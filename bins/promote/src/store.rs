@@ -65,7 +65,7 @@ fn lease_time(text: &str) -> Result<Millis, Failure> {
 }
 
 /// The address that was given, `--store` before the project file's; else a file in the user's state directory, named
-/// after the project.
+/// after the project: `NAME.db` where the project file has a name, else the directory's with a mark of its place.
 pub(crate) fn address(
     context: &Context,
     given: Option<&str>,
@@ -102,11 +102,20 @@ fn default(context: &Context, project: &Project, root: &Path) -> Result<StoreAdd
     std::fs::create_dir_all(&directory).map_err(|error| {
         Failure::unavailable(format!("{} cannot be made", directory.display())).with_source(error)
     })?;
-    let name = project.name().map(|name| name.value.to_string());
-    let name = name.unwrap_or_else(|| {
-        root.file_name().map_or_else(|| "project".to_owned(), |n| n.to_string_lossy().into_owned())
-    });
+    let name = match project.name() {
+        Some(name) => name.value.to_string(),
+        None => of_directory(root),
+    };
     Ok(StoreAddress { path: directory.join(format!("{name}.db")), lease: None })
+}
+
+/// A name for a project that gives itself none: its directory's, and a mark of where that lies, because two projects in
+/// directories of one name must not share a journal.
+fn of_directory(root: &Path) -> String {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let name = root.file_name().map_or_else(|| "project".to_owned(), |n| n.to_string_lossy().into_owned());
+    let place = promotion::model::canonical::hash("understudy project v1", &root.to_string_lossy());
+    format!("{name}-{}", place.short())
 }
 
 #[cfg(test)]
@@ -123,6 +132,14 @@ mod tests {
         assert_eq!(read("sqlite:understudy.db").unwrap(), at("/project/understudy.db"));
         assert_eq!(read("sqlite:///var/u.db").unwrap(), at("/var/u.db"));
         assert_eq!(read("u.db").unwrap(), at("/here/u.db"));
+    }
+
+    #[test]
+    fn projects_without_a_name_are_told_apart_by_where_they_lie() {
+        let (one, other) = (of_directory(Path::new("/a/shop")), of_directory(Path::new("/b/shop")));
+        assert!(one.starts_with("shop-") && other.starts_with("shop-"), "{one} {other}");
+        assert_ne!(one, other);
+        assert_eq!(one, of_directory(Path::new("/a/shop")));
     }
 
     #[test]

@@ -21,32 +21,49 @@ pub(crate) async fn drive(
     engine: &Engine,
     handle: &Handle,
 ) -> Result<Outcome, Failure> {
-    attend(context, interrupt, engine, handle.drive()).await.map_err(engine_failure)
+    match attend(context, interrupt, engine, handle.drive()).await {
+        Some(outcome) => outcome.map_err(engine_failure),
+        None => Ok(Outcome::Interrupted),
+    }
 }
 
-/// Does `work` of the engine and tells what happens meanwhile; Ctrl-C brings it to rest at the next safe point.
+/// A call to a provider that does not answer is left after this long when somebody wants to go: ending there is like
+/// dying there, and whoever comes next goes on.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Does `work` of the engine and tells what happens meanwhile; Ctrl-C brings it to rest at the next safe point, or ends
+/// it after a while: none then.
 pub(crate) async fn attend<T>(
     context: &Context,
     interrupt: &Interrupt,
     engine: &Engine,
     work: impl Future<Output = T>,
-) -> T {
+) -> Option<T> {
     let progress = Progress::stderr(context);
     let mut events = engine.events();
     let mut work = std::pin::pin!(work);
-    let mut asked = false;
+    let mut last = String::new();
+    let mut left = std::pin::pin!(async {
+        interrupt.requested().await;
+        engine.stop();
+        tokio::time::sleep(GRACE).await;
+    });
     loop {
         tokio::select! {
             biased;
-            event = events.next() => if let Some(event) = event { progress.line(line(&event)) },
-            () = interrupt.requested(), if !asked => {
-                asked = true;
-                engine.stop();
-            }
+            event = events.next() => if let Some(event) = event {
+                // The same again, such as a provider that stays away, is told once.
+                let line = line(&event);
+                if line != last {
+                    progress.line(&line);
+                    last = line;
+                }
+            },
             came = &mut work => {
                 drain(&mut events, &progress);
-                return came;
+                return Some(came);
             }
+            () = &mut left => return None,
         }
     }
 }

@@ -121,7 +121,7 @@ fn record(place: &Place, server: &Handle, given: &[Given]) -> Result<Record, Fai
         pid: std::process::id(),
         org: given.first().map_or_else(|| tokens::OWN_ORG.to_owned(), |given| given.org.clone()),
         tokens,
-        edges: server.edge_urls(),
+        edge_urls: server.edge_urls(),
     })
 }
 

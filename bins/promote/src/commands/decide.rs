@@ -30,7 +30,11 @@ async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit,
     let claim =
         keys::claim(run.context, args.key.as_ref(), args.signature.as_ref(), &id, &plan.hash, decision)?;
     let approval = wired.engine.decide(&view.name, claim).await.map_err(|error| {
-        find::engine_failure(error).with_hint(format!(
+        let failure = find::engine_failure(error);
+        if view.promotions[&id].state.phase.is_final() {
+            return failure.with_hint(run.paste(format!("promote show {id}")));
+        }
+        failure.with_hint(format!(
             "another person decides, who is allowed to; who asked may withdraw it: {}",
             run.paste(format!("promote abort {id} --reason R"))
         ))
@@ -39,7 +43,8 @@ async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit,
     let phase = after.promotions[&id].state.phase;
     let value = json!({"ok": true, "id": id, "by": approval.by, "phase": phase});
     run.out.emit(&value, |_| {
-        let next = run.paste(format!("promote resume {id}"));
+        let verb = if phase.is_final() { "show" } else { "resume" };
+        let next = run.paste(format!("promote {verb} {id}"));
         format!("{} by {}: {id} is {phase}\nnext       {next}\n", word(decision), approval.by)
     })?;
     Ok(Exit::Done)
@@ -75,6 +80,7 @@ pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
 pub(crate) async fn breaker(run: &Run<'_>, args: Breaker) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let environment = find::environment(&args.env)?;
+    wired.targets(&args.env)?;
     if args.action.is_some() {
         let asker = keys::asker(run.context, &args.who, &wired)?;
         let reason = args.reason.unwrap_or_default();

@@ -67,6 +67,11 @@ impl Run<'_> {
         let mut value = show::promotion(&view);
         value["ok"] = Value::from(exit == Exit::Done);
         value["state"] = Value::from(show::state(&handle.id, outcome));
+        if exit != Exit::Done {
+            let what = view.state.facts.failure.as_ref().map(|failure| failure.why.as_str());
+            let what = what.unwrap_or_else(|| exit.meaning());
+            value["error"] = json!({"exit": exit.number(), "name": exit.name(), "what": what});
+        }
         if let Some(plan) = &view.state.facts.plan {
             value["warnings"] = json!(plan.warnings);
         }

@@ -6,14 +6,20 @@ use serde_json::json;
 
 use super::Run;
 use crate::args::Tick;
-use crate::{find, show, watch};
+use crate::{find, preflight, show, watch};
 
 pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let interrupt = watch::listen(run, "everything")?;
     let engine = &wired.engine;
+    let left = || Failure::interrupted("interrupted; everything stands where it stood");
+    let away =
+        watch::attend(run.context, &interrupt, engine, preflight::away(&wired)).await.ok_or_else(left)?;
+    if let Some(failure) = away {
+        return Err(failure);
+    }
     let ticked = watch::attend(run.context, &interrupt, engine, engine.tick()).await;
-    let ticked = ticked.map_err(find::engine_failure)?;
+    let ticked = ticked.ok_or_else(left)?.map_err(find::engine_failure)?;
     let is_cut_short = ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
     let driven: Vec<_> = ticked
         .driven

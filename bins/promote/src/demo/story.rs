@@ -62,11 +62,15 @@ pub(super) async fn tell(context: &Context, out: &Output, args: &Demo) -> Result
     progress.line(format!("a cloud on this machine: {} ({})", cloud.up.api, cloud.up.why));
     let told = {
         let mut story = Story::new(context, out, args, &stage, &cloud, &tokens, progress)?;
-        let mut run = std::pin::pin!(story.run(&interrupt));
-        tokio::select! {
+        let ran = tokio::select! {
             biased;
-            () = interrupt.requested(), if !args.hold => Err(Failure::interrupted("the demo was interrupted")),
-            told = &mut run => told,
+            () = interrupt.requested() => Err(Failure::interrupted("the demo was interrupted")),
+            told = story.run() => told,
+        };
+        match ran {
+            Ok(told) if args.hold => story.hold(&told, &interrupt).await,
+            Ok(told) => story.finish(&told),
+            Err(failure) => Err(failure),
         }
     };
     cloud.down().await;
@@ -81,9 +85,12 @@ fn directory(context: &Context, args: &Demo) -> Result<PathBuf, Failure> {
             context.var("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from).join(name)
         }
     };
-    if dir.join("understudy.toml").exists() {
-        return Err(Failure::usage(format!("{} holds a demo already", dir.display()))
-            .with_hint("choose another --dir, or remove it"));
+    let there = std::fs::read_dir(&dir).into_iter().flatten().flatten().next();
+    if let Some(there) = there {
+        let name = there.file_name().to_string_lossy().into_owned();
+        return Err(Failure::usage(format!("{} is not empty: it holds `{name}`", dir.display()))
+            .with_why("the demo writes a project of its own, and nothing of yours may be lost to it")
+            .with_hint("choose a --dir that is empty or not there yet"));
     }
     std::fs::create_dir_all(&dir).map_err(|error| {
         Failure::unavailable(format!("{} cannot be made", dir.display())).with_source(error)
@@ -131,7 +138,7 @@ impl<'a> Story<'a> {
         })
     }
 
-    async fn run(&mut self, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    async fn run(&mut self) -> Result<Vec<Reported>, Failure> {
         self.production.app("runner").await?;
         self.staging.app("runner-staging").await?;
         let staging_api = first(self.staging.edges("runner-staging").await?)?;
@@ -149,12 +156,12 @@ impl<'a> Story<'a> {
         self.put("staging", true, &images[&Release::Better]).await?;
         let mut told = vec![self.promote("a better release").await?];
         if self.args.hold {
-            return self.hold(&told, interrupt).await;
+            return Ok(told);
         }
         self.say("staging gets a release that carries staging's settings in itself; there it passes");
         self.put("staging", false, &images[&Release::Bad]).await?;
         told.push(self.promote("a bad release").await?);
-        self.finish(&told)
+        Ok(told)
     }
 
     fn say(&self, text: &str) {

@@ -259,6 +259,15 @@ async fn perform(cloud: &Arc<Cloud>, call: &Call) -> Verdict {
         |error: &ApiError, fault| Verdict { reply: Reply::refusal(error), applied: false, fault, cut: false };
     let limited = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "resource_exhausted: rate limit exceeded");
     let faults = &cloud.faults;
+    if call.action.is_control() {
+        return match handle(cloud, call).await {
+            Ok(reply) => {
+                let applied = call.action.mutates() && reply.status.is_success();
+                Verdict { reply, applied, fault: None, cut: false }
+            }
+            Err(error) => refused(&error, None),
+        };
+    }
     let latency = faults.strike(FaultName::Latency, call.chance());
     if let Some(ms) = latency.as_ref().and_then(|f| f.ms) {
         tokio::time::sleep(Duration::from_millis(ms)).await;

@@ -79,6 +79,11 @@ impl Action {
         !read
     }
 
+    /// Whether it steers the stand-in itself: no fault may stand in the way of ending it.
+    pub(crate) fn is_control(self) -> bool {
+        matches!(self, Self::Info | Self::FaultList | Self::FaultReplace | Self::FaultAdd)
+    }
+
     /// Whether a live lease of the machine keeps it from others. Leases guard themselves; metadata is free.
     pub(crate) fn is_leased(self) -> bool {
         matches!(

@@ -166,3 +166,18 @@ async fn wrong_faults_are_refused() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_on_every_call_can_still_be_ended() {
+    within(async {
+        let s = server().await;
+        for fault in ["cut-connection", "rate-limit-burst"] {
+            s.post("/localcloud/v1/faults", json!({"name": fault})).await;
+        }
+        assert_eq!(s.call("GET", "/v1/apps/web", None).await.status, 429);
+        s.ok("PUT", "/localcloud/v1/faults", Some(json!({"faults": []}))).await;
+        assert_eq!(s.call("GET", "/v1/apps/web", None).await.status, 200);
+        s.end().await;
+    })
+    .await;
+}

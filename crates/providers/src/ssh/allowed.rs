@@ -51,9 +51,9 @@ impl AllowedSigners {
         self
     }
 
-    /// Whether `who` has a key here, for whatever; everybody is known where nobody is listed.
+    /// Whether `who` has a key here, for whatever; where nobody is listed nobody is known.
     pub fn knows(&self, who: &Person) -> bool {
-        self.keys.is_empty() || self.keys.iter().any(|(key, _)| super::person(key) == *who)
+        self.keys.iter().any(|(key, _)| super::person(key) == *who)
     }
 
     /// Whether nobody is listed.
