@@ -81,7 +81,7 @@ impl Session<'_> {
             if phase.is_final() {
                 return Ok(Outcome::Ended(phase));
             }
-            if self.now() >= self.view().state.facts.deadline {
+            if self.now() >= self.deadline() {
                 self.emit(Event::Deadline).await?;
                 continue;
             }
@@ -89,7 +89,7 @@ impl Session<'_> {
                 return Ok(Outcome::Waiting { until: self.view().state.facts.deadline });
             }
             if phase == Phase::Queued {
-                if let Some(other) = self.environment.active() {
+                if let Some(other) = self.environment.holder() {
                     return Ok(Outcome::Busy { by: other.id().to_string() });
                 }
                 self.emit(Event::LockTaken { holder: self.engine.runner.clone() }).await?;

@@ -158,7 +158,7 @@ impl Session<'_> {
     }
 
     fn leases_end(&self) -> At {
-        self.view().state.facts.deadline.plus(SPARE)
+        self.deadline().plus(SPARE)
     }
 
     /// Leases `units` until the deadline: for a minute first where we hold none, then, when the numbers are written

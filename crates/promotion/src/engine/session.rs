@@ -20,6 +20,8 @@ pub(super) struct Session<'e> {
     pub(super) unwritten: BTreeMap<UnitId, Nonce>,
     /// Until when the provider's leases last that this session took.
     pub(super) held: BTreeMap<UnitId, At>,
+    /// The time of a way back that was over before this session looked.
+    anew: Option<At>,
 }
 
 impl Engine {
@@ -65,12 +67,22 @@ impl<'e> Session<'e> {
             lease: None,
             unwritten: BTreeMap::new(),
             held: BTreeMap::new(),
+            anew: None,
         };
-        if session.environment.promotions.contains_key(id) {
-            Ok(session)
-        } else {
-            Err(EngineError::Unknown { environment: environment.clone(), id: id.clone() })
-        }
+        let Some(view) = session.environment.promotions.get(id) else {
+            return Err(EngineError::Unknown { environment: environment.clone(), id: id.clone() });
+        };
+        let (state, now) = (&view.state, session.now());
+        let is_late = state.phase == Phase::RollingBack && now >= state.facts.deadline;
+        let anew = is_late.then(|| now.plus(state.whole_time()));
+        Ok(Self { anew, ..session })
+    }
+
+    /// When the phase's time is over. A way back that nobody was there to walk gets its whole time once more: giving it up
+    /// unseen would leave the fleet as the dead runner left it.
+    pub(super) fn deadline(&self) -> At {
+        let deadline = self.view().state.facts.deadline;
+        self.anew.map_or(deadline, |anew| anew.max(deadline))
     }
 
     /// Reads on. People's words arrive this way, also while we hold the lease.
@@ -237,7 +249,7 @@ impl<'e> Session<'e> {
         self.keep_lease().await?;
         Ok(self.phase() != phase
             || self.engine.is_stopped()
-            || self.now() >= self.view().state.facts.deadline
+            || self.now() >= self.deadline()
             || self.must_prolong())
     }
 }

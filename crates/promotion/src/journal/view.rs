@@ -142,6 +142,13 @@ impl EnvironmentView {
         self.promotions.values().find(|view| view.state.phase.is_active())
     }
 
+    /// The promotion that is in the way of the next one: the active one, or one that is over and whose runner died before
+    /// it gave its leases at the provider back.
+    pub(crate) fn holder(&self) -> Option<&PromotionView> {
+        let owes = |view: &&PromotionView| view.outbox.iter().any(|item| item.effect == EffectName::Release);
+        self.active().or_else(|| self.promotions.values().find(owes))
+    }
+
     /// The promotions that ended, in that order.
     pub fn ended(&self) -> impl Iterator<Item = &PromotionView> {
         self.ended.iter().filter_map(|id| self.promotions.get(id))

@@ -135,9 +135,15 @@ impl State {
         people.len() as u64 >= u64::from(rule.count)
     }
 
+    /// For how long a promotion may take from its lock on, and a way back from its beginning.
+    pub fn whole_time(&self) -> Millis {
+        let policy = self.policy();
+        Millis(policy.deadline.0 + policy.soak.0)
+    }
+
     /// When the promotion's own time, counted from its lock, is over.
     pub fn time_is_up(&self, at: At) -> bool {
-        let limit = Millis(self.policy().deadline.0 + self.policy().soak.0);
+        let limit = self.whole_time();
         match self.phase {
             Phase::RollingBack => at.since(self.facts.phase_since) >= limit,
             _ => self.facts.locked_at.is_some_and(|locked| at.since(locked) >= limit),
@@ -214,7 +220,7 @@ impl State {
 
     fn deadline_of(&self, phase: Phase, at: At) -> At {
         let policy = self.policy();
-        let whole = Millis(policy.deadline.0 + policy.soak.0);
+        let whole = self.whole_time();
         match phase {
             Phase::AwaitingApproval => {
                 at.plus(policy.approvals.as_ref().map_or(PLANNING, |rule| rule.expires))
