@@ -79,7 +79,8 @@ impl Session<'_> {
                 lines.extend(preview(&target, &fleet, &stamp, self.now()));
                 if let Ok(snapshot) = ComponentSnapshot::take(component.place.clone(), &fleet) {
                     let direction = Direction::Forward;
-                    let job = Job { target: &target, snapshot: &snapshot, stamp: &stamp, direction };
+                    let job =
+                        Job { target: &target, snapshot: &snapshot, stamp: &stamp, direction, undone: None };
                     warnings.extend(unproven(job));
                 }
             }

@@ -13,7 +13,7 @@ const LOOKS_MAX: usize = 10_000;
 pub(super) fn preview(target: &ComponentTarget, fleet: &Fleet, stamp: &Stamp, now: At) -> Vec<PreviewLine> {
     let Ok(snapshot) = ComponentSnapshot::take(target.place.clone(), fleet) else { return Vec::new() };
     let mut world = Perfect { fleet: fleet.clone(), target, made: 0 };
-    let job = Job { target, snapshot: &snapshot, stamp, direction: Direction::Forward };
+    let job = Job { target, snapshot: &snapshot, stamp, direction: Direction::Forward, undone: None };
     let mut now = now;
     let mut progress = Progress::new(FIRST, now);
     let mut lines = Vec::new();

@@ -8,7 +8,7 @@ use super::locked::Lease;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
 use crate::journal::{Entry, Intent, Outcome};
-use crate::model::{ComponentSnapshot, ComponentTarget, UnitId};
+use crate::model::{ComponentSnapshot, ComponentTarget, PromotionId, UnitId};
 use crate::ports::{Key, PortError, PortErrorKind};
 use crate::rollout::{
     Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stamp, UnitCall, Verdict, next, unproven,
@@ -34,11 +34,19 @@ pub(super) struct Rollout {
     pub(super) direction: Direction,
     /// Under which way it is journaled: a rollback by a person goes back as its forward work.
     pub(super) filed: Direction,
+    /// The promotion whose undoing is itself undone.
+    pub(super) undone: Option<PromotionId>,
 }
 
 impl Rollout {
     pub(super) const fn job(&self) -> Job<'_> {
-        Job { target: &self.target, snapshot: &self.snapshot, stamp: &self.stamp, direction: self.direction }
+        Job {
+            target: &self.target,
+            snapshot: &self.snapshot,
+            stamp: &self.stamp,
+            direction: self.direction,
+            undone: self.undone.as_ref(),
+        }
     }
 }
 

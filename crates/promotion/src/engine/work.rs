@@ -101,10 +101,13 @@ impl Session<'_> {
                 release: facts.request.release.id(),
             };
             let snapshot = facts.snapshot.as_ref()?.components.get(name)?.clone();
-            return Some(Rollout { target: of, snapshot, stamp, direction: Direction::Back, filed });
+            let direction = Direction::Back;
+            return Some(Rollout { target: of, snapshot, stamp, direction, filed, undone: None });
         }
         let snapshot = self.view().state.facts.snapshot.as_ref()?.components.get(name)?.clone();
-        Some(Rollout { target: target.clone(), snapshot, stamp: stamp.clone(), direction: filed, filed })
+        let undone = self.undone().map(|undone| undone.id().clone());
+        let (target, stamp) = (target.clone(), stamp.clone());
+        Some(Rollout { target, snapshot, stamp, direction: filed, filed, undone })
     }
 
     pub(super) async fn deploy(&mut self) -> Result<Came, EngineError> {

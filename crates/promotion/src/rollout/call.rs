@@ -197,6 +197,9 @@ pub struct Job<'a> {
     pub stamp: &'a Stamp,
     /// Which way.
     pub direction: Direction,
+    /// The promotion that was being undone, where the way back leads away from that: what was made in the place of its
+    /// lost units goes again.
+    pub undone: Option<&'a PromotionId>,
 }
 
 /// What follows now.

@@ -7,8 +7,8 @@ use super::health::was_healthy;
 use super::in_place::Want;
 use super::progress::{Progress, Stage};
 use crate::model::{
-    ComponentTarget, Fleet, GroupName, Proof, RegionName, Slot, Strategy, Unit, UnitId, UnitRecord, UnitSpec,
-    UnitState, label,
+    ComponentTarget, Fleet, GroupName, PromotionId, Proof, RegionName, Slot, Strategy, Unit, UnitId,
+    UnitRecord, UnitSpec, UnitState, label,
 };
 
 /// One unit that shall serve, made or revived.
@@ -266,9 +266,12 @@ fn must_leave(job: Job<'_>, unit: &Unit) -> bool {
         return unit.labels != record.unit.labels
             || (unit.cordoned, unit.state) != (record.unit.cordoned, record.unit.state);
     }
-    let made_back =
-        unit.label(label::RESTORES).is_some_and(|key| key.starts_with(&format!("{}/", job.stamp.promotion)));
-    (is_ours(job, unit) || cfg!(feature = "sabotage-p10")) && !made_back
+    let stands_in_for = |promotion: &PromotionId| {
+        unit.label(label::RESTORES).is_some_and(|key| key.starts_with(&format!("{promotion}/")))
+    };
+    let is_made =
+        is_ours(job, unit) || cfg!(feature = "sabotage-p10") || job.undone.is_some_and(stands_in_for);
+    is_made && !stands_in_for(&job.stamp.promotion)
 }
 
 /// Content and configuration are as recorded.

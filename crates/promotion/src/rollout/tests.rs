@@ -78,7 +78,7 @@ impl Scene {
     }
 
     fn job(&self, direction: Direction) -> Job<'_> {
-        Job { target: &self.target, snapshot: &self.snapshot, stamp: &self.stamp, direction }
+        Job { target: &self.target, snapshot: &self.snapshot, stamp: &self.stamp, direction, undone: None }
     }
 
     fn arrived(&self, observed: &Observed) -> Result<(), String> {

@@ -10,6 +10,7 @@ mod p2_one_at_a_time;
 mod p3_once;
 mod p4_alive;
 mod p4_left_alone;
+mod p5_back_again;
 mod p5_put_back;
 mod p7_no_request_lost;
 mod p8_journal;

@@ -27,8 +27,7 @@ async fn moment(world: &World, release: &Release, phase: Phase) -> u64 {
 async fn killed(world: &World, release: &Release, moment: Moment) -> Handle {
     let handle = world.approved(release).await;
     let engine = world.mortal(&Switch::new(moment));
-    let _the_dead_answer_nobody =
-        engine.handle(handle.environment.clone(), handle.id.clone()).drive().await;
+    let _the_dead_answer_nobody = engine.handle(handle.environment.clone(), handle.id.clone()).drive().await;
     handle
 }
 
@@ -50,7 +49,10 @@ async fn p4_a_way_back_that_nobody_looked_at_for_hours_is_walked_all_the_same() 
             let state = view(&world, &handle).await.state;
             assert_eq!(state.phase, Phase::RolledBack, "{strategy:?} {later}: {:?}", state.facts.failure);
             for (component, byte) in [("api", 1), ("web", 11)] {
-                assert_eq!(world.fleet("production", component).await.digests(), [World::digest(byte)].into());
+                assert_eq!(
+                    world.fleet("production", component).await.digests(),
+                    [World::digest(byte)].into()
+                );
             }
         }
     }
