@@ -1,11 +1,13 @@
 //! Gates: named conditions that must hold. Asked when the plan is made, and again right before the first change.
 
+use std::collections::BTreeSet;
+
 use super::EngineError;
 use super::drive::Came;
 use super::session::Session;
 use crate::journal::{BreakerState, EnvironmentView};
 use crate::machine::{Event, Work};
-use crate::model::{Attestation, Class, EvidenceRule, Kind, Word};
+use crate::model::{Attestation, Class, ComponentName, EvidenceRule, Kind, PromotionId, Request, Word};
 use crate::ports::PortErrorKind;
 
 /// What a gate said.
@@ -33,6 +35,7 @@ impl Session<'_> {
         let mut passed = Vec::new();
         let mut gates = vec![
             ("verb", self.verb()),
+            ("release", self.release()),
             ("class", self.class()),
             ("role", self.role()),
             ("breaker", self.breaker()),
@@ -75,6 +78,56 @@ impl Session<'_> {
                 Gate::Open(format!("{} may be done here", request.kind.verb()))
             }
         }
+    }
+
+    /// Approvals and evidence bind to the release: what is put there must be that, all of it, and here (P1).
+    fn release(&self) -> Gate {
+        let request = &self.view().state.facts.request;
+        let mut names = BTreeSet::new();
+        for target in &request.components {
+            let (place, name) = (&target.place, &target.place.component);
+            if place.environment != request.environment {
+                return Gate::Closed(format!("`{}` is a place in `{}`", place.name, place.environment));
+            }
+            if !names.insert(name.clone()) {
+                return Gate::Closed(format!("component `{name}` is asked for twice"));
+            }
+        }
+        let outcome = match &request.kind {
+            Kind::Rollback { of } => self.is_earlier(of, &names),
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => is_whole(request, &names),
+        };
+        match outcome {
+            Ok(()) => Gate::Open(format!("{} components of {}", names.len(), request.release.version)),
+            Err(why) => Gate::Closed(why),
+        }
+    }
+
+    /// Whether a rollback of `of` goes back with all that it brought, and to what was there before.
+    fn is_earlier(&self, of: &PromotionId, names: &BTreeSet<ComponentName>) -> Result<(), String> {
+        let facts = self.environment.promotions.get(of).map(|undone| &undone.state.facts);
+        let Some((undone, snapshot)) =
+            facts.and_then(|facts| Some((&facts.request, facts.snapshot.as_ref()?)))
+        else {
+            return Err(format!("nobody wrote down what was there before {of}"));
+        };
+        let brought: BTreeSet<ComponentName> =
+            undone.components.iter().map(|target| target.place.component.clone()).collect();
+        if brought != *names {
+            return Err(format!("{of} brought {}, and they go back together", list(&brought)));
+        }
+        let found =
+            |name: &ComponentName| snapshot.components.get(name).map_or(&[][..], |found| &found.units);
+        if undone.kind == Kind::Adopt || brought.iter().all(|name| found(name).is_empty()) {
+            return Err(format!("there is nothing before {of}"));
+        }
+        let release = &self.view().state.facts.request.release;
+        for (name, digest) in &release.components {
+            if !found(name).iter().any(|record| record.unit.digest.as_ref() == Some(digest)) {
+                return Err(format!("before {of} there was no {} of `{name}`", digest.short()));
+            }
+        }
+        Ok(())
     }
 
     /// An environment is of the class that the journal knows it by: a project file that says otherwise would move the
@@ -237,4 +290,29 @@ impl Session<'_> {
         }
         Gate::Open(format!("{} people", state.facts.approvals.len()))
     }
+}
+
+fn list(names: &BTreeSet<ComponentName>) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether what is asked for are the release's components, each by its digest.
+fn is_whole(request: &Request, names: &BTreeSet<ComponentName>) -> Result<(), String> {
+    let release = &request.release;
+    let all: BTreeSet<ComponentName> = release.components.keys().cloned().collect();
+    if all != *names {
+        return Err(format!(
+            "release {} is {}, and the request brings {}: a release is tested and put there whole",
+            release.version,
+            list(&all),
+            list(names)
+        ));
+    }
+    for target in &request.components {
+        let name = &target.place.component;
+        if target.digest() != release.components.get(name) {
+            return Err(format!("{} is not the `{name}` of release {}", target.image, release.version));
+        }
+    }
+    Ok(())
 }

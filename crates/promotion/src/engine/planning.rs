@@ -208,11 +208,12 @@ pub fn snapshot_release(snapshot: &Snapshot, like: &Release) -> Option<Release> 
     let mut components = BTreeMap::new();
     for (name, component) in &snapshot.components {
         let mut digests = component.units.iter().filter_map(|record| record.unit.digest.clone());
-        let first = digests.next()?;
+        // A component that came later: there was none of it.
+        let Some(first) = digests.next() else { continue };
         if digests.any(|digest| digest != first) {
             return None;
         }
         components.insert(name.clone(), first);
     }
-    Some(Release { components, ..like.clone() })
+    (!components.is_empty()).then(|| Release { components, ..like.clone() })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::EngineError;
 use super::drive::Came;
 use super::locked::foreign;
+use super::planning::snapshot_release;
 use super::roll::{Rolled, Rollout};
 use super::session::Session;
 use crate::journal::PromotionView;
@@ -192,6 +193,9 @@ impl Session<'_> {
                     )));
                 }
             }
+            if !self.is_exact() {
+                continue;
+            }
             match self.attest(suite, report.report).await {
                 Ok(attestation) => attestations.push(attestation),
                 Err(error) => return Ok(judge(error)),
@@ -212,6 +216,14 @@ impl Session<'_> {
                 .is_some_and(|before| before.state.facts.request.kind == Kind::Adopt),
             Kind::Deploy | Kind::Promote | Kind::Bootstrap => false,
         }
+    }
+
+    /// Whether what runs then is the release and nothing else: a way back to a mixed fleet proves none of what is in it.
+    fn is_exact(&self) -> bool {
+        let release = &self.view().state.facts.request.release;
+        let Some(undone) = self.undone() else { return true };
+        let snapshot = undone.state.facts.snapshot.as_ref();
+        snapshot.and_then(|snapshot| snapshot_release(snapshot, release)).as_ref() == Some(release)
     }
 
     async fn attest(&self, suite: SuiteName, report: Hash) -> Result<Attestation, PortError> {
