@@ -322,18 +322,31 @@ impl Session<'_> {
     }
 }
 
-/// Another store's mark: two journals that do not know of each other must not both move one fleet (P2).
+/// The mark of another store, or of another environment of ours: two journals that do not know of each other must not
+/// both move one fleet (P2), and no other environment's rules decide over it (P1).
 pub(super) fn foreign(component: &ComponentTarget, fleet: &Fleet, stamp: &Stamp) -> Option<Came> {
     if cfg!(feature = "sabotage-p2") {
         return None;
     }
-    let unit = fleet
-        .live()
-        .find(|unit| unit.label(label::STORE).is_some_and(|store| store != stamp.store.as_str()))?;
-    let store = unit.label(label::STORE).unwrap_or_default();
-    let why = format!(
-        "machine {} of `{}` is marked by store {store}, and this is store {}: use that store, or move it with `promote migrate-store`",
-        unit.id, component.place.name, stamp.store
-    );
-    Some(Came::Event(Event::GateClosed { gate: "store".to_owned(), why }))
+    let marked = |key: &str, ours: &str| {
+        fleet.live().find_map(|unit| {
+            let mark = unit.label(key).filter(|mark| *mark != ours)?;
+            Some((format!("machine {} of `{}`", unit.id, component.place.name), mark.to_owned()))
+        })
+    };
+    let (gate, why) = if let Some((unit, store)) = marked(label::STORE, stamp.store.as_str()) {
+        let ours = &stamp.store;
+        let why = format!(
+            "{unit} is marked by store {store}, and this is store {ours}: use that store, or move it with `promote migrate-store`"
+        );
+        ("store", why)
+    } else {
+        let (unit, other) = marked(label::ENVIRONMENT, stamp.environment.as_str())?;
+        let ours = &stamp.environment;
+        let why = format!(
+            "{unit} is marked as environment `{other}`, and this is `{ours}`: bind `{ours}` to an app of its own in the project file, or call it `{other}` again"
+        );
+        ("environment", why)
+    };
+    Some(Came::Event(Event::GateClosed { gate: gate.to_owned(), why }))
 }

@@ -107,9 +107,7 @@ impl Session<'_> {
     fn policy_in_force(&self, request: &Request) -> (Policy, Option<Policy>) {
         let deciding = match &request.kind {
             Kind::Rollback { of } => self.environment.before(of).map(|before| before.state.policy()),
-            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => {
-                self.environment.current().map(|current| &current.state.facts.request.policy)
-            }
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => self.environment.rules(),
         };
         match deciding {
             Some(policy) if *policy != request.policy => (policy.clone(), Some(request.policy.clone())),

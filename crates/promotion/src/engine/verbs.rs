@@ -262,8 +262,8 @@ impl Engine {
                     format!("the breaker was closed at {reset}, after this was signed; look, and sign anew");
                 return Err(EngineError::Proof(PortError::refused(why)));
             }
-            let last = view.promotions.values().next_back();
-            let rules = view.current().or(last).map(|view| &view.state.facts.request.policy);
+            let last = || Some(&view.promotions.values().next_back()?.state.facts.request.policy);
+            let rules = view.rules().or_else(last);
             if let Some(why) = rules.and_then(|rules| rules.bars(&by)) {
                 let why =
                     format!("the breaker of `{environment}` stays as it is: {why}; one of them closes it");

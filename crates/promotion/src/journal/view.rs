@@ -7,7 +7,7 @@ use super::record::{Entry, Intent, Outcome, Record};
 use crate::machine::{EffectName, Phase, State, step};
 use crate::model::{
     At, Attestation, BreakerRule, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
-    Hash, Kind, Nonce, PromotionId, UnitId,
+    Hash, Kind, Nonce, Policy, PromotionId, UnitId,
 };
 use crate::ports::{JournalError, PortErrorKind};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -180,6 +180,17 @@ impl EnvironmentView {
         let standing = self.standing();
         let place = standing.iter().position(|view| view.id() == of)?;
         standing.get(place.checked_sub(1)?).copied()
+    }
+
+    /// The rules in force: those that the release which runs now brought. Where nothing runs that this journal knows of,
+    /// since everything was undone, those by which the last release came there.
+    pub fn rules(&self) -> Option<&Policy> {
+        let came = |view: &&PromotionView| {
+            view.state.phase == Phase::Succeeded
+                && !matches!(view.state.facts.request.kind, Kind::Rollback { .. })
+        };
+        let current = self.current().map(|view| &view.state.facts.request.policy);
+        current.or_else(|| self.ended().filter(came).last().map(|view| view.state.policy()))
     }
 
     /// What class of environment this is: that of the last promotion that came as far as to change something. Requests

@@ -283,3 +283,23 @@ async fn p1_only_what_runs_now_can_be_undone() {
     assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
     assert!(why(&world, &handle).await.contains("is not what runs"));
 }
+
+/// What is undone was the only release this journal knew of: the rules by which it came stay.
+#[tokio::test]
+async fn p1_the_rules_outlive_a_way_back_to_what_nobody_put_there() {
+    let mut world = World::new(1, Manners::default());
+    let (first, second) = releases();
+    for (component, byte) in [("api", 1), ("web", 11)] {
+        plant(&world, component, byte, |_| ());
+    }
+    world.put("staging", Kind::Bootstrap, &second).await.unwrap();
+    let promoted = world.approved(&second).await;
+    assert_eq!(promoted.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let back = Kind::Rollback { of: promoted.id };
+    let (_, outcome) = world.put("production", back, &first).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+
+    world.policy.approvals = None;
+    let again = asked(&world, &second).await;
+    assert!(matches!(again.drive().await.unwrap(), Outcome::Waiting { .. }), "people are asked as before");
+}

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use promotion::engine::{Ask, Engine, EngineError, Handle, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{
-    Attestation, Claim, Class, Kind, Millis, Person, Policy, Release, Request, Signed, Statement, Wish, Word,
+    Attestation, Claim, Class, Fleet, Kind, Millis, Person, Place, Policy, Release, Request, Signed,
+    Statement, Wish, Word,
 };
-use promotion::ports::{Approvals, Attestor, PortError};
-use promotion::testing::{Manners, Moment, Signer, Switch, World, env};
+use promotion::ports::{Approvals, Attestor, Deployer, Key, Performed, PortError};
+use promotion::rollout::UnitCall;
+use promotion::testing::{Manners, Moment, Provider, Signer, Switch, World, env};
 
 use crate::story::{plant, releases, shape};
 
@@ -67,6 +69,50 @@ async fn p1_a_production_that_is_called_staging_is_still_production() {
     let (handle, outcome) = driven(&world, ask).await;
     assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
     assert!(why(&world, &handle).await.contains("gate class: "));
+}
+
+/// An app is one app, whatever environment the project file binds it to by now.
+#[derive(Debug)]
+struct ByName(Provider);
+
+impl ByName {
+    fn place(place: &Place) -> Place {
+        let (component, environment) = place.name.split_once('-').expect("component-environment");
+        World::place(environment, component)
+    }
+}
+
+#[async_trait]
+impl Deployer for ByName {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.0.observe_fleet(&Self::place(place)).await
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        self.0.perform(&Self::place(place), call, key).await
+    }
+}
+
+/// A new name in the project file, with a class and rules of its own, over the same app.
+#[tokio::test]
+async fn p1_a_production_by_another_name_keeps_its_rules() {
+    let (world, _) = rehearsed().await;
+    let new = World::release("1.2.0", 3, 13);
+    for kind in [Kind::Deploy, Kind::Adopt] {
+        let mut ask = world.ask("live", kind, &new);
+        for target in &mut ask.components {
+            target.place.name = target.place.name.replace("live", "production");
+        }
+        let before = shape(&world).await;
+        let mut ports = world.ports(&Switch::new(Moment::Never));
+        ports.deployer = Arc::new(ByName(world.provider.clone()));
+        let engine = Engine::new(world.options.clone(), ports);
+        let handle = engine.request(ask).await.unwrap();
+        assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+        let why = why(&world, &handle).await;
+        assert!(why.contains("is marked as environment `production`, and this is `live`"), "{why}");
+        assert_eq!(shape(&world).await, before);
+    }
 }
 
 /// A request that was blocked says nothing about what an environment is.
