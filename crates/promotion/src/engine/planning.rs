@@ -8,8 +8,8 @@ use super::preview::preview;
 use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
-    Baseline, Class, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy, Proof, Release, Request,
-    RollbackVerdict, Snapshot, Strategy, Target, UnitState,
+    Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy, Proof,
+    Release, Request, RollbackVerdict, Snapshot, Strategy, Target, UnitState,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, unproven};
@@ -68,7 +68,8 @@ impl Session<'_> {
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };
             found_any |= fleet.live().next().is_some();
-            let target = match fill(component, &fleet, &request.kind) {
+            let is_new = self.is_new(&component.place.component);
+            let target = match fill(component, &fleet, &request.kind, is_new) {
                 Ok(target) => target,
                 Err(closed) => return Ok(Err(closed)),
             };
@@ -101,6 +102,14 @@ impl Session<'_> {
         Ok(Ok(Plan::new(target, lines, warnings)))
     }
 
+    /// Whether what runs here came without `component`: then it has no machines yet, and did not lose any.
+    fn is_new(&self, component: &ComponentName) -> bool {
+        self.environment.current().is_some_and(|current| {
+            let mut stood = current.state.facts.request.components.iter();
+            !stood.any(|target| target.place.component == *component)
+        })
+    }
+
     /// The rules of the release last promoted here decide; a release that changes them shows it and is judged by the
     /// old ones. A rollback goes by the rules under which the release it goes back to was put there: those that a
     /// release brought have no say in its removal.
@@ -128,11 +137,17 @@ impl NoPlan {
     }
 }
 
-/// Counts and regions are kept as found; those of the request are for what is not there yet.
-fn fill(asked: &ComponentTarget, fleet: &Fleet, kind: &Kind) -> Result<ComponentTarget, NoPlan> {
+/// Counts and regions are kept as found; those of the request are for what is not there yet, such as a component that is
+/// new in an environment where others stand.
+fn fill(
+    asked: &ComponentTarget,
+    fleet: &Fleet,
+    kind: &Kind,
+    is_new: bool,
+) -> Result<ComponentTarget, NoPlan> {
     let mut target = asked.clone();
     let found = Baseline::of(fleet.live(), fleet.secrets_version).counts;
-    if found.is_empty() && matches!(kind, Kind::Promote) {
+    if found.is_empty() && matches!(kind, Kind::Promote) && !is_new {
         let why =
             format!("`{}` has no machines; put the first release there with --bootstrap", asked.place.name);
         return Err(NoPlan::Closed { gate: "fleet", why });
@@ -179,26 +194,31 @@ fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Ve
 
 fn difference(old: &Target, new: &Target) -> String {
     for (component, before) in &old.baseline {
-        match new.baseline.get(component) {
-            Some(after) if after == before => {}
-            Some(after) if after.digests != before.digests => {
-                return format!("other images run in `{component}` than when the plan was made");
-            }
-            Some(after) if after.counts != before.counts => {
-                return format!(
-                    "`{component}` has other machine counts or regions than when the plan was made"
-                );
-            }
-            Some(after) if after.secrets_version != before.secrets_version => {
-                return format!("the secrets of `{component}` changed since the plan was made");
-            }
-            _ => return format!("the configuration of `{component}` changed since the plan was made"),
+        let after = new.baseline.get(component).cloned().unwrap_or_default();
+        if let Some(why) = changed(component, before, &after) {
+            return why;
         }
     }
     if old.policy != new.policy {
         return "the rules in force changed since the plan was made".to_owned();
     }
     "the target changed since the plan was made".to_owned()
+}
+
+/// What of `component` changed since its plan was made, if anything.
+pub(super) fn changed(component: &ComponentName, before: &Baseline, after: &Baseline) -> Option<String> {
+    let what = if after == before {
+        return None;
+    } else if after.digests != before.digests {
+        format!("other images run in `{component}` than when the plan was made")
+    } else if after.counts != before.counts {
+        format!("`{component}` has other machine counts or regions than when the plan was made")
+    } else if after.secrets_version != before.secrets_version {
+        format!("the secrets of `{component}` changed since the plan was made")
+    } else {
+        format!("the configuration of `{component}` changed since the plan was made")
+    };
+    Some(what)
 }
 
 /// The release that a snapshot holds, when every component is one digest; for rollbacks and adoption.

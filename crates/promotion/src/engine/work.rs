@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::EngineError;
 use super::drive::Came;
 use super::locked::foreign;
-use super::planning::snapshot_release;
+use super::planning::{changed, snapshot_release};
 use super::roll::{Rolled, Rollout};
 use super::session::Session;
 use crate::journal::PromotionView;
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
-    At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Hash, Kind, Snapshot, Statement,
-    SuiteName, Unit, canonical,
+    At, Attestation, Baseline, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind,
+    Snapshot, Statement, SuiteName, Unit, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
 use crate::rollout::{self, Decision, Direction, FIRST, Progress, Stamp, UnitCall, arrived, restored};
@@ -66,6 +66,10 @@ impl Session<'_> {
             if let Some(Came::Event(Event::GateClosed { why, .. })) = foreign(&target, &fleet, &stamp) {
                 return Ok(Came::failed(why));
             }
+            // Images may take long to copy, and no lease stops anybody from adding machines meanwhile.
+            if let Some(why) = self.moved_on(&target, &fleet) {
+                return Ok(Came::failed(why));
+            }
             match ComponentSnapshot::take(target.place.clone(), &fleet) {
                 Ok(mut taken) => {
                     // Leases are ours and end with us: no part of what is put back.
@@ -78,6 +82,14 @@ impl Session<'_> {
         }
         let snapshot = Snapshot { at: Some(self.now()), components };
         Ok(Came::done(Work::Snapshot { snapshot: Box::new(snapshot) }))
+    }
+
+    /// How the fleet differs from the one that the plan was made for.
+    fn moved_on(&self, target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+        let plan = self.view().state.facts.plan.as_ref()?;
+        let name = &target.place.component;
+        let before = plan.target.baseline.get(name)?;
+        changed(name, before, &Baseline::of(fleet.live(), fleet.secrets_version))
     }
 
     /// The promotion whose work a rollback by a person undoes.

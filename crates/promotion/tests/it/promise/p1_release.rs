@@ -1,9 +1,15 @@
 //! P1: what is put somewhere is the release that was asked for, tested and approved: all of it, and nothing else.
 
-use promotion::engine::{Ask, Handle, Outcome};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use flytypes::{Digest, ImageRef};
+use promotion::engine::{Ask, Engine, Handle, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{Kind, PromotionId, UnitState};
-use promotion::testing::{Manners, World, env, name};
+use promotion::model::{EnvironmentName, Kind, PromotionId, UnitState};
+use promotion::ports::{PortError, Registry};
+use promotion::testing::{Manners, Moment, Switch, World, env, name};
 
 use crate::story::{plant, releases, shape};
 
@@ -152,4 +158,80 @@ async fn a_rollback_takes_a_component_away_that_was_new() {
     );
     assert_eq!(world.fleet("staging", "api").await.digests(), [World::digest(1)].into());
     assert_eq!(world.fleet("staging", "web").await.live().count(), 0);
+}
+
+/// A component that no release brought here before comes with one that was tested and approved.
+#[tokio::test]
+async fn p1_a_component_that_is_new_comes_like_the_others() {
+    let world = World::new(1, Manners::default());
+    let (first, second) = releases();
+    let mut only = first.clone();
+    only.components.remove(&name("web"));
+    world.put("production", Kind::Bootstrap, &only).await.unwrap();
+    world.put("staging", Kind::Bootstrap, &only).await.unwrap();
+    world.put("staging", Kind::Deploy, &second).await.unwrap();
+    let handle = world.approved(&second).await;
+    assert_eq!(
+        handle.drive().await.unwrap(),
+        Outcome::Ended(Phase::Succeeded),
+        "{}",
+        why(&world, &handle).await
+    );
+    assert_eq!(world.fleet("production", "web").await.digests(), [World::digest(12)].into());
+}
+
+/// A component that is known here and has no machines lost them, or the project file names another app: neither is
+/// filled up by a promotion.
+#[tokio::test]
+async fn p1_a_component_that_lost_its_machines_is_no_new_one() {
+    let world = rehearsed().await;
+    let mut ask = world.ask("production", Kind::Promote, &releases().1);
+    ask.components[0].place.name = "api-elsewhere".to_owned();
+    let why = is_blocked(&world, ask).await;
+    assert!(why.contains("`api-elsewhere` has no machines"), "{why}");
+}
+
+/// A registry that takes its time: meanwhile somebody adds two machines.
+#[derive(Debug)]
+struct Slow {
+    world: Arc<World>,
+    registry: Arc<dyn Registry>,
+    is_over: AtomicBool,
+}
+
+#[async_trait]
+impl Registry for Slow {
+    async fn resolve(&self, environment: &EnvironmentName, image: &ImageRef) -> Result<Digest, PortError> {
+        if !self.is_over.swap(true, Ordering::SeqCst) {
+            plant(&self.world, "api", 1, |_| ());
+            plant(&self.world, "api", 1, |_| ());
+        }
+        self.registry.resolve(environment, image).await
+    }
+
+    async fn ensure_copy(
+        &self,
+        environment: &EnvironmentName,
+        from: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<u64, PortError> {
+        self.registry.ensure_copy(environment, from, to).await
+    }
+}
+
+/// What was approved is two machines instead of two, not two instead of four.
+#[tokio::test]
+async fn p1_what_changes_while_images_are_copied_stops_it() {
+    let world = Arc::new(rehearsed().await);
+    let handle = world.approved(&releases().1).await;
+    let mut ports = world.ports(&Switch::new(Moment::Never));
+    let (registry, is_over) = (ports.registry.clone(), AtomicBool::new(false));
+    ports.registry = Arc::new(Slow { world: world.clone(), registry, is_over });
+    let engine = Engine::new(world.options.clone(), ports);
+    let outcome = engine.handle(handle.environment.clone(), handle.id.clone()).drive().await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Aborted));
+    let why = why(&world, &handle).await;
+    assert!(why.contains("`api` has other machine counts or regions than when the plan was made"), "{why}");
+    let fleet = world.fleet("production", "api").await;
+    assert_eq!((fleet.live().count(), fleet.digests()), (4, [World::digest(1)].into()));
 }
