@@ -8,8 +8,8 @@ use super::preview::preview;
 use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
-    Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy, Proof,
-    Release, Request, RollbackVerdict, Snapshot, Strategy, Target, UnitState,
+    Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy,
+    PromotionId, Proof, Release, Request, RollbackVerdict, Snapshot, Strategy, Target, UnitState, label,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, unproven};
@@ -67,6 +67,11 @@ impl Session<'_> {
                 Ok(fleet) => fleet,
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };
+            if let Kind::Rollback { of } = &request.kind
+                && let Some(why) = self.left_over(of, component, &fleet)
+            {
+                return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
+            }
             found_any |= fleet.live().next().is_some();
             let is_new = self.is_new(&component.place.component);
             let target = match fill(component, &fleet, &request.kind, is_new) {
@@ -100,6 +105,23 @@ impl Session<'_> {
             rollback: if found_any { RollbackVerdict::Allowed } else { RollbackVerdict::Nothing },
         };
         Ok(Ok(Plan::new(target, lines, warnings)))
+    }
+
+    /// A machine that a rollback of `of` would leave behind on another image than the others: it was neither there before
+    /// nor made by `of`, so nobody says that it may be changed (P6, P10).
+    fn left_over(&self, of: &PromotionId, component: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+        let place = &component.place;
+        let facts = &self.environment.promotions.get(of)?.state.facts;
+        let before = facts.snapshot.as_ref()?.components.get(&place.component)?;
+        let unit = fleet.live().find(|unit| {
+            let was_there = before.all().any(|record| record.unit.id == unit.id);
+            let is_alike = before.units.iter().any(|record| record.unit.digest == unit.digest);
+            !was_there && !is_alike && unit.label(label::PROMOTION) != Some(of.as_str())
+        })?;
+        Some(format!(
+            "machine {} of `{}` came after {of} and would stay on the image it runs: take it away, or out of the deploys' hands, then go back",
+            unit.id, place.name
+        ))
     }
 
     /// Whether what runs here came without `component`: then it has no machines yet, and did not lose any.
