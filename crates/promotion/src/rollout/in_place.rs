@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::call::{Job, UnitCall};
+use super::call::{Direction, Job, UnitCall};
 use super::health::{Expected, Health, health};
 use super::next::START_AGAIN;
 use super::progress::{Mark, Progress, Turn};
@@ -71,6 +71,17 @@ pub(super) fn look(
         let Some(unit) = fleet.unit(&want.unit) else {
             return Looked::Failed(format!("unit {} is gone", want.unit));
         };
+        if !progress.marks.contains_key(&want.unit) {
+            match faded(job, wants, fleet, progress, now) {
+                None => {}
+                Some((why, true)) => return Looked::Failed(why),
+                Some((why, false)) => {
+                    waits.0 = why;
+                    under_way += 1;
+                    break;
+                }
+            }
+        }
         under_way += 1;
         let begin = if at_once && want.run == want.prove { Turn::Updating } else { Turn::Closing };
         let fresh = Mark { turn: begin, since: now, tries: 0, tried_at: None };
@@ -89,6 +100,37 @@ pub(super) fn look(
         progress.marks.insert(want.unit.clone(), mark);
     }
     if under_way == 0 { Looked::Through } else { Looked::Going { why: waits.0, wake: waits.1 } }
+}
+
+/// Why no further unit may be taken out of traffic: one that is through, and must answer meanwhile, is not healthy any
+/// more (P7); and whether that is so for longer than it may.
+fn faded(
+    job: Job<'_>,
+    wants: &[Want],
+    fleet: &Fleet,
+    progress: &mut Progress,
+    now: At,
+) -> Option<(String, bool)> {
+    if job.direction == Direction::Back {
+        // What comes next is worse than what was put back.
+        return None;
+    }
+    for want in wants.iter().filter(|want| want.run && want.open) {
+        let Some(mark) = progress.marks.get(&want.unit).filter(|mark| mark.turn == Turn::Through) else {
+            continue;
+        };
+        let (Some(unit), Some(digest)) = (fleet.unit(&want.unit), want.spec.image.digest()) else { continue };
+        let grace = job.target.limits.unhealthy;
+        let expected = Expected { digest, version: None, proof: &want.proof, acted: mark.since, grace };
+        match health(unit, expected, now) {
+            Health::Healthy => drop(progress.sick.remove(&want.unit)),
+            Health::NotYet(why) | Health::Broken(why) => {
+                let since = *progress.sick.entry(want.unit.clone()).or_insert(now);
+                return Some((format!("it served and is unhealthy: {why}"), now.since(since) >= grace));
+            }
+        }
+    }
+    None
 }
 
 struct UnitTurn<'a> {

@@ -1,7 +1,15 @@
 //! P7: a request that starts during a promotion or its rollback is answered, whatever each edge believes just then.
 
-use promotion::model::{At, Millis};
-use promotion::testing::{Lost, Manners, World};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flytypes::Digest;
+use promotion::engine::Engine;
+use promotion::machine::Phase;
+use promotion::model::{At, Fleet, Millis, Place, Unit};
+use promotion::ports::{Deployer, Key, Performed, PortError};
+use promotion::rollout::UnitCall;
+use promotion::testing::{Lost, Manners, Moment, Provider, Switch, World};
 
 use crate::story::Story;
 
@@ -54,4 +62,65 @@ async fn p7_without_waiting_for_the_edges_the_judge_finds_losses() {
 async fn p7_an_edge_slower_than_promised_shows() {
     let lost = lost(Story::Promote, 1, [150, 3_000], Millis(1_000)).await;
     assert!(!lost.is_empty());
+}
+
+/// A release that is healthy until it serves.
+#[derive(Debug)]
+struct Fades {
+    provider: Provider,
+    release: Digest,
+}
+
+#[async_trait]
+impl Deployer for Fades {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.provider.observe_fleet(place).await
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let result = self.provider.perform(place, call, key).await;
+        let fleet = self.provider.observe_fleet(place).await?;
+        let serves = |unit: &Unit| unit.digest.as_ref() == Some(&self.release) && !unit.cordoned;
+        if matches!(call, UnitCall::Uncordon { .. }) && fleet.units.iter().any(serves) {
+            self.provider.change(|manners| manners.sick = vec![self.release.clone()]);
+        }
+        result
+    }
+}
+
+/// The next machine is taken out of traffic only while those that were changed before are healthy.
+#[tokio::test]
+async fn p7_a_rolling_release_that_fades_in_traffic_does_not_reach_the_second_machine() {
+    let mut world = World::new(1, Manners::default());
+    world.limits.settle = Millis(1_000);
+    let asked = Story::Rolling.asked_in(world).await;
+    let (world, from) = (&asked.world, asked.world.now());
+    let mut ports = world.ports(&Switch::new(Moment::Never));
+    ports.deployer = Arc::new(Fades { provider: world.provider.clone(), release: World::digest(2) });
+    asked.play(&Engine::new(world.options.clone(), ports)).await.unwrap();
+    assert_eq!(asked.phase().await, Phase::RolledBack, "{}", asked.why().await);
+    world.clock.advance(Millis(5_000));
+    let lost = world.provider.lost(&World::place("production", "api"), from);
+    assert!(lost.is_empty(), "{} lost, the first of them {:?}", lost.len(), lost.first());
+}
+
+/// Whoever drives may die at any moment, and the rescuer comes when it comes.
+#[tokio::test]
+async fn p7_no_request_is_lost_wherever_the_runner_dies() {
+    for story in [Story::Promote, Story::PromoteThatFails, Story::RollingThatFails, Story::BackByPerson] {
+        let mut world = World::new(1, Manners { lags: vec![Millis(150), Millis(900)], ..Manners::default() });
+        world.options.poll = Millis(250);
+        let start = story.asked_in(world).await;
+        let whole = start.fork().await;
+        let switch = whole.play_until(Moment::Never).await;
+        for n in (0..=switch.seen().len() as u64).step_by(3) {
+            let asked = start.fork().await;
+            let from = asked.world.now();
+            asked.play_until(Moment::After(n)).await;
+            assert_eq!(asked.rescued().await, story.end());
+            asked.world.clock.advance(Millis(5_000));
+            let lost = asked.world.provider.lost(&World::place("production", "api"), from);
+            assert!(lost.is_empty(), "{story:?}, {:?}: {:?}", switch.seen().get(&n), lost.first());
+        }
+    }
 }
