@@ -111,7 +111,9 @@ impl Session<'_> {
     /// nor made by `of`, so nobody says that it may be changed (P6, P10).
     fn left_over(&self, of: &PromotionId, component: &ComponentTarget, fleet: &Fleet) -> Option<String> {
         let place = &component.place;
-        let facts = &self.environment.promotions.get(of)?.state.facts;
+        // Of what does not run now nothing is undone, and a gate says so.
+        let current = self.environment.current().filter(|current| current.id() == of)?;
+        let facts = &current.state.facts;
         let before = facts.snapshot.as_ref()?.components.get(&place.component)?;
         let unit = fleet.live().find(|unit| {
             let was_there = before.all().any(|record| record.unit.id == unit.id);
