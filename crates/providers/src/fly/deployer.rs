@@ -43,6 +43,11 @@ fn refused(error: impl std::fmt::Display) -> PortError {
     PortError::refused(error.to_string())
 }
 
+/// The host does not answer, and what the machine is configured to be is not known: nothing is written over it.
+fn out_of_reach(id: &MachineId) -> PortError {
+    PortError::not_sent(format!("the host of machine {id} does not answer"))
+}
+
 fn machine_id(unit: &UnitId) -> Result<MachineId, PortError> {
     unit.as_str().parse().map_err(refused)
 }
@@ -176,7 +181,10 @@ async fn update(
 ) -> Result<Performed, PortError> {
     let id = machine_id(unit)?;
     let present = app.machines().get(&id).await.map_err(|error| read(&error))?;
-    let mut metadata = present.config.map(|config| config.metadata).unwrap_or_default();
+    // What the configuration itself says is in the spec; the rest is flyctl's and ours.
+    let mut metadata = present.config.ok_or_else(|| out_of_reach(&id))?.metadata;
+    let own = labels::own(&metadata);
+    metadata.retain(|key, _| !own.contains_key(key));
     for (key, value) in labels::changes(labels, &metadata) {
         match value {
             Some(value) => metadata.insert(key, value),
@@ -251,7 +259,7 @@ async fn tag(
     if unit::state(&present).is_none() {
         return Err(PortError::refused(format!("machine {id} is gone")));
     }
-    let metadata = present.config.map(|config| config.metadata).unwrap_or_default();
+    let metadata = present.config.ok_or_else(|| out_of_reach(id))?.metadata;
     let changes = labels::changes(labels, &metadata);
     changed(app, id, app.metadata().patch(id, &changes, None).await).await
 }

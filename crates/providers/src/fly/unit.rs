@@ -1,5 +1,7 @@
 //! A machine as the engine sees it.
 
+use std::collections::BTreeMap;
+
 use flytypes::ImageRef;
 use flytypes::wire::{CheckState, HostStatus, Machine, MachineState};
 use promotion::model::{
@@ -13,7 +15,7 @@ use super::shape::unit_config;
 /// The unit, or none for a machine that is gone.
 pub(super) fn unit(machine: &Machine) -> Option<Unit> {
     let state = state(machine)?;
-    let metadata = machine.config.as_ref().map(|config| config.metadata.clone()).unwrap_or_default();
+    let metadata = metadata(machine);
     let group = metadata.get(labels::GROUP).map_or("app", String::as_str);
     let version = machine.instance_id.as_ref().map_or("unknown", |id| id.as_str());
     Some(Unit {
@@ -39,11 +41,22 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
             description: lease.description.clone(),
             expires_at: At(lease.expires_at.saturating_mul(1000)),
         }),
-        managed: labels::is_managed(&metadata),
+        // Nothing is known of it: that it may be left alone is not known either.
+        managed: labels::is_managed(&metadata) || (machine.config.is_none() && metadata.is_empty()),
         labels: labels::read(&metadata),
         config: machine.config.as_ref().map_or(Value::Null, unit_config),
         concurrency: None,
     })
+}
+
+/// The metadata, or what is known of them while the host does not answer.
+fn metadata(machine: &Machine) -> BTreeMap<String, String> {
+    if let Some(config) = &machine.config {
+        return config.metadata.clone();
+    }
+    let known = machine.incomplete_config.as_ref().and_then(|config| config.get("metadata")?.as_object());
+    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    known.into_iter().flatten().filter_map(text).collect()
 }
 
 /// The state; none for a machine that is gone, or going, from which nothing comes back.
@@ -91,4 +104,35 @@ fn instant(text: &str) -> Option<At> {
 fn image(machine: &Machine) -> Option<ImageRef> {
     let wire = &machine.image_ref;
     ImageRef::by_digest(&wire.registry, &wire.repository, wire.digest.clone()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the API tells of a machine whose host does not answer.
+    fn out_of_reach(incomplete: Value) -> Unit {
+        let mut told = json!({
+            "id": "148e21a1b2c3d4", "state": "started", "region": "fra", "host_status": "unreachable",
+            "instance_id": "", "image_ref": {"digest": ""}, "config": null, "checks": null, "events": null,
+        });
+        told["incomplete_config"] = incomplete;
+        unit(&serde_json::from_value(told).unwrap()).expect("it is not gone")
+    }
+
+    #[test]
+    fn a_machine_out_of_reach_is_still_of_the_fleet() {
+        let metadata =
+            json!({"fly_platform_version": "v2", "fly_process_group": "worker", "understudy_store": "s"});
+        let known = out_of_reach(json!({"image": "x", "metadata": metadata}));
+        assert_eq!((known.managed, known.group.as_str(), known.label("store")), (true, "worker", Some("s")));
+        assert_eq!((known.state, known.digest), (UnitState::Unknown, None));
+        for nothing in [Value::Null, json!({"image": "x"})] {
+            assert!(out_of_reach(nothing).managed, "it comes back, and serves what it served");
+        }
+        let other = out_of_reach(json!({"metadata": {"made_by": "somebody"}}));
+        assert!(!other.managed, "it is known to be none of ours");
+    }
 }

@@ -69,6 +69,8 @@ async fn an_update_replaces_image_and_labels_and_refuses_a_stale_version() {
 
         let mut changed = spec(&two);
         changed.config["env"]["LOG_LEVEL"] = json!("debug");
+        // Also what is left out of the team's own metadata, or a way back could not be exact (P5).
+        changed.config["metadata"] = json!({"tier": "gold"});
         let update = UnitCall::Update {
             unit: unit.id.clone(),
             expect: unit.version.clone(),
