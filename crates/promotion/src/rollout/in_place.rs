@@ -83,7 +83,10 @@ pub(super) fn look(
             }
         }
         under_way += 1;
-        let begin = if at_once && want.run == want.prove { Turn::Updating } else { Turn::Closing };
+        // What is not changed needs no draining.
+        let is_out = job.direction == Direction::Back && unit.cordoned && want.is_met(unit);
+        let at_once_too = at_once && want.run == want.prove;
+        let begin = if at_once_too || is_out { Turn::Updating } else { Turn::Closing };
         let fresh = Mark { turn: begin, since: now, tries: 0, tried_at: None };
         let mut mark = progress.marks.get(&want.unit).cloned().unwrap_or(fresh);
         let turn = UnitTurn { job, want, unit, progress, now };

@@ -248,6 +248,12 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
             }
         }
     }
+    if !sets.in_place.is_empty() {
+        let out: Vec<Incoming>;
+        (out, sets.incoming) = sets.incoming.into_iter().partition(|one| is_out(fleet, one));
+        let back = out.into_iter().filter_map(put_back);
+        sets.in_place.splice(0..0, back);
+    }
     // What serves is touched last: a unit that is out of traffic or broken costs nobody anything (P7).
     sets.in_place.sort_by_key(|want| {
         fleet.unit(&want.unit).is_some_and(|unit| !unit.cordoned && unit.state == UnitState::Started)
@@ -255,6 +261,21 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
     sets.outgoing =
         fleet.units.iter().filter(|unit| must_leave(job, unit)).map(|unit| unit.id.clone()).collect();
     sets
+}
+
+/// Whether a unit that is as it was found was only taken out of traffic. It goes back into traffic before another is
+/// taken out to be changed back (P7).
+fn is_out(fleet: &Fleet, one: &Incoming) -> bool {
+    let Who::Unit(id) = &one.who else { return false };
+    let is_idle = |unit: &Unit| unit.cordoned && unit.state == UnitState::Started;
+    one.open && one.run && fleet.unit(id).is_some_and(is_idle)
+}
+
+/// The turn of a unit that only goes back into traffic; its labels are put right at rest.
+fn put_back(one: Incoming) -> Option<Want> {
+    let Who::Unit(unit) = one.who else { return None };
+    let Incoming { spec, proof, open, run, prove, .. } = one;
+    Some(Want { unit, spec, proof, open, run, prove, labels: BTreeMap::new() })
 }
 
 /// On the way back: what this promotion made, and what it took out of the parked fleet.

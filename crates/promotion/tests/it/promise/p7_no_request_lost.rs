@@ -11,7 +11,7 @@ use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Lost, Manners, Moment, Provider, Switch, World};
 
-use crate::story::Story;
+use crate::story::{Story, shape};
 
 /// Edges with lags below `settle`; the seed shifts when the runner looks.
 async fn lost(story: Story, seed: u64, lags: [u64; 2], settle: Millis) -> Vec<Lost> {
@@ -122,5 +122,35 @@ async fn p7_no_request_is_lost_wherever_the_runner_dies() {
             let lost = asked.world.provider.lost(&World::place("production", "api"), from);
             assert!(lost.is_empty(), "{story:?}, {:?}: {:?}", switch.seen().get(&n), lost.first());
         }
+    }
+}
+
+/// Somebody aborts at any moment, also while the second machine was just taken out of traffic to be changed: it goes
+/// back into traffic before the first is changed back (P5, too).
+#[tokio::test]
+async fn p7_no_request_is_lost_whenever_somebody_aborts() {
+    for story in [Story::Promote, Story::Rolling, Story::RollingIdle, Story::BackByPerson] {
+        let start = story.asked().await;
+        let before = shape(&start.world).await;
+        let switch = start.fork().await.play_until(Moment::Never).await;
+        let mut n_put_back = 0;
+        for (n, what) in switch.seen() {
+            let asked = start.fork().await;
+            let from = asked.world.now();
+            asked.play_until(Moment::After(n)).await;
+            if asked.world.abort(&asked.handle, "not this one").await.is_err() {
+                continue;
+            }
+            // Also a lease whose number died with the runner is over by then.
+            asked.world.rescue(4).await;
+            let phase = asked.phase().await;
+            assert!(matches!(phase, Phase::Aborted | Phase::RolledBack), "{story:?}, {what}: {phase}");
+            n_put_back += u32::from(phase == Phase::RolledBack);
+            asked.world.clock.advance(Millis(5_000));
+            let lost = asked.world.provider.lost(&World::place("production", "api"), from);
+            assert!(lost.is_empty(), "{story:?}, {what}: {:?}", lost.first());
+            assert_eq!(shape(&asked.world).await, before, "{story:?}, {what}");
+        }
+        assert!(n_put_back > 10, "{story:?}: {n_put_back} of them had begun");
     }
 }
