@@ -72,6 +72,18 @@ pub(super) fn look(
             return Looked::Failed(format!("unit {} is gone", want.unit));
         };
         if !progress.marks.contains_key(&want.unit) {
+            let others = wants.iter().map(|want| &want.unit).filter(|unit| **unit != want.unit);
+            let until = progress.closes_until(others, fleet, job.target.limits.client_timeout);
+            if let Some(until) = until.filter(|until| now < *until) {
+                waits = ("a call whose answer was lost may still close another".to_owned(), Some(until));
+                under_way += 1;
+                break;
+            }
+            if let Some(id) = closed_again(wants, fleet, progress, now) {
+                waits = (format!("{id} was taken out of traffic late: it goes back first"), Some(now));
+                under_way += 1;
+                break;
+            }
             match faded(job, wants, fleet, progress, now) {
                 None => {}
                 Some((why, true)) => return Looked::Failed(why),
@@ -103,6 +115,19 @@ pub(super) fn look(
         progress.marks.insert(want.unit.clone(), mark);
     }
     if under_way == 0 { Looked::Through } else { Looked::Going { why: waits.0, wake: waits.1 } }
+}
+
+/// A unit that is through and was taken out of traffic once more, by a call that took effect late: its turn goes back to
+/// where it is opened.
+fn closed_again(wants: &[Want], fleet: &Fleet, progress: &mut Progress, now: At) -> Option<UnitId> {
+    let is_closed = |want: &&Want| {
+        let through = progress.marks.get(&want.unit).is_some_and(|mark| mark.turn == Turn::Through);
+        through && want.open && want.run && fleet.unit(&want.unit).is_some_and(|unit| unit.cordoned)
+    };
+    let id = wants.iter().find(is_closed)?.unit.clone();
+    let mark = progress.marks.get_mut(&id)?;
+    (mark.turn, mark.since) = (Turn::Opening, now);
+    Some(id)
 }
 
 /// Why no further unit may be taken out of traffic: one that is through, and must answer meanwhile, is not healthy any

@@ -337,6 +337,19 @@ impl<'a> Look<'a> {
         if self.late() {
             return Verdict::Failed(format!("{} of {} stay in traffic", open.len(), self.leavers()));
         }
+        let timeout = self.job.target.limits.client_timeout;
+        let incoming = self.incoming_units();
+        let units = incoming.iter().map(|(_, unit)| &unit.id);
+        if let Some(until) = self.progress.closes_until(units, &self.observed.fleet, timeout)
+            && self.now < until
+        {
+            let why = format!("a call whose answer was lost may still close {}", self.comers());
+            return Verdict::Going { why, wake: Some(until) };
+        }
+        if incoming.iter().any(|(one, unit)| one.open && one.run && unit.cordoned) {
+            // One took effect meanwhile.
+            return self.go(Stage::Opening);
+        }
         self.calls.extend(open.into_iter().map(|unit| UnitCall::Cordon { unit }));
         self.going()
     }

@@ -196,6 +196,23 @@ impl Progress {
         late.chain(self.lost).max().map(|lost| lost.plus(timeout))
     }
 
+    /// Until when a call whose answer was lost may still take one of `units` out of traffic: so long no other is taken out
+    /// on the strength of these (P7).
+    pub(super) fn closes_until<'u>(
+        &self,
+        units: impl Iterator<Item = &'u UnitId>,
+        fleet: &Fleet,
+        timeout: Millis,
+    ) -> Option<At> {
+        let units: BTreeSet<&UnitId> = units.collect();
+        let closes = |late: &&LateCall| {
+            matches!(late.call, UnitCall::Cordon { .. } | UnitCall::Stop { .. })
+                && late.call.unit().is_some_and(|unit| units.contains(unit))
+                && late.would_change(fleet)
+        };
+        self.late.iter().filter(closes).map(|late| late.at.plus(timeout)).max()
+    }
+
     /// The beginning of the way back from here: what may still land stays in mind.
     #[must_use]
     pub fn turned(&self, stage: Stage, now: At) -> Self {

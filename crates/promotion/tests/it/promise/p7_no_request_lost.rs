@@ -9,7 +9,7 @@ use promotion::machine::Phase;
 use promotion::model::{At, Fleet, Millis, Place, Unit};
 use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
-use promotion::testing::{Lost, Manners, Moment, Provider, Switch, World};
+use promotion::testing::{Fault, Lost, Manners, Moment, Provider, Switch, World};
 
 use crate::story::{Story, shape};
 
@@ -152,5 +152,64 @@ async fn p7_no_request_is_lost_whenever_somebody_aborts() {
             assert_eq!(shape(&asked.world).await, before, "{story:?}, {what}");
         }
         assert!(n_put_back > 10, "{story:?}: {n_put_back} of them had begun");
+    }
+}
+
+/// A call whose answer was lost may take effect when the machine is long meant to serve again: nothing else is taken out
+/// of traffic until it cannot any more.
+#[tokio::test]
+async fn p7_no_request_is_lost_where_a_call_takes_effect_late() {
+    let stories = [Story::PromoteThatFails, Story::Rolling, Story::RollingThatFails, Story::BackByPerson];
+    let mut losses = Vec::new();
+    for story in stories {
+        let start = story.asked().await;
+        let whole = start.fork().await;
+        let first = whole.world.provider.asked();
+        whole.play(&whole.world.engine()).await.unwrap();
+        let provider = &whole.world.provider;
+        let is_close =
+            |n: &u64| matches!(provider.asked_for(*n), Some(UnitCall::Cordon { .. } | UnitCall::Stop { .. }));
+        for n in (first..provider.asked()).filter(is_close) {
+            for late in [500, 1_500, 3_000, 4_900] {
+                let asked = start.fork().await;
+                let from = asked.world.now();
+                asked.world.provider.fail(n, Fault::Late(Millis(late)));
+                asked.play(&asked.world.engine()).await.unwrap();
+                assert_eq!(asked.phase().await, story.end(), "{story:?}, call {n}");
+                asked.world.clock.advance(Millis(5_000));
+                let lost = asked.world.provider.lost(&World::place("production", "api"), from);
+                if let Some(lost) = lost.first() {
+                    let call = provider.asked_for(n).map(|call| call.title()).unwrap_or_default();
+                    losses.push(format!("{story:?}: {call} {late} ms late: {lost:?}"));
+                }
+            }
+        }
+    }
+    assert!(losses.is_empty(), "{losses:#?}");
+}
+
+/// The same where the way back begins before the call has taken effect.
+#[tokio::test]
+async fn p7_no_request_is_lost_where_a_call_takes_effect_on_the_way_back() {
+    let start = Story::Promote.asked().await;
+    let whole = start.fork().await;
+    let first = whole.world.provider.asked();
+    whole.play(&whole.world.engine()).await.unwrap();
+    let provider = &whole.world.provider;
+    let is_cordon = |n: u64| matches!(provider.asked_for(n), Some(UnitCall::Cordon { .. }));
+    let two = (first..provider.asked()).find(|n| is_cordon(*n) && is_cordon(n + 1)).expect("two are closed");
+    for time in [900, 1_900, 2_900, 3_900, 4_900] {
+        let asked = start.fork().await;
+        let from = asked.world.now();
+        for late in [two, two + 1] {
+            asked.world.provider.fail(late, Fault::Late(Millis(time)));
+        }
+        // They are sent again, and refused.
+        asked.world.provider.fail(two + 2, Fault::Refused);
+        asked.play(&asked.world.engine()).await.unwrap();
+        assert_eq!(asked.phase().await, Phase::RolledBack, "{time}");
+        asked.world.clock.advance(Millis(5_000));
+        let lost = asked.world.provider.lost(&World::place("production", "api"), from);
+        assert!(lost.is_empty(), "{time} ms late: {:?}", lost.first());
     }
 }
