@@ -350,6 +350,13 @@ impl<'a> Look<'a> {
             // One took effect meanwhile.
             return self.go(Stage::Opening);
         }
+        if incoming.len() < self.sets.incoming.len() {
+            return self.go(Stage::Filling);
+        }
+        if !self.progress.sick.is_empty() {
+            let why = format!("{} are not healthy any more", self.comers());
+            return Verdict::Going { why, wake: None };
+        }
         self.calls.extend(open.into_iter().map(|unit| UnitCall::Cordon { unit }));
         self.going()
     }
