@@ -28,8 +28,18 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
         let image = match (mixed.len(), running.first()) {
             (1, Some(image)) => (*image).clone(),
             (0, _) | (_, None) => {
-                return Err(Failure::refused(format!("`{}` has no machines to adopt", place.name))
-                    .with_hint(format!("promote start --to {} --bootstrap", args.env)));
+                let refused = Failure::refused(format!("`{}` has no machines to adopt", place.name));
+                let others = fleet.units.iter().filter(|unit| !unit.managed).count();
+                let refused = match others {
+                    0 => refused,
+                    n => refused.with_why(format!(
+                        "{n} machines there are none of `fly deploy`'s (metadata fly_platform_version = \"v2\" is \
+                         missing) and stay as they are; while they serve, suites may meet them instead of a release"
+                    )),
+                };
+                return Err(refused.with_hint(
+                    run.paste(format!("promote deploy --env {} --image REF --bootstrap", args.env)),
+                ));
             }
             (n, _) => {
                 let list: Vec<_> = mixed.iter().map(|digest| digest.short().to_owned()).collect();

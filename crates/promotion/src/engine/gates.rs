@@ -173,7 +173,7 @@ impl Session<'_> {
                 Gate::Open(format!("closed, {failures} failures in its window"))
             }
             BreakerState::Open { why } => Gate::Closed(format!(
-                "{why}; look, then `promote breaker reset --env {}`",
+                "{why}; look, then `promote breaker reset --env {} --reason R`",
                 self.environment.name
             )),
         }
@@ -242,7 +242,10 @@ impl Session<'_> {
                 if let Some(refused) = refused {
                     why = format!("{why} ({refused})");
                 }
-                return Ok(Gate::Closed(format!("{why}; run `promote deploy --env {}`", rule.from)));
+                return Ok(Gate::Closed(format!(
+                    "{why}; run `promote deploy --env {} --image REF`",
+                    rule.from
+                )));
             }
         }
         Ok(Gate::Open(format!("{} suites attested by `{}`", rule.suites.len(), rule.from)))

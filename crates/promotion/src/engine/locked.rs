@@ -337,7 +337,7 @@ pub(super) fn foreign(component: &ComponentTarget, fleet: &Fleet, stamp: &Stamp)
     let (gate, why) = if let Some((unit, store)) = marked(label::STORE, stamp.store.as_str()) {
         let ours = &stamp.store;
         let why = format!(
-            "{unit} is marked by store {store}, and this is store {ours}: use that store, or move it with `promote migrate-store`"
+            "{unit} is marked by store {store}, and this is store {ours}: go on with that store (--store, or [store] in the project file)"
         );
         ("store", why)
     } else {
