@@ -37,9 +37,9 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
                          missing) and stay as they are; while they serve, suites may meet them instead of a release"
                     )),
                 };
-                return Err(refused.with_hint(
-                    run.paste(format!("promote deploy --env {} --image REF --bootstrap", args.env)),
-                ));
+                return Err(
+                    refused.with_hint(format!("promote deploy --env {} --image REF --bootstrap", args.env))
+                );
             }
             (n, _) => {
                 let list: Vec<_> = mixed.iter().map(|digest| digest.short().to_owned()).collect();

@@ -32,7 +32,7 @@ async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit,
     let approval = wired.engine.decide(&view.name, claim).await.map_err(|error| {
         let failure = find::engine_failure(error);
         if view.promotions[&id].state.phase.is_final() {
-            return failure.with_hint(run.paste(format!("promote show {id}")));
+            return failure.with_hint(format!("promote show {id}"));
         }
         failure.with_hint(format!(
             "another person decides, who is allowed to; who asked may withdraw it: {}",

@@ -87,12 +87,12 @@ pub(crate) async fn plan(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     }
     let ask = ask(&wired, &args, &keys::looker(run.context, &args.who, &wired)?).await?;
     preflight::look(&wired, &ask).await?;
-    is_expected(run, &wired, &args, &ask).await?;
+    is_expected(&wired, &args, &ask).await?;
     show_plan(run, &wired, ask).await
 }
 
 /// `--plan HASH`: whether the plan is the one that was looked at.
-async fn is_expected(run: &Run<'_>, wired: &Wired, args: &Start, ask: &Ask) -> Result<(), Failure> {
+async fn is_expected(wired: &Wired, args: &Start, ask: &Ask) -> Result<(), Failure> {
     let Some(hash) = &args.plan else { return Ok(()) };
     let planned = wired.engine.plan(ask.clone()).await.map_err(find::engine_failure)?;
     if planned.plan.hash.answers_to(hash) {
@@ -100,7 +100,7 @@ async fn is_expected(run: &Run<'_>, wired: &Wired, args: &Start, ask: &Ask) -> R
     }
     Err(Failure::refused(format!("the plan is {} and not {hash}", planned.plan.hash))
         .with_why("what runs, the configuration or the rules changed since you looked")
-        .with_hint(run.paste(format!("promote plan --to {}", args.to))))
+        .with_hint(format!("promote plan --to {}", args.to)))
 }
 
 fn explain(run: &Run<'_>, wired: &Wired) -> Result<Exit, Failure> {
@@ -169,7 +169,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     let who = if args.dry_run { keys::looker } else { keys::asker };
     let ask = ask(&wired, &args, &who(run.context, &args.who, &wired)?).await?;
     preflight::look(&wired, &ask).await?;
-    is_expected(run, &wired, &args, &ask).await?;
+    is_expected(&wired, &args, &ask).await?;
     if args.dry_run {
         return show_plan(run, &wired, ask).await;
     }

@@ -46,6 +46,12 @@ async fn looking_at_a_plan_changes_nothing() {
             "000000000000",
             "help: promote plan --to production",
         ]);
+        // What was given goes along in what is to be typed next, once.
+        let project = stage.path("understudy.toml").display().to_string();
+        let stale = ["plan", "--to", "production", "--plan", "000000000000", "--project", &project];
+        let help = format!("help: promote plan --to production --project {project}\n");
+        let said = stage.run(&stale).await.exits(3).says(&[&help]);
+        assert_eq!(said.err.matches("--project").count(), 1, "{}", said.err);
 
         assert_eq!(records(&stage).await, journal);
         let lines = stage.audit_lines().split_off(audit);

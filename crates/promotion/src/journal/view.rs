@@ -43,8 +43,6 @@ pub struct PromotionView {
     pub at: At,
     /// Its first record.
     pub first: u64,
-    /// A person's rollback that put everything back, and then failed its verification: it stays where it went.
-    pub stayed: bool,
 }
 
 /// The breaker over an environment's promotions.
@@ -109,7 +107,6 @@ impl EnvironmentView {
                     outbox: Vec::new(),
                     at: record.at,
                     first: record.seq,
-                    stayed: false,
                 };
                 if self.promotions.insert(id.clone(), view).is_some() {
                     return Err(format!("promotion {id} was requested twice"));
@@ -157,7 +154,8 @@ impl EnvironmentView {
     /// The promotions whose releases run, or would run again, oldest first: the last one is what runs now.
     pub fn standing(&self) -> Vec<&PromotionView> {
         let mut stack: Vec<&PromotionView> = Vec::new();
-        for view in self.ended().filter(|view| view.stayed || view.state.phase == Phase::Succeeded) {
+        let stands = |view: &&PromotionView| view.state.facts.stays || view.state.phase == Phase::Succeeded;
+        for view in self.ended().filter(stands) {
             match &view.state.facts.request.kind {
                 Kind::Rollback { of } => {
                     if let Some(n) = stack.iter().position(|view| view.id() == of) {
@@ -265,8 +263,6 @@ impl PromotionView {
                 if step.next.phase != self.state.phase {
                     self.at = record.at;
                 }
-                self.stayed = *phase == Phase::RollbackFailed
-                    && matches!(self.state.phase, Phase::Verifying | Phase::Soaking);
                 self.state = step.next;
                 for (n, effect) in (0..).zip(effects) {
                     self.outbox.push(OutboxItem { seq: record.seq, n, effect: *effect });

@@ -34,6 +34,9 @@ pub struct Facts {
     /// Who ended it before it was done. Aborted is not failed: it says nothing about the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aborted_by: Option<Person>,
+    /// A person's rollback that put everything back, and then failed its verification: it stays where it went.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays: bool,
     /// Why the last try could not be judged; emptied when one could.
     pub stalled: Option<String>,
     /// The promotion that replaced this one.
@@ -69,6 +72,7 @@ impl State {
                 attestations: Vec::new(),
                 failure: None,
                 aborted_by: None,
+                stays: false,
                 stalled: None,
                 superseded_by: None,
             },
@@ -153,9 +157,11 @@ impl State {
     /// Takes in what `event` says and enters `phase`.
     pub(super) fn enter(&mut self, phase: Phase, at: At, event: &Event) {
         let moved = phase != self.phase;
-        let stays = phase == Phase::RollbackFailed && self.phase != Phase::RollingBack;
         self.learn(event, at);
-        if stays && let Some(failure) = &mut self.facts.failure {
+        self.facts.stays = phase == Phase::RollbackFailed && self.phase != Phase::RollingBack;
+        if self.facts.stays
+            && let Some(failure) = &mut self.facts.failure
+        {
             let request = &self.facts.request;
             let stays = format!("; `{}` stays on {}", request.environment, request.release.version);
             failure.why.push_str(&stays);

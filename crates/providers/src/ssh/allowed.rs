@@ -56,11 +56,6 @@ impl AllowedSigners {
         self.keys.iter().any(|(key, _)| super::person(key) == *who)
     }
 
-    /// Whether nobody is listed.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Whether `key` may sign in `namespace`. A line without namespaces is for what people say: requests and approvals.
     pub fn allows(&self, key: &PublicKey, namespace: &str) -> bool {
         self.keys.iter().any(|(allowed, namespaces)| {

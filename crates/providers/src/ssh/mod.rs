@@ -35,16 +35,6 @@ fn signer(
     text: &str,
     signature: &str,
 ) -> Result<Person, PortError> {
-    let (key, who) = signed(namespace, text, signature)?;
-    if allowed.allows(&key, namespace) {
-        Ok(who)
-    } else {
-        Err(PortError::refused(format!("{who} is not in the allowed signers for namespace `{namespace}`")))
-    }
-}
-
-/// Whose signature over `text` in `namespace` it is, allowed or not.
-fn signed(namespace: &str, text: &str, signature: &str) -> Result<(PublicKey, Person), PortError> {
     let signature = SshSig::from_pem(signature.as_bytes())
         .map_err(|error| PortError::refused(format!("this is no SSH signature: {error}")))?;
     let key = PublicKey::from(signature.public_key().clone());
@@ -52,7 +42,11 @@ fn signed(namespace: &str, text: &str, signature: &str) -> Result<(PublicKey, Pe
     key.verify(namespace, text.as_bytes(), &signature).map_err(|_| {
         PortError::refused(format!("the signature by {who} is not over this text in namespace `{namespace}`"))
     })?;
-    Ok((key, who))
+    if allowed.allows(&key, namespace) {
+        Ok(who)
+    } else {
+        Err(PortError::refused(format!("{who} is not in the allowed signers for namespace `{namespace}`")))
+    }
 }
 
 /// What a key file is good for by itself.
