@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Stage, ended, within};
+use crate::support::{PRODUCTION, Project, Stage, ended, within};
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -76,10 +76,16 @@ async fn shapes(stage: &Stage, id: &str) {
         "verb",
         "release",
         "digests",
+        "apps",
         "plan",
         "why",
     ];
     assert_eq!(keys(last), expected.into_iter().collect());
+    // Environment, app, digest and commit stand in every record.
+    let serving = stage.serving().await;
+    assert_eq!(last["apps"], json!({"api": PRODUCTION}));
+    assert_eq!(BTreeSet::from([last["digests"]["api"].as_str().unwrap().to_owned()]), serving);
+    assert_eq!(last["commitSha"], json!("110".repeat(14)[..40]));
     assert_eq!((&last["status"], &last["environment"]), (&json!("deployed"), &json!("production")));
 
     let table = stage.run(&["status"]).await.exits(0).out;

@@ -4,6 +4,7 @@
 
 mod bad_days;
 mod bad_input;
+mod environments;
 mod fencing;
 mod help;
 mod laptop;

@@ -312,6 +312,8 @@ impl PromotionView {
             phase if phase.is_final() => DeploymentStatus::Failed,
             _ => DeploymentStatus::Pending,
         };
+        let components = facts.plan.iter().flat_map(|plan| &plan.target.components);
+        let apps = components.map(|target| (target.place.component.clone(), target.place.name.clone()));
         DeploymentInfo {
             id: facts.request.id.clone(),
             environment: facts.request.environment.clone(),
@@ -323,6 +325,7 @@ impl PromotionView {
             verb: facts.request.kind.verb().to_owned(),
             release: facts.request.release.id(),
             digests: facts.request.release.components.clone(),
+            apps: apps.collect(),
             plan: facts.plan.as_ref().map(|plan| plan.hash.clone()),
             why: facts.failure.as_ref().map(|failure| failure.why.clone()),
         }

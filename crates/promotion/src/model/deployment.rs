@@ -48,6 +48,8 @@ pub struct DeploymentInfo {
     pub release: Hash,
     /// Component → content.
     pub digests: BTreeMap<ComponentName, Digest>,
+    /// Component → what the provider calls it: an app, a site. Empty where no plan was made.
+    pub apps: BTreeMap<ComponentName, String>,
     /// The plan's hash.
     pub plan: Option<Hash>,
     /// Why it ended as it did, when not well.
