@@ -90,6 +90,10 @@ async fn an_api_that_does_not_answer_is_unavailable() {
         assert!(error["hint"].as_str().unwrap().starts_with("try again"), "{told}");
         assert!(!error["why"].as_array().unwrap().is_empty(), "{told}");
         assert_eq!(told["error"]["name"], "unavailable");
+        // One place that answers is worth a tick; none is told at once instead of ticking over nothing.
+        stage.run(&["tick"]).await.exits(0);
+        stage.edit(&format!("api = \"{api}\""), "api = \"http://127.0.0.1:1\"");
+        stage.run(&["tick"]).await.exits(8).says(&["cannot be looked at", "help: try again"]);
         stage.end().await;
     })
     .await;
@@ -108,6 +112,11 @@ async fn who_asks_and_what_for_must_be_known() {
             .exits(2)
             .says(&["keys/nobody"]);
         stage.run(&["start", "--to", "prod", "--key", &key]).await.exits(2).says(&["no environment `prod`"]);
+        stage.run(&["breaker", "--env", "prod"]).await.exits(2).says(&["no environment `prod`"]);
+        // A directory with something in it is nobody's stage.
+        let dir = stage.path("keys").display().to_string();
+        stage.run(&["demo", "--dir", &dir]).await.exits(2).says(&["is not empty", "it holds"]);
+        assert!(stage.path("keys/lead").exists(), "and what is in it stays");
         let nothing = stage.run(&["start", "--to", "production", "--key", &key]).await.exits(3);
         nothing.says(&["nothing runs in `staging`", "help: promote deploy --env staging"]);
         let direct = ["deploy", "--env", "production", "--key", &key, "--image", "registry.fly.io/x:1"];
