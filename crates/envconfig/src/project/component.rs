@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{environment::RESERVED, scalars};
 use crate::{
-    Code, ComponentName, Period, ProjectPath, Resolved,
+    Code, ComponentName, Period, ProjectPath, Resolved, VariableName,
     reading::{Section, Value},
     text_value::word_value,
 };
@@ -30,6 +30,8 @@ pub enum Component {
         config: Resolved<ProjectPath>,
         /// How a process group without checks proves that it is healthy.
         healthy: Option<Resolved<HealthProof>>,
+        /// The secrets without which no release is put anywhere, by name.
+        required_secrets: Resolved<Vec<VariableName>>,
     },
     /// A static bundle.
     Static {
@@ -127,8 +129,17 @@ fn component(value: &Value<'_>) -> Option<Component> {
     let component = match kind {
         ComponentKind::Fly => {
             let healthy = section.get("healthy").and_then(|healthy| health_proof(&healthy));
+            let required_secrets = match section.get("secrets") {
+                Some(secrets) => required_secrets(&secrets),
+                None => Some(Resolved::default_of(Vec::new(), "no secret is asked for")),
+            };
             let config = section.require("config", "it names production's fly.toml");
-            config.and_then(|path| path.resolved()).map(|config| Component::Fly { config, healthy })
+            let config = config.and_then(|path| path.resolved());
+            config.zip(required_secrets).map(|(config, required_secrets)| Component::Fly {
+                config,
+                healthy,
+                required_secrets,
+            })
         }
         ComponentKind::Static => {
             let dir = section.require("dir", "it names the directory of the built files");
@@ -154,4 +165,29 @@ fn health_proof(value: &Value<'_>) -> Option<Resolved<HealthProof>> {
     let started = section.require("started-for", "it says how long a machine must have been started");
     section.finish();
     Some(scalars::period(&started?)?.map(HealthProof::StartedFor))
+}
+
+/// `secrets = { required = […] }`: names alone, each once. What is no name may be a value by mistake and is never quoted.
+fn required_secrets(value: &Value<'_>) -> Option<Resolved<Vec<VariableName>>> {
+    let section = value.section()?;
+    let required = section.require("required", "it lists the names of the secrets that must be set");
+    section.finish();
+    let required = required?;
+    let mut names: Vec<VariableName> = Vec::new();
+    for item in required.list()? {
+        let Some(name) = item.text().and_then(|text| text.parse::<VariableName>().ok()) else {
+            item.sink.hide_all(item.node);
+            let what = format!("`{}` is not a secret's name", item.path);
+            let why = "only names belong here, such as `DATABASE_URL`; values are set with `fly secrets set`";
+            item.error(Code::Malformed, what, why, None);
+            continue;
+        };
+        if names.contains(&name) {
+            let what = format!("the secret `{name}` is listed twice");
+            item.error(Code::Malformed, what, "once is enough", None);
+        } else {
+            names.push(name);
+        }
+    }
+    Some(required.found(names))
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use super::{Project, environment::Environment, policy::PromotionPolicy};
+use super::{Project, component::Component, environment::Environment, policy::PromotionPolicy};
 use crate::{Resolved, Source};
 
 /// One value in force.
@@ -27,6 +27,11 @@ pub(super) fn explain(project: &Project) -> Vec<Explained> {
     if let Some(store) = &project.store {
         let (value, source) = (store.url.to_string(), store.source.clone());
         rows.push(Explained { key: "store.url".to_owned(), value, source });
+    }
+    for (name, component) in &project.components {
+        if let Component::Fly { required_secrets, .. } = component {
+            rows.push(row(&format!("components.{name}.secrets.required"), &list(required_secrets)));
+        }
     }
     for (name, suite) in &project.suites {
         rows.push(row(&format!("suites.{name}.file"), &suite.file));

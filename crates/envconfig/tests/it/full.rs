@@ -79,7 +79,10 @@ fn the_smallest_file_promotes_from_staging_to_production() {
     assert_eq!(staging.lifecycle.value, Lifecycle::Persistent);
     assert_eq!(production.fly.token.value.to_string(), "env:FLY_TOKEN_PRODUCTION");
     assert_eq!(staging.fly.token.value.to_string(), "env:FLY_TOKEN_STAGING");
-    let Component::Fly { config, healthy: None } = project.component("api").unwrap() else { panic!("kind") };
+    let Component::Fly { config, healthy: None, required_secrets } = project.component("api").unwrap() else {
+        panic!("kind")
+    };
+    assert!(required_secrets.value.is_empty() && required_secrets.is_default());
     assert_eq!(config.value.as_str(), "fly.toml");
     assert_eq!(project.paths().len(), 1);
     let policy = project.policy("staging", "production").unwrap();
@@ -210,6 +213,31 @@ fn defaults_are_explained_with_their_source() {
     assert_eq!(row("environments.staging.fly.token").value, "env:FLY_TOKEN_STAGING");
     let strategies = read(SMALLEST).explain_defaults();
     assert!(strategies.iter().any(|row| row.key.contains("volumes") && row.value == "rolling"));
+}
+
+/// Names alone: nobody needs a value to say which secrets an app cannot do without.
+#[test]
+fn required_secrets_are_read_with_their_place() {
+    let text = SMALLEST.replace(
+        "[environments.production]",
+        "secrets = { required = [\"DATABASE_URL\", \"API_KEY\"] }\n[environments.production]",
+    );
+    let project = read(&text);
+    let Component::Fly { required_secrets, .. } = project.component("api").unwrap() else { panic!("kind") };
+    let names: Vec<&str> = required_secrets.value.iter().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["DATABASE_URL", "API_KEY"]);
+    let rows = project.explain_defaults();
+    let row = rows.iter().find(|row| row.key == "components.api.secrets.required").unwrap();
+    assert_eq!(
+        (row.value.as_str(), &row.source),
+        (r#"["DATABASE_URL", "API_KEY"]"#, &Source::File { line: 4, column: 24 })
+    );
+    let rows = read(SMALLEST).explain_defaults();
+    let row = rows.iter().find(|row| row.key == "components.api.secrets.required").unwrap();
+    assert_eq!(
+        (row.value.as_str(), row.source.to_string().as_str()),
+        ("[]", "default: no secret is asked for")
+    );
 }
 
 #[test]

@@ -389,3 +389,32 @@ fn no_message_repeats_a_secret() {
         }
     }
 }
+
+/// What stands in `[components.NAME] secrets`, and what is said of it, with line and column.
+#[test]
+fn a_wrong_list_of_secrets_is_told_and_never_quoted() {
+    let table: &[(&str, Code, (u32, u32), &str)] = &[
+        ("secrets = { requird = [] }", Code::Missing, (3, 11), "has no `required`"),
+        ("secrets = { required = [], extra = 1 }", Code::UnknownKey, (3, 28), "unknown key `extra`"),
+        ("secrets = [\"A\"]", Code::WrongType, (3, 11), "expected a table"),
+        ("secrets = { required = \"A\" }", Code::WrongType, (3, 24), "expected a list"),
+        ("secrets = { required = [\"A\", \"A\"] }", Code::Malformed, (3, 30), "`A` is listed twice"),
+        ("secrets = { required = [\"A=hunter2\"] }", Code::Malformed, (3, 25), "only names belong here"),
+    ];
+    for (line, code, at, part) in table {
+        let text = format!("{BASE}{ENVIRONMENTS}").replacen(
+            "[components.web]",
+            &format!("{line}\n[components.web]"),
+            1,
+        );
+        let list = all(&text);
+        let first =
+            list.iter().find(|problem| problem.code == *code).unwrap_or_else(|| panic!("{line}: {list:#?}"));
+        assert_eq!((first.line, first.column), *at, "{line}: {first}");
+        let said = first.to_string();
+        assert!(said.contains(part) && !said.contains("hunter2"), "{line}: {said}");
+    }
+    let dir = format!("{BASE}{ENVIRONMENTS}")
+        .replace("dir = \"dist\"", "dir = \"dist\"\nsecrets = { required = [] }");
+    assert_eq!(only(&dir).code, Code::UnknownKey, "only a Fly app has secrets");
+}
