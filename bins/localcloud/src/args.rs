@@ -91,8 +91,10 @@ pub(crate) struct UpArgs {
 
     /// A token and its organisation, instead of a random one for the organisation `personal`; repeat for more
     ///
-    /// Every process of this machine can read the command line: do not use a token that is worth something elsewhere.
-    #[arg(long = "token", value_name = "TOKEN=ORG", num_args = 1..)]
+    /// With `:pull`, `:push` or `:deploy` behind the organisation it may only do that, with `/APP` only for one app:
+    /// `a=acme`, `b=acme:pull`, `c=acme:push/web`. Every process of this machine can read the command line: do not use a
+    /// token that is worth something elsewhere.
+    #[arg(long = "token", value_name = "TOKEN=ORG[:RIGHT[/APP]]", num_args = 1..)]
     pub(crate) tokens: Vec<String>,
 
     /// Never answer 429 (by default the documented limits hold)

@@ -9,24 +9,53 @@ use std::{
 
 use clikit::{Exit, Failure, FailureExt as _};
 use flyclient::Token;
+use localcloud::{Right, Scope};
 
 use crate::place::Place;
 
 /// Whose apps are made when nobody says.
 pub(crate) const OWN_ORG: &str = "personal";
 
-/// A token and its organisation. Not printable.
+/// A token, its organisation and what it is for. Not printable.
 pub(crate) struct Given {
     pub(crate) token: String,
     pub(crate) org: String,
+    /// None may do everything.
+    pub(crate) scope: Option<Scope>,
 }
 
-/// Reads `TOKEN=ORG`. The last `=` divides, since a token may end in some. The text is never repeated.
+/// Reads `TOKEN=ORG`, `TOKEN=ORG:RIGHT` or `TOKEN=ORG:RIGHT/APP`. The last `=` divides, since a token may end in some.
+/// The text is never repeated.
 pub(crate) fn parse(text: &str) -> Result<Given, Failure> {
     let wrong = |why: &str| {
-        Err(Failure::usage("--token: this is no TOKEN=ORG").with_why(why).with_hint("--token s3cret=acme"))
+        Err(Failure::usage("--token: this is no TOKEN=ORG[:RIGHT[/APP]]")
+            .with_why(why)
+            .with_hint("--token s3cret=acme, --token other=acme:pull"))
     };
-    let Some((token, org)) = text.rsplit_once('=') else { return wrong("it has no `=`") };
+    let Some((token, rest)) = text.rsplit_once('=') else { return wrong("it has no `=`") };
+    let (org, scope) = match rest.split_once(':') {
+        Some((org, scope)) => (org, Some(scope)),
+        None => (rest, None),
+    };
+    let scope = match scope
+        .map(|text| text.split_once('/').map_or((text, None), |(right, app)| (right, Some(app))))
+    {
+        None => None,
+        Some((right, app)) => {
+            let right = match right {
+                "deploy" => Right::Deploy,
+                "pull" => Right::Pull,
+                "push" => Right::Push,
+                _ => return wrong("a right is `deploy`, `pull` or `push`"),
+            };
+            let scope = Scope::new(right);
+            Some(match app {
+                None => scope,
+                Some("") => return wrong("there is no app behind the `/`"),
+                Some(app) => scope.of_app(app),
+            })
+        }
+    };
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if org.is_empty() || org.len() > 60 || !org.chars().all(is_name) {
         return wrong("an organisation has small letters, digits and hyphens");
@@ -36,7 +65,7 @@ pub(crate) fn parse(text: &str) -> Result<Given, Failure> {
             "the token is empty or has white space, a comma, or characters that no header can hold",
         );
     }
-    Ok(Given { token: token.to_owned(), org: org.to_owned() })
+    Ok(Given { token: token.to_owned(), org: org.to_owned(), scope })
 }
 
 /// 128 random bits.
@@ -64,7 +93,7 @@ pub(crate) fn own(place: &Place) -> Result<Given, Failure> {
     let text = made
         .or_exit(Exit::Unavailable, || format!("cannot keep a token in `{}`", path.display()))
         .map_err(|failure| failure.with_hint("localcloud up --dir DIR, where one can write and has room"))?;
-    Ok(Given { token: text.trim().to_owned(), org: OWN_ORG.to_owned() })
+    Ok(Given { token: text.trim().to_owned(), org: OWN_ORG.to_owned(), scope: None })
 }
 
 /// Writes a given token down for the other verbs, and says where.
@@ -104,7 +133,16 @@ mod tests {
     fn a_token_may_hold_equals_signs_and_is_never_repeated() {
         let given = parse("dG9r==acme").unwrap();
         assert_eq!((given.token.as_str(), given.org.as_str()), ("dG9r=", "acme"));
+        assert_eq!(parse("a=acme:pull").unwrap().scope, Some(Scope::new(Right::Pull)));
+        let narrow = parse("a=acme:push/web").unwrap();
+        assert_eq!(
+            (narrow.org.as_str(), narrow.scope),
+            ("acme", Some(Scope::new(Right::Push).of_app("web")))
+        );
         for bad in [
+            "hunter2=acme:read",
+            "hunter2=acme:pull/",
+            "hunter2=:pull",
             "hunter2",
             "=acme",
             "hunter2=",

@@ -26,7 +26,8 @@ use crate::{
     faults::Faults,
     limits::Limits,
     machine::{keeper, model::Machine},
-    options::{Orgs, Quirks},
+    options::Quirks,
+    orgs::Orgs,
     registry::store::Store,
     world::{self, World},
 };

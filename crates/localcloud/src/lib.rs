@@ -28,6 +28,7 @@ mod ids;
 mod limits;
 mod machine;
 mod options;
+mod orgs;
 mod query;
 mod registry;
 mod server;
@@ -35,5 +36,6 @@ mod sites;
 mod world;
 
 pub use error::StartError;
-pub use options::{EdgeLag, Options, Orgs, Quirks};
+pub use options::{EdgeLag, Options, Quirks};
+pub use orgs::{Orgs, Right, Scope};
 pub use server::{Handle, Localcloud};

@@ -1,8 +1,6 @@
 //! What a stand-in is started with.
 
 use std::{
-    collections::BTreeMap,
-    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -10,7 +8,7 @@ use std::{
 
 use cell::runtime::Runtime;
 
-use crate::faults::Fault;
+use crate::{faults::Fault, orgs::Orgs};
 
 /// How long an edge takes to learn of a change, drawn per change and per edge from this range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,53 +22,6 @@ pub struct EdgeLag {
 impl Default for EdgeLag {
     fn default() -> Self {
         Self { min_ms: 100, max_ms: 800 }
-    }
-}
-
-/// Which organisation a token belongs to. An organisation may have many tokens. Prints no token.
-#[derive(Clone, Default)]
-pub struct Orgs(BTreeMap<String, String>);
-
-impl Orgs {
-    /// One organisation with one token.
-    pub fn one(token: impl Into<String>, org: impl Into<String>) -> Self {
-        Self::default().with(token, org)
-    }
-
-    /// Adds a token.
-    #[must_use]
-    pub fn with(mut self, token: impl Into<String>, org: impl Into<String>) -> Self {
-        self.0.insert(token.into(), org.into());
-        self
-    }
-
-    /// The organisation of a presented credential: scheme prefixes (`Bearer `, `FlyV1 `) are removed repeatedly,
-    /// and of a comma list the first known token counts.
-    pub fn of(&self, credential: &str) -> Option<&str> {
-        let mut rest = credential.trim();
-        while let Some((scheme, tail)) = rest.split_once(' ') {
-            if !scheme.eq_ignore_ascii_case("bearer") && !scheme.eq_ignore_ascii_case("flyv1") {
-                break;
-            }
-            rest = tail.trim_start();
-        }
-        rest.split(',').find_map(|t| self.0.get(t.trim())).map(String::as_str)
-    }
-
-    /// Whether an organisation of this name exists.
-    pub fn contains(&self, org: &str) -> bool {
-        self.0.values().any(|o| o == org)
-    }
-
-    /// Whether there is no token at all.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Orgs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.values()).finish()
     }
 }
 
@@ -152,20 +103,5 @@ impl Options {
             faults: Vec::new(),
             quirks: Quirks::default(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_lose_their_schemes_and_never_print() {
-        let orgs = Orgs::one("tok-a", "acme");
-        for text in ["tok-a", "Bearer tok-a", "FlyV1 tok-a", "Bearer FlyV1 other,tok-a"] {
-            assert_eq!(orgs.of(text), Some("acme"), "{text}");
-        }
-        assert_eq!(orgs.of("Bearer nope"), None);
-        assert!(!format!("{orgs:?}").contains("tok-a"));
     }
 }

@@ -64,13 +64,17 @@ pub(crate) fn choose(want: Option<RuntimeKind>) -> Result<Arc<dyn Runtime>, Fail
 
 fn orgs(given: &[Given]) -> Result<Orgs, Failure> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    for Given { token, org } in given {
+    for Given { token, org, .. } in given {
         if seen.insert(token, org).is_some_and(|other| other != org) {
             return Err(Failure::usage("--token: one token is given for two organisations")
                 .with_why("it would not be known whose apps it may touch"));
         }
     }
-    Ok(given.iter().fold(Orgs::default(), |orgs, given| orgs.with(&given.token, &given.org)))
+    let add = |orgs: Orgs, given: &Given| match &given.scope {
+        None => orgs.with(&given.token, &given.org),
+        Some(scope) => orgs.with_scoped(&given.token, &given.org, scope.clone()),
+    };
+    Ok(given.iter().fold(Orgs::default(), add))
 }
 
 async fn serve(
@@ -109,17 +113,19 @@ async fn serve(
     told.map(|_| Exit::Done)
 }
 
-/// The last of an organisation's tokens is the one that the other verbs use.
+/// The last of an organisation's tokens that may do everything is the one that the other verbs use.
 fn record(place: &Place, server: &Handle, given: &[Given]) -> Result<Record, Failure> {
     let mut tokens = BTreeMap::new();
-    for given in given {
+    let mut whole = given.iter().filter(|given| given.scope.is_none()).peekable();
+    let first = whole.peek().map_or_else(|| tokens::OWN_ORG.to_owned(), |given| given.org.clone());
+    for given in whole {
         tokens.insert(given.org.clone(), tokens::keep(place, given)?);
     }
     Ok(Record {
         api: server.api_url().to_owned(),
         registry: server.registry_host().to_owned(),
         pid: std::process::id(),
-        org: given.first().map_or_else(|| tokens::OWN_ORG.to_owned(), |given| given.org.clone()),
+        org: first,
         tokens,
         edge_urls: server.edge_urls(),
     })

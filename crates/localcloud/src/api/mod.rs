@@ -212,7 +212,7 @@ async fn admit(cloud: &Cloud, request: Request<Incoming>) -> Result<Call, ApiErr
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, why)
         }
     })?;
-    let org = authenticate(cloud, route.action, &parts.headers)?;
+    let org = authenticate(cloud, &route, &parts.headers)?;
     authorise(cloud, &route, &org)?;
     let body = Limited::new(body, LARGEST).collect().await;
     let body = body.map_err(|e| ApiError::bad(format!("the body cannot be read: {e}")))?.to_bytes();
@@ -229,15 +229,18 @@ async fn admit(cloud: &Cloud, request: Request<Incoming>) -> Result<Call, ApiErr
     })
 }
 
-fn authenticate(cloud: &Cloud, action: Action, headers: &HeaderMap) -> Result<String, ApiError> {
-    if matches!(action, Action::Info | Action::RegionList) {
+fn authenticate(cloud: &Cloud, route: &Route, headers: &HeaderMap) -> Result<String, ApiError> {
+    if matches!(route.action, Action::Info | Action::RegionList) {
         return Ok(String::new());
     }
     let credential = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let org = cloud.orgs.of(credential).map(String::from);
-    org.ok_or_else(|| {
+    let (org, scope) = cloud.orgs.grant(credential).ok_or_else(|| {
         ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized: the token is missing or unknown")
-    })
+    })?;
+    if scope.deploys(route.app.as_deref()) || route.action.is_control() {
+        return Ok(org.to_owned());
+    }
+    Err(ApiError::new(StatusCode::FORBIDDEN, "unauthorized: the token may not deploy here"))
 }
 
 /// An app of another organisation is 403, one that does not exist 404.
@@ -360,6 +363,7 @@ async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         Action::FaultList => own::faults(cloud),
         Action::FaultReplace => own::replace_faults(cloud, call),
         Action::FaultAdd => own::add_fault(cloud, call),
+        Action::RegistryPrune => own::prune(cloud, call),
         Action::MachineLog => own::log(cloud, call),
         Action::SiteList => sites::list(cloud, call),
         Action::SiteGet => sites::get(cloud, call),

@@ -101,6 +101,22 @@ pub(super) fn add_fault(cloud: &Cloud, call: &Call) -> Handled {
     faults(cloud)
 }
 
+/// POST `/localcloud/v1/registry/prune`: what retention does: takes every manifest of the caller's repositories that no
+/// tag names, nor an index that a tag names. Whether a machine runs it does not matter: Fly promises nothing.
+pub(super) fn prune(cloud: &Cloud, call: &Call) -> Handled {
+    let owned = |repository: &String| {
+        let first = repository.split('/').next().unwrap_or_default();
+        let owner = cloud.lock().org_of(first).map(String::from).or_else(|| cloud.store.owner(repository));
+        owner.as_deref() == Some(&call.org)
+    };
+    let mut pruned = Vec::new();
+    for repository in cloud.store.repositories().into_iter().filter(owned) {
+        let taken = cloud.store.prune(&repository).map_err(|e| ApiError::disk(&e))?;
+        pruned.extend(taken.iter().map(|digest| format!("{}/{repository}@{digest}", cloud.registry_host)));
+    }
+    Ok(Reply::ok(json!({"pruned": pruned})))
+}
+
 /// GET `/localcloud/v1/apps/{app}/machines/{id}/log`: what the program wrote, as text.
 pub(super) fn log(cloud: &Cloud, call: &Call) -> Handled {
     let machine = call.machine(cloud)?;

@@ -61,6 +61,7 @@ actions! {
     FaultList "fault-list" GET "localcloud/v1/faults";
     FaultReplace "fault-replace" PUT "localcloud/v1/faults";
     FaultAdd "fault-add" POST "localcloud/v1/faults";
+    RegistryPrune "registry-prune" POST "localcloud/v1/registry/prune";
     MachineLog "machine-log" GET "localcloud/v1/apps/{app}/machines/{id}/log";
     SiteList "site-list" GET "localcloud/v1/sites";
     SiteGet "site-get" GET "localcloud/v1/sites/{site}";

@@ -21,6 +21,7 @@ use crate::{
     cloud::Cloud,
     http_io::{self, Body, Cut},
     ids,
+    orgs::Scope,
     query::Query,
 };
 
@@ -86,13 +87,14 @@ pub(crate) async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Re
     let (at_us, since, id) = (clock::now_us(), Instant::now(), ids::ulid());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let place = Place::parse(&path);
-    let org = org_of(cloud, request.headers());
-    let mut answer = match (&place, &org) {
+    let asker = asker(cloud, request.headers());
+    let org = asker.as_ref().map(|asker| asker.org.clone());
+    let mut answer = match (&place, &asker) {
         (_, None) => {
             Err(Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "the token is missing or unknown"))
         }
         (None, _) => Err(Refusal::not_found("UNSUPPORTED", format!("no such call: {path}"))),
-        (Some(place), Some(org)) => dispatch(cloud, org, place, request).await,
+        (Some(place), Some(asker)) => dispatch(cloud, asker, place, request).await,
     }
     .unwrap_or_else(|refusal| refusal.answer());
     let headers = answer.headers_mut();
@@ -110,13 +112,35 @@ pub(crate) async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Re
     Ok(answer)
 }
 
+/// Who asks.
+struct Asker {
+    org: String,
+    scope: Scope,
+}
+
 /// The token is the password of Basic (the user does not matter), or a Bearer token.
-fn org_of(cloud: &Cloud, headers: &HeaderMap) -> Option<String> {
+fn asker(cloud: &Cloud, headers: &HeaderMap) -> Option<Asker> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let of = |token: &str| {
+        let (org, scope) = cloud.orgs.grant(token)?;
+        Some(Asker { org: org.to_owned(), scope: scope.clone() })
+    };
     let basic = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-    let Some((_, encoded)) = basic else { return cloud.orgs.of(value).map(String::from) };
+    let Some((_, encoded)) = basic else { return of(value) };
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    cloud.orgs.of(decoded.split_once(':')?.1).map(String::from)
+    of(decoded.split_once(':')?.1)
+}
+
+/// Whether the token is for calls by `method`. Taking an image away is more than a push; giving an upload up is not.
+fn denied(asker: &Asker, method: &Method, place: &Place<'_>) -> Option<Refusal> {
+    let repository = place.repository()?;
+    let app = repository.split('/').next().unwrap_or_default();
+    let writes = !matches!(*method, Method::GET | Method::HEAD);
+    let may =
+        asker.scope.reaches(app, writes) && (*method != Method::DELETE || asker.scope.deploys(Some(app)));
+    let what = if writes { "write" } else { "read" };
+    let why = format!("the token may not {what} repository `{repository}` this way");
+    (!may).then(|| Refusal::new(StatusCode::FORBIDDEN, "DENIED", why))
 }
 
 /// A repository belongs to the app or site of its first segment, else to whoever pushed to it first.
@@ -137,12 +161,16 @@ fn authorise(cloud: &Cloud, org: &str, repository: &str) -> Result<(), Refusal> 
 
 async fn dispatch(
     cloud: &Arc<Cloud>,
-    org: &str,
+    asker: &Asker,
     place: &Place<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
+    let org = asker.org.as_str();
     if let Some(repository) = place.repository() {
         authorise(cloud, org, repository)?;
+        if let Some(denied) = denied(asker, request.method(), place) {
+            return Err(denied);
+        }
     }
     let (parts, body) = request.into_parts();
     let method = &parts.method;
@@ -159,7 +187,7 @@ async fn dispatch(
         }
         Place::Tags { .. } => Err(Refusal::not_found("UNSUPPORTED", "tags are not listed")),
         Place::Uploads { repository } if *method == Method::POST => {
-            begin(cloud, org, repository, &query, &parts.headers, body).await
+            begin(cloud, asker, repository, &query, &parts.headers, body).await
         }
         Place::Uploads { .. } => Err(unsupported()),
         Place::Upload { repository, id } => {
@@ -207,16 +235,18 @@ async fn dispatch(
 /// POST: mounts (`mount`, `from`), takes a whole blob (`digest`), or begins an upload.
 async fn begin(
     cloud: &Cloud,
-    org: &str,
+    asker: &Asker,
     repository: &str,
     query: &Query,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Refusal> {
-    let store = &cloud.store;
+    let (store, org) = (&cloud.store, asker.org.as_str());
     if let (Some(digest), Some(from)) = (query.get("mount"), query.get("from")) {
-        let readable =
-            names::is_digest(digest) && authorise(cloud, org, from).is_ok() && store.has_blob(from, digest);
+        let readable = names::is_digest(digest)
+            && authorise(cloud, org, from).is_ok()
+            && denied(asker, &Method::GET, &Place::Blob { repository: from, digest }).is_none()
+            && store.has_blob(from, digest);
         if readable {
             store.claim(repository, org)?;
             store.link_blob(repository, digest)?;

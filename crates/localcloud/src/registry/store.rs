@@ -4,11 +4,13 @@
 //! the bytes are stored once.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::names;
@@ -142,6 +144,33 @@ impl Store {
     /// All tags of a repository, sorted.
     pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
         disk::names(&self.repository(repository).join("tags"))
+    }
+
+    /// All repositories, sorted.
+    pub(crate) fn repositories(&self) -> Vec<String> {
+        disk::names(&self.root.join("repos")).iter().map(|name| name.replace('~', "/")).collect()
+    }
+
+    /// Removes every manifest that neither a tag names nor an index that one names; answers their digests.
+    pub(crate) fn prune(&self, repository: &str) -> io::Result<Vec<String>> {
+        let mut kept = BTreeSet::new();
+        let mut open: Vec<String> = self.tags(repository);
+        while let Some(reference) = open.pop() {
+            let Some(manifest) = self.manifest(repository, &reference)? else { continue };
+            if kept.insert(manifest.digest) {
+                let json: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+                let children = json.get("manifests").and_then(Value::as_array).into_iter().flatten();
+                open.extend(children.filter_map(|child| Some(child.get("digest")?.as_str()?.to_owned())));
+            }
+        }
+        let mut pruned = Vec::new();
+        for name in disk::names(&self.repository(repository).join("manifests")) {
+            let digest = name.replace('-', ":");
+            if !kept.contains(&digest) && self.delete_manifest(repository, &digest)? {
+                pruned.push(digest);
+            }
+        }
+        Ok(pruned)
     }
 
     /// Removes a tag, or a manifest with all tags that point at it; false when there is none.

@@ -1,5 +1,6 @@
 //! The registry, by hand and with skopeo.
 
+use localcloud::{Right, Scope};
 use serde_json::json;
 
 use crate::support::{Server, archive, digest, within};
@@ -192,6 +193,103 @@ async fn a_bundle_that_leads_out_is_refused() {
         let refused = s.call("POST", "/localcloud/v1/sites/page", Some(body)).await;
         assert!(refused.status == 422 && refused.text().contains("leads out"), "{}", refused.text());
         assert!(!s.dir.path().join("sites/page/evil").exists());
+        s.end().await;
+    })
+    .await;
+}
+
+/// What a copy across organisations needs is less than what a deploy needs: fly.md 5 (authorization per organization,
+/// deploy tokens of one app), 1.1 (403 where a token does not reach).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_pulls_or_pushes_deploys_nothing() {
+    within(async {
+        let s = Server::start_with(|o| {
+            let scoped = |right| Scope::new(right);
+            o.orgs = std::mem::take(&mut o.orgs)
+                .with_scoped("tok-pull", "acme", scoped(Right::Pull))
+                .with_scoped("tok-push", "acme", scoped(Right::Push))
+                .with_scoped("tok-push-web", "acme", scoped(Right::Push).of_app("web"))
+                .with_scoped("tok-deploy-web", "acme", scoped(Right::Deploy).of_app("web"));
+        })
+        .await;
+        s.app("web").await;
+        s.app("api").await;
+        let digest = s.push("web", "v1", &[]).await;
+        let blob = s.push_blob("web", b"a layer").await["digest"].as_str().unwrap().to_owned();
+        let manifest = format!("/v2/web/manifests/{digest}");
+        let begin = "/v2/web/blobs/uploads/";
+
+        let (pull, push) = (s.with_token("tok-pull"), s.with_token("tok-push"));
+        for reader in [&pull, &push, &s.with_token("tok-push-web"), &s.with_token("tok-deploy-web")] {
+            assert_eq!(reader.registry("GET", &manifest, "").await.status, 200);
+            assert_eq!(reader.registry("HEAD", &format!("/v2/web/blobs/{blob}"), "").await.status, 200);
+        }
+        assert_eq!(pull.registry("POST", begin, "").await.status, 403);
+        assert_eq!(pull.registry("PUT", "/v2/web/manifests/mine", "{}").await.status, 403);
+        assert_eq!(pull.registry("DELETE", &manifest, "").await.status, 403);
+        assert_eq!(push.registry("POST", begin, "").await.status, 202);
+        assert_eq!(push.registry("DELETE", &manifest, "").await.status, 403, "a push adds");
+        let narrow = s.with_token("tok-push-web");
+        assert_eq!(narrow.registry("POST", begin, "").await.status, 202);
+        assert_eq!(narrow.registry("POST", "/v2/api/blobs/uploads/", "").await.status, 403);
+        // A mount reads the other repository.
+        let mount = format!("/v2/web/blobs/uploads/?mount={blob}&from=api");
+        assert_eq!(narrow.registry("POST", &mount, "").await.status, 202, "not mounted");
+
+        let machine = json!({"config": s.config("web:v1")});
+        for weak in [&pull, &push, &narrow] {
+            for (method, path) in [
+                ("GET", "/v1/apps/web"),
+                ("GET", "/v1/apps/web/machines"),
+                ("POST", "/v1/apps/web/machines"),
+                ("GET", "/v1/apps/web/secrets"),
+                ("POST", "/v1/apps"),
+                ("GET", "/v1/apps?org_slug=acme"),
+            ] {
+                let refused = weak.call(method, path, Some(machine.clone())).await;
+                assert_eq!(refused.status, 403, "{method} {path}: {}", refused.text());
+                assert!(refused.text().contains("may not deploy"), "{}", refused.text());
+            }
+        }
+        let deploy = s.with_token("tok-deploy-web");
+        assert_eq!(deploy.call("GET", "/v1/apps/web/machines", None).await.status, 200);
+        assert_eq!(deploy.call("GET", "/v1/apps/api/machines", None).await.status, 403);
+        assert_eq!(
+            s.with_token("tok-b").registry("GET", &manifest, "").await.status,
+            403,
+            "another organisation"
+        );
+        s.end().await;
+    })
+    .await;
+}
+
+/// Retention takes what no tag names; what a tag names stays with all that is below it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prune_takes_what_no_tag_names() {
+    within(async {
+        let s = Server::start().await;
+        s.app("web").await;
+        let kept = s.push("web", "amd64", &[]).await;
+        let size = s.registry("GET", &format!("/v2/web/manifests/{kept}"), "").await.body.len();
+        let entry = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": kept, "size": size,
+                           "platform": {"os": "linux", "architecture": "amd64"}});
+        let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                           "manifests": [entry]});
+        let index = s.registry("PUT", "/v2/web/manifests/multi", index.to_string()).await;
+        let index = index.header("docker-content-digest").to_owned();
+        let taken = s.push("web", "old", &[]).await;
+        for tag in ["amd64", "old"] {
+            assert_eq!(s.registry("DELETE", &format!("/v2/web/manifests/{tag}"), "").await.status, 202);
+        }
+        let foreign = s.with_token("tok-b");
+        assert_eq!(foreign.ok("POST", "/localcloud/v1/registry/prune", None).await, json!({"pruned": []}));
+        let pruned = s.ok("POST", "/localcloud/v1/registry/prune", None).await;
+        assert_eq!(pruned, json!({"pruned": [format!("{}/web@{taken}", s.registry)]}));
+        for (digest, status) in [(&kept, 200), (&index, 200), (&taken, 404)] {
+            let path = format!("/v2/web/manifests/{digest}");
+            assert_eq!(s.registry("GET", &path, "").await.status, status, "{digest}");
+        }
         s.end().await;
     })
     .await;
