@@ -8,6 +8,7 @@
 //! edge/      one proxy per region with a late view of its own
 //! sites      static sites
 //! faults     what goes wrong on purpose       audit   the provider's truth, JSON lines
+//! flyctl/    what `fly deploy` calls, in its order, for tests (feature `flyctl`)
 //! ```
 //!
 //! Requests are decoded here by themselves, without the clients' types, so that one misreading cannot fool both sides.
@@ -23,6 +24,8 @@ mod duration;
 mod edge;
 mod error;
 pub mod faults;
+#[cfg(feature = "flyctl")]
+pub mod flyctl;
 mod http_io;
 mod ids;
 mod limits;

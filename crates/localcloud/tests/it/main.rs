@@ -3,6 +3,7 @@
 
 mod edge;
 mod faults;
+mod flyctl;
 mod leases;
 mod machines;
 mod registry;
