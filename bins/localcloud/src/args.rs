@@ -37,6 +37,7 @@ pub(crate) enum Verb {
     /// Show or change what goes wrong on purpose
     ///
     /// Exit codes: 0 done, 2 no fault in this form, 8 no server runs.
+    #[command(after_long_help = crate::commands::faults::table())]
     Faults(FaultsArgs),
     /// Print the audit log: what was called and what changed, one JSON object a line
     ///
@@ -113,6 +114,10 @@ pub(crate) struct UpArgs {
     #[arg(long = "fault", value_name = "JSON", num_args = 1..)]
     pub(crate) faults: Vec<String>,
 
+    /// A choice where Fly's own behaviour is not known, such as strict_nonce=true; repeat for more. `faults` shows all
+    #[arg(long = "quirk", value_name = "NAME=VALUE", value_parser = pair, num_args = 1..)]
+    pub(crate) quirks: Vec<(String, String)>,
+
     /// End all machines too when the server ends
     #[arg(long)]
     pub(crate) down_on_exit: bool,
@@ -175,6 +180,10 @@ pub(crate) struct FaultsArgs {
     /// Remove all
     #[arg(long)]
     pub(crate) clear: bool,
+
+    /// Turn a choice round where Fly's own behaviour is not known; repeat for more
+    #[arg(long = "quirk", value_name = "NAME=VALUE", value_parser = pair, num_args = 1..)]
+    pub(crate) quirks: Vec<(String, String)>,
 }
 
 #[derive(clap::Args)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cell::runtime::Runtime;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -23,11 +23,12 @@ use crate::{
         view::{News, Seen},
     },
     error::ApiError,
-    faults::Faults,
+    faults::{FaultName, Faults},
     limits::Limits,
     machine::{keeper, model::Machine},
-    options::Quirks,
     orgs::Orgs,
+    past::Past,
+    quirks::Quirks,
     registry::store::Store,
     world::{self, World},
 };
@@ -36,7 +37,8 @@ use crate::{
 pub(crate) struct Cloud {
     pub(crate) layout: Layout,
     pub(crate) orgs: Orgs,
-    pub(crate) quirks: Quirks,
+    pub(crate) quirks: Mutex<Quirks>,
+    pub(crate) past: Past,
     pub(crate) regions: Vec<String>,
     pub(crate) rate_limits: bool,
     pub(crate) boot_ms: u64,
@@ -70,6 +72,29 @@ impl Cloud {
     /// The records. Held for moments only, never across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The choices in force.
+    pub(crate) fn quirks(&self) -> Quirks {
+        *self.quirks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes some of them.
+    pub(crate) fn set_quirks(&self, changes: Map<String, Value>) -> Result<(), serde_json::Error> {
+        let mut quirks = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
+        *quirks = quirks.with(changes)?;
+        drop(quirks);
+        self.look_at_all();
+        Ok(())
+    }
+
+    /// Lets every keeper look again: something changed that is in no record.
+    pub(crate) fn look_at_all(&self) {
+        self.keepers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .for_each(|wake| wake.notify_one());
     }
 
     /// A copy of a machine's record.
@@ -156,6 +181,11 @@ impl Cloud {
 
     /// Audit line and news to the edges, where the change concerns them.
     fn announce(&self, old: Option<&Machine>, new: &Machine) {
+        if self.faults.has(FaultName::StaleList) {
+            self.past.note(&new.id, old);
+        } else {
+            self.past.forget();
+        }
         let from = old.map(|m| m.state);
         if from != Some(new.state) || old.is_some_and(|o| o.instance_id != new.instance_id) {
             self.audit.line(&json!({

@@ -32,13 +32,16 @@ mod limits;
 mod machine;
 mod options;
 mod orgs;
+mod past;
 mod query;
+mod quirks;
 mod registry;
 mod server;
 mod sites;
 mod world;
 
 pub use error::StartError;
-pub use options::{EdgeLag, Options, Quirks};
+pub use options::{EdgeLag, Options};
 pub use orgs::{Orgs, Right, Scope};
+pub use quirks::Quirks;
 pub use server::{Handle, Localcloud};

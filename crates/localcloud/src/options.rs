@@ -8,7 +8,7 @@ use std::{
 
 use cell::runtime::Runtime;
 
-use crate::{faults::Fault, orgs::Orgs};
+use crate::{faults::Fault, orgs::Orgs, quirks::Quirks};
 
 /// How long an edge takes to learn of a change, drawn per change and per edge from this range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,36 +22,6 @@ pub struct EdgeLag {
 impl Default for EdgeLag {
     fn default() -> Self {
         Self { min_ms: 100, max_ms: 800 }
-    }
-}
-
-/// Behaviour of the real service that nobody outside has established; each choice can be turned round.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quirks {
-    /// A nonce that belongs to no live lease is refused (409) even where the machine is not leased at all.
-    pub strict_nonce: bool,
-    /// `wait?state=stopped` without `instance_id` or `version` is 400.
-    pub strict_wait_instance: bool,
-    /// A machine created with `skip_launch` rests at `created` instead of `stopped`.
-    pub skip_launch_rests_created: bool,
-    /// `image_ref.digest` is the platform manifest's digest where the reference names an index.
-    pub platform_digest: bool,
-    /// The registry lists no tags, as Fly's does not.
-    pub no_tag_list: bool,
-    /// How long a destroyed machine stays readable, in seconds.
-    pub destroyed_readable_s: u64,
-}
-
-impl Default for Quirks {
-    fn default() -> Self {
-        Self {
-            strict_nonce: false,
-            strict_wait_instance: false,
-            skip_launch_rests_created: false,
-            platform_digest: false,
-            no_tag_list: false,
-            destroyed_readable_s: 600,
-        }
     }
 }
 

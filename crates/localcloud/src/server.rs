@@ -29,6 +29,7 @@ use crate::{
     limits::Limits,
     machine::model::{Goal, Machine, State},
     options::Options,
+    past::Past,
     registry::{self, store::Store},
     sites,
     world::World,
@@ -72,7 +73,8 @@ impl Localcloud {
         let cloud = Arc::new(Cloud {
             layout,
             orgs: options.orgs,
-            quirks: options.quirks,
+            quirks: Mutex::new(options.quirks),
+            past: Past::default(),
             regions: options.regions,
             rate_limits: options.rate_limits,
             boot_ms: options.boot_ms,

@@ -140,7 +140,7 @@ impl World {
     }
 
     /// Machines of an app in order of their ids.
-    pub(crate) fn machines_of<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Machine> {
+    pub(crate) fn machines_of<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Machine> + Clone {
         self.machines.values().filter(move |m| m.app == app)
     }
 

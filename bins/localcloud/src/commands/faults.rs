@@ -2,13 +2,15 @@
 
 use clikit::{Exit, Failure, Output, Table};
 use http::Method;
+use localcloud::Quirks;
 use localcloud::faults::{Fault, FaultName};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{args::FaultsArgs, place::Place, running::Running};
 
 const PATH: &str = "/localcloud/v1/faults";
+const QUIRKS: &str = "/localcloud/v1/quirks";
 
 /// What `--json` prints, what the server answers, and what `--set` takes besides a bare list.
 #[derive(Serialize, Deserialize)]
@@ -17,6 +19,8 @@ struct Faults {
     #[serde(default)]
     ok: bool,
     faults: Vec<Fault>,
+    #[serde(default)]
+    quirks: Quirks,
 }
 
 pub(crate) fn exec(out: &Output, place: &Place, args: &FaultsArgs) -> Result<Exit, Failure> {
@@ -26,17 +30,64 @@ pub(crate) fn exec(out: &Output, place: &Place, args: &FaultsArgs) -> Result<Exi
         (_, _, true) => Some((Method::PUT, json!({"faults": []}))),
         _ => None,
     };
-    let said = clikit::block_on(async {
+    // Refused here, where the names are known, before anything is asked of anybody.
+    quirks(Quirks::default(), &args.quirks)?;
+    let turned = (!args.quirks.is_empty()).then(|| Value::Object(changes(&args.quirks)));
+    let (mut said, quirks) = clikit::block_on(async {
         let running = Running::find(place).await?;
         let (method, body) = change.unzip();
         let said = running.call(method.unwrap_or(Method::GET), PATH, &[], body.as_ref(), None).await;
-        said.map_err(|failure| if failure.exit == Exit::Usage { failure.with_hint(known()) } else { failure })
+        let said =
+            said.map_err(
+                |failure| {
+                    if failure.exit == Exit::Usage { failure.with_hint(known()) } else { failure }
+                },
+            )?;
+        let method = if turned.is_some() { Method::PATCH } else { Method::GET };
+        Ok::<_, Failure>((said, running.call(method, QUIRKS, &[], turned.as_ref(), None).await?))
     })?;
-    let mut faults: Faults = serde_json::from_value(said)
+    (said["ok"], said["quirks"]) = (Value::Bool(true), quirks);
+    let faults: Faults = serde_json::from_value(said)
         .map_err(|error| Failure::bug("the server's list of faults cannot be read").with_source(error))?;
-    faults.ok = true;
-    out.emit(&faults, |faults| human(&faults.faults))?;
+    out.emit(&faults, |faults| format!("{}{}", human(&faults.faults), turned_round(faults.quirks)))?;
     Ok(Exit::Done)
+}
+
+/// Values as they stand in JSON: true, 2, null.
+fn changes(given: &[(String, String)]) -> Map<String, Value> {
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    given.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+}
+
+/// `base` with the choices of `--quirk`.
+pub(crate) fn quirks(base: Quirks, given: &[(String, String)]) -> Result<Quirks, Failure> {
+    base.with(changes(given)).map_err(|error| {
+        let names = serde_json::to_value(Quirks::default()).unwrap_or_default();
+        let names: Vec<String> =
+            names.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={v}")).collect();
+        Failure::usage("--quirk: no choice in this form")
+            .with_why(error.to_string())
+            .with_hint(format!("as they are by default: {}", names.join(", ")))
+    })
+}
+
+/// The choices that are not as by default.
+fn turned_round(quirks: Quirks) -> String {
+    let of = |quirks: Quirks| serde_json::to_value(quirks).unwrap_or_default();
+    let (now, usual) = (of(quirks), of(Quirks::default()));
+    let turned =
+        now.as_object().into_iter().flatten().filter(|(name, value)| usual[name.as_str()] != **value);
+    turned.map(|(name, value)| format!("quirk {name}={value}\n")).collect()
+}
+
+/// All faults, for the help.
+pub(crate) fn table() -> String {
+    let width = FaultName::ALL.iter().map(|name| name.as_str().len()).max().unwrap_or_default();
+    let rows = FaultName::ALL.iter().map(|name| format!("  {:width$}  {}\n", name.as_str(), name.effect()));
+    format!(
+        "Faults:\n{}\nFilters: app, machine, action (its name in the audit log), region. How often: count, probability, skip (so many\nchances pass first), for_ms (on for so long). Parameters: ms, applied, status, keep_version.\n",
+        rows.collect::<String>()
+    )
 }
 
 /// One fault as JSON.
@@ -61,11 +112,9 @@ fn wrong(option: &str, error: &serde_json::Error) -> Failure {
     Failure::usage(format!("{option}: no fault in this form")).with_why(error.to_string()).with_hint(known())
 }
 
-/// The names of all faults, from the very decoder that takes them.
+/// The names of all faults.
 pub(crate) fn known() -> String {
-    let refusal = serde_json::from_value::<FaultName>(Value::from(""))
-        .map_or_else(|e| e.to_string(), |_| String::new());
-    let names: Vec<&str> = refusal.split('`').skip(1).step_by(2).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = FaultName::ALL.iter().map(|name| name.as_str()).collect();
     format!(r#"write {{"name":"latency","ms":300}}; the names are {}"#, names.join(", "))
 }
 
@@ -107,6 +156,27 @@ mod tests {
                 assert!(hint.contains(name), "{hint}");
             }
         }
+    }
+
+    #[test]
+    fn quirks_are_read_as_json_and_unknown_ones_name_the_others() {
+        let given = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        let read = quirks(Quirks::default(), &given("retry_after_s", "2")).unwrap();
+        assert_eq!(read.retry_after_s, Some(2));
+        assert_eq!(turned_round(read), "quirk retry_after_s=2\n");
+        for (name, value) in [("strict_nonse", "true"), ("strict_nonce", "yes")] {
+            let failure = quirks(Quirks::default(), &given(name, value)).unwrap_err();
+            assert!(failure.hint.unwrap().contains("strict_nonce=false"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_help_has_a_row_for_each() {
+        let table = table();
+        for name in FaultName::ALL {
+            assert!(table.contains(&format!("  {} ", name.as_str())), "{name:?}");
+        }
+        assert!(table.lines().all(|line| line.len() <= 120), "{table}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use cell::{
     shim::Shim,
 };
 use clikit::{Context, Exit, Failure, FailureExt as _, Interrupt, Output, Progress};
-use localcloud::{Handle, Localcloud, Options, Orgs, StartError};
+use localcloud::{Handle, Localcloud, Options, Orgs, Quirks, StartError};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,12 +37,13 @@ pub(crate) fn exec(context: &Context, out: &Output, place: &Place, args: UpArgs)
     let given = args.tokens.iter().map(|text| tokens::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let faults =
         args.faults.iter().map(|text| faults::one("--fault", text)).collect::<Result<Vec<_>, _>>()?;
+    let quirks = faults::quirks(Quirks::default(), &args.quirks)?;
     let given = if given.is_empty() { vec![tokens::own(place)?] } else { given };
     let runtime = choose(args.runtime)?;
     let mut options = Options::new(place.dir(), runtime, orgs(&given)?);
     (options.api, options.registry) = (args.api, args.registry);
     (options.seed, options.rate_limits) = (args.seed, !args.no_rate_limits);
-    options.faults = faults;
+    (options.faults, options.quirks) = (faults, quirks);
     options.boot_ms = args.boot_ms.unwrap_or(options.boot_ms);
     options.lag = args.lag_ms.unwrap_or(options.lag);
     if !args.regions.is_empty() {

@@ -80,6 +80,13 @@ fn faults_come_and_go_at_run_time() {
     assert_eq!(create(), 429);
     let shown = cloud.verb(&["faults"]).ok().out;
     assert!(shown.contains("rate-limit-burst  action=app-create"), "{shown}");
+    let turned =
+        cloud.verb(&["faults", "--quirk", "strict_nonce=true", "retry_after_s=2", "--json"]).ok().json();
+    assert_eq!(
+        (&turned["quirks"]["strict_nonce"], &turned["quirks"]["retry_after_s"]),
+        (&json!(true), &json!(2))
+    );
+    assert!(cloud.verb(&["faults"]).ok().out.contains("quirk retry_after_s=2"));
     let printed = cloud.verb(&["faults", "--json"]).ok().out;
     assert_eq!(list(cloud.verb(&["faults", "--clear", "--json"])), json!([]));
     assert_eq!(create(), 201);

@@ -43,7 +43,8 @@ pub(super) fn prepare(cloud: &Cloud, call: &Call) -> Result<Prepared, ApiError> 
     let found = resolve::find(&cloud.store, &cloud.registry_host, &spec.image)?;
     let world = cloud.lock();
     authorise_image(cloud, &world, call, &found.repository)?;
-    let image = resolve::image_ref(&cloud.store, &cloud.registry_host, &found, cloud.quirks.platform_digest)?;
+    let image =
+        resolve::image_ref(&cloud.store, &cloud.registry_host, &found, cloud.quirks().platform_digest)?;
     let app = world.apps.get(&call.app).ok_or_else(|| ApiError::not_found("Could not find App"))?;
     let secrets_version = app.secrets.version;
     let wanted = body.get("min_secrets_version").and_then(Value::as_u64).unwrap_or(0);
@@ -115,6 +116,8 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         events: Vec::new(),
         versions: Vec::new(),
         revert: None,
+        stuck_until_us: None,
+        buried_after_us: None,
         id,
     };
     machine.new_version(config);
@@ -122,7 +125,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call) -> Handled {
     machine.event("launch", "created", "user", None);
     let mut nonce = None;
     if let Some(ttl) = body.get("lease_ttl").and_then(Value::as_u64).filter(|t| *t > 0) {
-        nonce = Some(lease::grant(&mut machine, &call.org, ttl, String::new()));
+        nonce = Some(lease::grant(cloud, call, &mut machine, ttl, String::new()));
     }
     let mut reply = view::machine(&machine, Detail::default());
     cloud.add(&mut world, machine)?;

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Call, Handled, Reply, create};
 use crate::{
+    clock,
     cloud::Cloud,
     duration,
     error::ApiError,
+    faults::FaultName,
     machine::{
         model::{Goal, Machine, State},
         spec,
@@ -62,6 +64,9 @@ pub(super) fn stop(cloud: &Cloud, call: &Call) -> Handled {
         let stop = spec::read_stop(body.get("signal"), body.get("timeout"), create::stop_of(m))?;
         match m.state {
             State::Stopped | State::Failed => {}
+            _ if m.is_stuck() => {
+                return Err(ApiError::failed_precondition("machine getting replaced, refusing to stop"));
+            }
             State::Destroying => return Err(ApiError::failed_precondition("the machine is being destroyed")),
             _ => {
                 (m.goal, m.stop, m.state) = (Goal::Rest, stop, State::Stopping);
@@ -150,7 +155,11 @@ pub(super) fn delete(cloud: &Cloud, call: &Call) -> Handled {
             );
             return Err(ApiError::failed_precondition(why));
         }
-        (m.goal, m.state) = (Goal::Gone, State::Destroying);
+        if m.state != State::Destroying {
+            let slow = cloud.faults.strike(FaultName::SlowDestroy, call.chance());
+            m.buried_after_us = slow.and_then(|fault| fault.ms).map(|ms| clock::now_us() + ms * 1000);
+        }
+        (m.goal, m.state, m.stuck_until_us) = (Goal::Gone, State::Destroying, None);
         m.event("destroy", "destroying", "user", None);
         Ok(())
     })?;

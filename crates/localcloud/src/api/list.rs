@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Handled, Reply};
+use super::{Call, Handled, Reply, struck};
 use crate::{
     cloud::Cloud,
     error::ApiError,
@@ -21,6 +21,7 @@ pub(super) fn list(cloud: &Cloud, call: &Call) -> Handled {
         Some(_) => return Err(ApiError::bad("limit must lie between 1 and 1000")),
     };
     let (states, regions) = (query.list("state"), query.list("region"));
+    let keep_s = cloud.quirks().destroyed_readable_s;
     let deleted = query.flag("include_deleted") || states.contains(&"destroyed");
     let fits = |m: &&Machine| {
         (deleted || m.state != State::Destroyed)
@@ -28,14 +29,23 @@ pub(super) fn list(cloud: &Cloud, call: &Call) -> Handled {
             && (regions.is_empty() || regions.contains(&m.region.as_str()))
             && query.prefixed("metadata.").all(|(key, value)| m.metadata(key) == Some(value))
             && query.get("cursor").is_none_or(|after| m.id.as_str() > after)
-            && !crate::world::is_forgotten(m, cloud.quirks.destroyed_readable_s)
+            && !crate::world::is_forgotten(m, keep_s)
     };
     let detail = Detail { lease: query.flag("include_leases"), summary: query.flag("summary") };
+    let stale = struck::stale(cloud, call);
     let world = cloud.lock();
-    let mut found = world.machines_of(&call.app).filter(fits);
+    let now = world.machines_of(&call.app);
+    let past = stale.map(|ago| cloud.past.before(now.clone().cloned().collect(), ago));
+    let all: Vec<&Machine> = past.as_ref().map_or_else(|| now.collect(), |past| past.iter().collect());
+    let mut found = all.into_iter().filter(fits);
     let page: Vec<&Machine> = found.by_ref().take(limit).collect();
     let more = found.next().is_some();
-    let mut reply = Reply::ok(page.iter().map(|m| view::machine(m, detail)).collect());
+    let show = |m: &&Machine| {
+        let mut shown = view::machine(m, detail);
+        struck::seen(cloud, call, m, &mut shown);
+        shown
+    };
+    let mut reply = Reply::ok(page.iter().map(show).collect());
     if let Some(last) = page.last().filter(|_| more) {
         reply.header = Some(("fly-next-cursor", last.id.clone()));
     }
@@ -55,6 +65,7 @@ pub(super) fn get(cloud: &Cloud, call: &Call) -> Handled {
             (config.clone(), version.into(), version.into());
         out["state"] = Value::from("replaced");
     }
+    struck::seen(cloud, call, &machine, &mut out);
     Ok(Reply::ok(out))
 }
 

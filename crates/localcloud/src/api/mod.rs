@@ -13,6 +13,7 @@ mod metadata;
 mod own;
 pub(crate) mod route;
 mod secrets;
+mod struck;
 mod update;
 mod wait;
 
@@ -28,7 +29,7 @@ use crate::{
     clock,
     cloud::Cloud,
     error::ApiError,
-    faults::{Chance, Fault, FaultName},
+    faults::{Chance, FaultName},
     http_io::{self, Body, Cut},
     ids,
     limits::Rate,
@@ -103,7 +104,7 @@ impl Call {
     /// The machine of the path, where it belongs to the app of the path.
     pub(crate) fn machine(&self, cloud: &Cloud) -> Result<Machine, ApiError> {
         let machine = cloud.machine(&self.machine).filter(|m| m.app == self.app);
-        machine.filter(|m| !crate::world::is_forgotten(m, cloud.quirks.destroyed_readable_s)).ok_or_else(
+        machine.filter(|m| !crate::world::is_forgotten(m, cloud.quirks().destroyed_readable_s)).ok_or_else(
             || {
                 ApiError::not_found(format!(
                     "machine not found: app `{}` has no `{}`",
@@ -126,10 +127,27 @@ impl Call {
 
 /// What the audit line says besides the call itself.
 struct Verdict {
+    /// What was decided.
     reply: Reply,
     applied: bool,
     fault: Option<FaultName>,
     cut: bool,
+    /// What is sent, where a fault puts something else in its place.
+    sent: Option<Reply>,
+}
+
+impl Verdict {
+    fn of(reply: Reply) -> Self {
+        Self { reply, applied: false, fault: None, cut: false, sent: None }
+    }
+
+    /// Too many calls.
+    fn limited(cloud: &Cloud) -> Self {
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "resource_exhausted: rate limit exceeded");
+        let mut reply = Reply::refusal(&error);
+        reply.header = cloud.quirks().retry_after_s.map(|s| ("retry-after", s.to_string()));
+        Self::of(reply)
+    }
 }
 
 /// Answers one request.
@@ -138,26 +156,37 @@ pub(crate) async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Re
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (call, verdict) = match admit(cloud, request).await {
         Ok(call) => {
+            if let Some(after) = struck::later(cloud, &call) {
+                let landing = land(Arc::clone(cloud), (method, path), call, (at_us, id, since));
+                struck::land_later(cloud, after, landing);
+                return Err(Cut);
+            }
             let verdict = perform(cloud, &call).await;
             (Some(call), verdict)
         }
-        Err(error) => {
-            (None, Verdict { reply: Reply::refusal(&error), applied: false, fault: None, cut: false })
-        }
+        Err(error) => (None, Verdict::of(Reply::refusal(&error))),
     };
     audit(cloud, &method, &path, call.as_ref(), &verdict, (at_us, &id, since.elapsed()));
     if verdict.cut {
         return Err(Cut);
     }
-    let reply = if verdict.fault == Some(FaultName::Answer408AfterSuccess) {
-        Reply::refusal(&ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "request timed out (fault answer-408-after-success)",
-        ))
-    } else {
-        verdict.reply
+    Ok(render(verdict.sent.unwrap_or(verdict.reply), &id))
+}
+
+/// A call whose connection was cut while it was under way: it is taken up now, and its audit line comes now.
+async fn land(
+    cloud: Arc<Cloud>,
+    (method, path): (Method, String),
+    call: Call,
+    (at_us, id, since): (u64, String, Instant),
+) {
+    let reply = match handle(&cloud, &call).await {
+        Ok(reply) => reply,
+        Err(error) => Reply::refusal(&error),
     };
-    Ok(render(reply, &id))
+    let applied = call.action.mutates() && reply.status.is_success();
+    let verdict = Verdict { applied, fault: Some(FaultName::LateLanding), cut: true, ..Verdict::of(reply) };
+    audit(&cloud, &method, &path, Some(&call), &verdict, (at_us, &id, since.elapsed()));
 }
 
 fn render(reply: Reply, id: &str) -> Response<Body> {
@@ -258,50 +287,29 @@ fn authorise(cloud: &Cloud, route: &Route, org: &str) -> Result<(), ApiError> {
 
 /// Limits, faults, lease, handler.
 async fn perform(cloud: &Arc<Cloud>, call: &Call) -> Verdict {
-    let refused =
-        |error: &ApiError, fault| Verdict { reply: Reply::refusal(error), applied: false, fault, cut: false };
-    let limited = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "resource_exhausted: rate limit exceeded");
-    let faults = &cloud.faults;
     if call.action.is_control() {
         return match handle(cloud, call).await {
             Ok(reply) => {
                 let applied = call.action.mutates() && reply.status.is_success();
-                Verdict { reply, applied, fault: None, cut: false }
+                Verdict { applied, ..Verdict::of(reply) }
             }
-            Err(error) => refused(&error, None),
+            Err(error) => Verdict::of(Reply::refusal(&error)),
         };
     }
-    let latency = faults.strike(FaultName::Latency, call.chance());
-    if let Some(ms) = latency.as_ref().and_then(|f| f.ms) {
-        tokio::time::sleep(Duration::from_millis(ms)).await;
-    }
-    if faults.strike(FaultName::RateLimitBurst, call.chance()).is_some() {
-        return refused(&limited, Some(FaultName::RateLimitBurst));
-    }
-    let struck_if = |applied: bool| {
-        move |f: &Fault| {
-            f.applied.unwrap_or(false) == applied && (f.action.is_some() || call.action.mutates())
-        }
-    };
-    if faults.strike_if(FaultName::CutConnection, call.chance(), struck_if(false)).is_some() {
-        let error = ApiError::new(StatusCode::BAD_GATEWAY, "cut before anything happened");
-        return Verdict { cut: true, ..refused(&error, Some(FaultName::CutConnection)) };
+    let slow = struck::delayed(cloud, call).await;
+    if let Some(verdict) = struck::before(cloud, call) {
+        return verdict;
     }
     if !within_limits(cloud, call) {
-        return refused(&limited, None);
+        return Verdict::limited(cloud);
     }
-    let reply = match handle(cloud, call).await {
-        Ok(reply) => reply,
-        Err(error) => return refused(&error, latency.map(|f| f.name)),
-    };
-    let applied = call.action.mutates() && reply.status.is_success();
-    let mut verdict = Verdict { reply, applied, fault: latency.map(|f| f.name), cut: false };
-    if applied && faults.strike(FaultName::Answer408AfterSuccess, call.chance()).is_some() {
-        verdict.fault = Some(FaultName::Answer408AfterSuccess);
-    } else if faults.strike_if(FaultName::CutConnection, call.chance(), struck_if(true)).is_some() {
-        (verdict.fault, verdict.cut) = (Some(FaultName::CutConnection), true);
+    if let Some(verdict) = struck::instead(cloud, call) {
+        return verdict;
     }
-    verdict
+    match handle(cloud, call).await {
+        Ok(reply) => struck::after(cloud, call, reply, slow),
+        Err(error) => Verdict { fault: slow, ..Verdict::of(Reply::refusal(&error)) },
+    }
 }
 
 fn within_limits(cloud: &Cloud, call: &Call) -> bool {
@@ -364,6 +372,8 @@ async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         Action::FaultReplace => own::replace_faults(cloud, call),
         Action::FaultAdd => own::add_fault(cloud, call),
         Action::RegistryPrune => own::prune(cloud, call),
+        Action::QuirksGet => own::quirks(cloud),
+        Action::QuirksSet => own::set_quirks(cloud, call),
         Action::MachineLog => own::log(cloud, call),
         Action::SiteList => sites::list(cloud, call),
         Action::SiteGet => sites::get(cloud, call),

@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Call, Content, Handled, Reply};
 use crate::{cloud::Cloud, error::ApiError, faults::Fault, machine::model::State};
@@ -90,6 +90,7 @@ pub(super) fn replace_faults(cloud: &Cloud, call: &Call) -> Handled {
     }
     let body: Body = serde_json::from_slice(&call.body).map_err(|e| ApiError::bad(format!("faults: {e}")))?;
     cloud.faults.replace(body.faults).map_err(ApiError::unprocessable)?;
+    cloud.look_at_all();
     faults(cloud)
 }
 
@@ -98,6 +99,7 @@ pub(super) fn add_fault(cloud: &Cloud, call: &Call) -> Handled {
     let fault: Fault =
         serde_json::from_slice(&call.body).map_err(|e| ApiError::bad(format!("fault: {e}")))?;
     cloud.faults.add(fault).map_err(ApiError::unprocessable)?;
+    cloud.look_at_all();
     faults(cloud)
 }
 
@@ -115,6 +117,19 @@ pub(super) fn prune(cloud: &Cloud, call: &Call) -> Handled {
         pruned.extend(taken.iter().map(|digest| format!("{}/{repository}@{digest}", cloud.registry_host)));
     }
     Ok(Reply::ok(json!({"pruned": pruned})))
+}
+
+/// GET `/localcloud/v1/quirks`.
+pub(super) fn quirks(cloud: &Cloud) -> Handled {
+    Ok(Reply::ok(json!(cloud.quirks())))
+}
+
+/// PATCH `/localcloud/v1/quirks` with an object of some of them; the others stay as they are.
+pub(super) fn set_quirks(cloud: &Cloud, call: &Call) -> Handled {
+    let changes: Map<String, Value> =
+        serde_json::from_slice(&call.body).map_err(|e| ApiError::bad(format!("quirks: {e}")))?;
+    cloud.set_quirks(changes).map_err(|e| ApiError::bad(format!("quirks: {e}")))?;
+    quirks(cloud)
 }
 
 /// GET `/localcloud/v1/apps/{app}/machines/{id}/log`: what the program wrote, as text.

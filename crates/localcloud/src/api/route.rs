@@ -62,6 +62,8 @@ actions! {
     FaultReplace "fault-replace" PUT "localcloud/v1/faults";
     FaultAdd "fault-add" POST "localcloud/v1/faults";
     RegistryPrune "registry-prune" POST "localcloud/v1/registry/prune";
+    QuirksGet "quirks-get" GET "localcloud/v1/quirks";
+    QuirksSet "quirks-set" PATCH "localcloud/v1/quirks";
     MachineLog "machine-log" GET "localcloud/v1/apps/{app}/machines/{id}/log";
     SiteList "site-list" GET "localcloud/v1/sites";
     SiteGet "site-get" GET "localcloud/v1/sites/{site}";
@@ -82,7 +84,15 @@ impl Action {
 
     /// Whether it steers the stand-in itself: no fault may stand in the way of ending it.
     pub(crate) fn is_control(self) -> bool {
-        matches!(self, Self::Info | Self::FaultList | Self::FaultReplace | Self::FaultAdd)
+        matches!(
+            self,
+            Self::Info
+                | Self::FaultList
+                | Self::FaultReplace
+                | Self::FaultAdd
+                | Self::QuirksGet
+                | Self::QuirksSet
+        )
     }
 
     /// Whether a live lease of the machine keeps it from others. Leases guard themselves; metadata is free.

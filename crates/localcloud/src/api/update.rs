@@ -8,6 +8,7 @@ use super::{
     lease,
 };
 use crate::{
+    clock,
     cloud::Cloud,
     error::ApiError,
     faults::{Chance, FaultName},
@@ -51,6 +52,10 @@ pub(super) fn update(cloud: &Cloud, call: &Call) -> Handled {
             State::Created | State::Stopped | State::Stopping => (State::Updating, Goal::Rest),
         };
         let goal = if skip_launch { Goal::Rest } else { goal };
+        if let Some(fault) = cloud.faults.strike(FaultName::StuckReplacing, chance) {
+            let until = |ms: u64| clock::now_us().saturating_add(ms * 1000);
+            m.stuck_until_us = Some(fault.ms.map_or(u64::MAX, until));
+        }
         if let Some(fault) = cloud.faults.strike(FaultName::PullFailureSilentRevert, chance) {
             m.revert = Some(Revert {
                 config: m.config.clone(),
@@ -64,7 +69,7 @@ pub(super) fn update(cloud: &Cloud, call: &Call) -> Handled {
         m.new_version(config);
         m.new_generation();
         m.event("update", state.as_str(), "user", None);
-        let nonce = ttl.map(|ttl| lease::grant(m, &call.org, ttl, String::new()));
+        let nonce = ttl.map(|ttl| lease::grant(cloud, call, m, ttl, String::new()));
         let mut reply = view::machine(m, Detail::default());
         if let Some(nonce) = nonce {
             reply["nonce"] = Value::from(nonce);

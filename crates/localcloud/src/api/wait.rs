@@ -30,7 +30,7 @@ pub(super) async fn wait(cloud: &Cloud, call: &Call) -> Handled {
         Some(_) => return Err(ApiError::bad("timeout must be whole seconds between 1 and 60")),
     };
     let version = query.get("version").or_else(|| query.get("instance_id")).filter(|v| !v.is_empty());
-    if cloud.quirks.strict_wait_instance && version.is_none() && states.contains(&"stopped") {
+    if cloud.quirks().strict_wait_instance && version.is_none() && states.contains(&"stopped") {
         return Err(ApiError::bad("instance_id is required when waiting for stopped"));
     }
     let deadline = Instant::now() + Duration::from_secs(timeout);

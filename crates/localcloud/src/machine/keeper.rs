@@ -84,7 +84,12 @@ pub(crate) async fn keep(cloud: Arc<Cloud>, id: String, wake: Arc<Notify>) {
 
 impl Keeper {
     async fn round(&mut self, m: Machine) -> Result<(), ApiError> {
-        let duty = duty(&m, self.cloud.quirks.skip_launch_rests_created);
+        if let Some(until) = m.stuck_until_us.filter(|_| m.is_stuck()) {
+            self.checks = None;
+            self.pause_until(until).await;
+            return Ok(());
+        }
+        let duty = duty(&m, self.cloud.quirks().skip_launch_rests_created);
         if duty != Duty::Watch {
             self.checks = None;
         }
@@ -96,17 +101,45 @@ impl Keeper {
             (Duty::End, Some(running)) => self.end(&m, &running).await,
             (Duty::Launch, _) => self.launch(m).await,
             (Duty::Settle, _) => self.settle(&m).await,
+            (Duty::Bury, _) if m.buried_after_us.is_some_and(|at| at > clock::now_us()) => {
+                self.pause_until(m.buried_after_us.unwrap_or_default()).await;
+                Ok(())
+            }
             (Duty::Bury, _) => self.cloud.change(&self.id, |m| {
                 m.state = State::Destroyed;
                 m.updated_us = clock::now_us();
                 m.event("destroy", "destroyed", "flyd", None);
                 Ok(())
             }),
-            (Duty::Idle | Duty::Watch | Duty::End, _) => {
-                self.wake.notified().await;
-                Ok(())
-            }
+            (Duty::Idle | Duty::Watch | Duty::End, _) => self.idle(&m).await,
         }
+    }
+
+    /// At rest, unless the proxy wakes it.
+    async fn idle(&self, m: &Machine) -> Result<(), ApiError> {
+        let serves = |m: &Machine| {
+            m.state == State::Stopped && !m.cordoned && m.spec().is_ok_and(|spec| !spec.services.is_empty())
+        };
+        let chance = Chance { app: Some(&m.app), machine: Some(&m.id), ..Chance::default() };
+        let woken = if serves(m) { self.cloud.faults.strike(FaultName::Autostart, chance) } else { None };
+        let Some(fault) = woken else {
+            self.wake.notified().await;
+            return Ok(());
+        };
+        tokio::time::sleep(Duration::from_millis(fault.ms.unwrap_or_default())).await;
+        self.cloud.change(&self.id, |m| {
+            if serves(m) && m.goal == Goal::Rest {
+                (m.goal, m.state) = (Goal::Run, State::Starting);
+                m.new_generation();
+                m.event("start", "starting", "proxy", None);
+            }
+            Ok(())
+        })
+    }
+
+    /// Waits until that time, in microseconds, or until the record changes.
+    async fn pause_until(&self, at_us: u64) {
+        self.pause(Duration::from_micros(at_us.saturating_sub(clock::now_us()).min(60_000_000))).await;
     }
 
     /// Waits, or until the record changes.

@@ -125,6 +125,15 @@ pub(crate) struct Lease {
     pub(crate) owner: String,
     pub(crate) description: String,
     pub(crate) version: String,
+    /// Ends then, in microseconds, whatever `expires_at` says.
+    #[serde(default)]
+    pub(crate) ends_us: Option<u64>,
+}
+
+impl Lease {
+    pub(crate) fn is_live(&self) -> bool {
+        self.expires_at > clock::now_s() && self.ends_us.is_none_or(|ends| ends > clock::now_us())
+    }
 }
 
 /// The last result of a check.
@@ -174,12 +183,23 @@ pub(crate) struct Machine {
     pub(crate) events: Vec<Value>,
     pub(crate) versions: Vec<(String, Value)>,
     pub(crate) revert: Option<Revert>,
+    /// An update does not come to an end before that.
+    #[serde(default)]
+    pub(crate) stuck_until_us: Option<u64>,
+    /// It reads `destroying` until then.
+    #[serde(default)]
+    pub(crate) buried_after_us: Option<u64>,
 }
 
 impl Machine {
     /// The acted-on part of the configuration; it was read once before it was stored.
     pub(crate) fn spec(&self) -> Result<Spec, ApiError> {
         Spec::read(&self.config)
+    }
+
+    /// Whether an update hangs.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck_until_us.is_some_and(|until| until > clock::now_us())
     }
 
     /// The value of a metadata key.
@@ -233,7 +253,7 @@ impl Machine {
 
     /// The lease in force, if any.
     pub(crate) fn live_lease(&self) -> Option<&Lease> {
-        self.lease.as_ref().filter(|l| l.expires_at > clock::now_s())
+        self.lease.as_ref().filter(|lease| lease.is_live())
     }
 
     /// Where the first service can be reached.

@@ -3,9 +3,12 @@
 
 mod edge;
 mod faults;
+mod faults_calls;
+mod faults_machines;
 mod flyctl;
 mod leases;
 mod machines;
+mod quirks;
 mod registry;
 mod secrets;
 mod sites;
