@@ -13,12 +13,12 @@ use flytypes::{Digest, ImageRef};
 
 use crate::engine::Ports;
 use crate::model::{
-    At, Attestation, Claim, EnvironmentName, Millis, Person, Place, PromotionId, Release, Statement,
-    SuiteName, Word,
+    At, Attestation, Claim, EnvironmentName, Millis, Person, Place, PromotionId, Release, SecretsSeen,
+    Statement, SuiteName, Unit, Word,
 };
 use crate::ports::{
     Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, PortError, Randomness, Registry,
-    SuiteReport,
+    Secrets, SuiteReport,
 };
 use crate::rollout::EdgeAnswer;
 
@@ -33,6 +33,7 @@ impl Ports {
             journal,
             deployer,
             registry: Arc::new(Pinned),
+            secrets: Arc::new(NoSecrets),
             checks: Arc::new(NoSuites),
             approvals: Arc::new(Nobody),
             attestor: Arc::new(Unsigned),
@@ -115,6 +116,21 @@ impl Registry for Pinned {
         to: &ImageRef,
     ) -> Result<u64, PortError> {
         Err(PortError::refused(format!("`{from}` is not copied to `{to}`: there is no registry")))
+    }
+}
+
+/// Places without secrets of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    async fn observe_secrets(&self, _: &Place, _: &[Unit]) -> Result<SecretsSeen, PortError> {
+        Ok(SecretsSeen::default())
+    }
+
+    fn command(&self, _: &Place, _: &BTreeSet<String>) -> Option<String> {
+        None
     }
 }
 

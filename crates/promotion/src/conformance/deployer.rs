@@ -132,6 +132,7 @@ impl Suite<'_> {
             region: self.fixture.region.clone(),
             image: image.clone(),
             config: self.fixture.config.clone(),
+            secrets_version: None,
         }
     }
 

@@ -7,10 +7,12 @@ mod deployer;
 mod journal;
 mod people;
 mod registry;
+mod secrets;
 mod world;
 
 pub use deployer::{DeployerFixture, deployer};
 pub use journal::journal;
 pub use people::{approvals, attestor, checks, notifier, words};
 pub use registry::{RegistryFixture, registry};
+pub use secrets::secrets;
 pub use world::{clock, ids, randomness};

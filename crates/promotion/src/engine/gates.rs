@@ -11,7 +11,7 @@ use crate::model::{Attestation, Class, ComponentName, EvidenceRule, Kind, Promot
 use crate::ports::PortErrorKind;
 
 /// What a gate said.
-enum Gate {
+pub(super) enum Gate {
     Open(String),
     Closed(String),
     Away(String),
@@ -40,6 +40,7 @@ impl Session<'_> {
             ("role", self.role()),
             ("breaker", self.breaker()),
             ("attestation", self.evidence().await?),
+            ("secrets", self.secrets().await),
         ];
         if people_too {
             gates.push(("requester", self.requester().await));

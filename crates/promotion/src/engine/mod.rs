@@ -9,6 +9,7 @@ mod locked;
 mod planning;
 mod preview;
 mod roll;
+mod secrets;
 mod session;
 mod tick;
 mod verbs;
@@ -27,7 +28,7 @@ pub use verbs::{Ask, Planned};
 
 use crate::model::{EnvironmentName, Millis, PromotionId};
 use crate::ports::{
-    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, Randomness, Registry,
+    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, Randomness, Registry, Secrets,
 };
 
 /// The world, as the embedder brings it.
@@ -39,6 +40,8 @@ pub struct Ports {
     pub deployer: Arc<dyn Deployer>,
     /// Images.
     pub registry: Arc<dyn Registry>,
+    /// Names of secrets.
+    pub secrets: Arc<dyn Secrets>,
     /// Tests and edges.
     pub checks: Arc<dyn Checks>,
     /// Who approved.

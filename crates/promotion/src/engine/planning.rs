@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::EngineError;
 use super::drive::Came;
 use super::preview::preview;
+use super::secrets;
 use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
     Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy,
-    PromotionId, Proof, Release, Request, RollbackVerdict, Snapshot, Strategy, Target, UnitState, label,
+    PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, UnitState, label,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, unproven};
@@ -61,10 +62,11 @@ impl Session<'_> {
         let mut baseline = BTreeMap::new();
         let mut lines = Vec::new();
         let mut warnings = Vec::new();
+        let mut caveats = Vec::new();
         let mut found_any = false;
         for component in &request.components {
-            let fleet = match self.engine.ports.deployer.observe_fleet(&component.place).await {
-                Ok(fleet) => fleet,
+            let (fleet, seen) = match self.found(&component.place).await {
+                Ok(found) => found,
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };
             if let Kind::Rollback { of } = &request.kind
@@ -79,8 +81,21 @@ impl Session<'_> {
                 Err(closed) => return Ok(Err(closed)),
             };
             warn(&target, &fleet, request.class, &mut warnings);
-            baseline
-                .insert(component.place.component.clone(), Baseline::of(fleet.live(), fleet.secrets_version));
+            match &request.kind {
+                Kind::Adopt => {}
+                Kind::Rollback { of } if self.gets_other_secrets(of, &target, &fleet) => {
+                    let name = &target.place.name;
+                    warnings.push(format!(
+                        "the secrets of `{name}` changed since: machines that are changed back or made anew get those of now"
+                    ));
+                }
+                Kind::Rollback { .. } => {}
+                Kind::Deploy | Kind::Promote | Kind::Bootstrap => {
+                    warnings.extend(secrets::warnings(&target, &seen));
+                    caveats.extend(secrets::caveat(&target, &seen));
+                }
+            }
+            baseline.insert(component.place.component.clone(), secrets::baseline(&fleet));
             if !matches!(request.kind, Kind::Adopt | Kind::Rollback { .. }) {
                 lines.extend(preview(&target, &fleet, &stamp, self.now()));
                 if let Ok(snapshot) = ComponentSnapshot::take(component.place.clone(), &fleet) {
@@ -102,7 +117,7 @@ impl Session<'_> {
             baseline,
             policy,
             policy_change,
-            rollback: if found_any { RollbackVerdict::Allowed } else { RollbackVerdict::Nothing },
+            rollback: secrets::verdict(found_any, &caveats),
         };
         Ok(Ok(Plan::new(target, lines, warnings)))
     }
@@ -170,6 +185,7 @@ fn fill(
     is_new: bool,
 ) -> Result<ComponentTarget, NoPlan> {
     let mut target = asked.clone();
+    target.secrets.version = fleet.secrets_version;
     let found = Baseline::of(fleet.live(), fleet.secrets_version).counts;
     if found.is_empty() && matches!(kind, Kind::Promote) && !is_new {
         let why =
@@ -237,7 +253,7 @@ pub(super) fn changed(component: &ComponentName, before: &Baseline, after: &Base
         format!("other images run in `{component}` than when the plan was made")
     } else if after.counts != before.counts {
         format!("`{component}` has other machine counts or regions than when the plan was made")
-    } else if after.secrets_version != before.secrets_version {
+    } else if (after.secrets_version, &after.secrets) != (before.secrets_version, &before.secrets) {
         format!("the secrets of `{component}` changed since the plan was made")
     } else {
         format!("the configuration of `{component}` changed since the plan was made")

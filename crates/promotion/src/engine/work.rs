@@ -7,12 +7,13 @@ use super::drive::Came;
 use super::locked::foreign;
 use super::planning::{changed, snapshot_release};
 use super::roll::{Rolled, Rollout};
+use super::secrets::baseline;
 use super::session::Session;
 use crate::journal::PromotionView;
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
-    At, Attestation, Baseline, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind,
-    Snapshot, Statement, SuiteName, Unit, canonical,
+    At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Snapshot,
+    Statement, SuiteName, Unit, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
 use crate::rollout::{self, Decision, Direction, FIRST, Progress, Stamp, UnitCall, arrived, restored};
@@ -58,8 +59,8 @@ impl Session<'_> {
         let stamp = self.stamp().await?;
         let mut components = BTreeMap::new();
         for target in self.targets() {
-            let fleet = match self.engine.ports.deployer.observe_fleet(&target.place).await {
-                Ok(fleet) => fleet,
+            let fleet = match self.found(&target.place).await {
+                Ok((fleet, _)) => fleet,
                 Err(error) => return Ok(judge(error)),
             };
             // What another store made since the lock is not ours to put back, nor to replace.
@@ -89,7 +90,7 @@ impl Session<'_> {
         let plan = self.view().state.facts.plan.as_ref()?;
         let name = &target.place.component;
         let before = plan.target.baseline.get(name)?;
-        changed(name, before, &Baseline::of(fleet.live(), fleet.secrets_version))
+        changed(name, before, &baseline(fleet))
     }
 
     /// The promotion whose work a rollback by a person undoes.

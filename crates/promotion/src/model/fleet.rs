@@ -6,7 +6,7 @@ use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{At, ComponentName, EnvironmentName, GroupName, RegionName, UnitId, UnitSpec, UnitVersion};
+use super::{At, ComponentName, EnvironmentName, GroupName, Hash, RegionName, UnitId, UnitSpec, UnitVersion};
 
 /// The labels the engine writes on units, in its own words; an adapter maps them to the provider's metadata.
 pub mod label {
@@ -197,6 +197,9 @@ pub struct Fleet {
     /// The version of the environment's secrets, where the provider has one.
     #[serde(default)]
     pub secrets_version: Option<u64>,
+    /// Another one after every change of the secrets, where the provider keeps any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Hash>,
 }
 
 impl Fleet {

@@ -33,6 +33,9 @@ pub struct Baseline {
     pub configs: BTreeSet<Hash>,
     /// The version of the secrets.
     pub secrets_version: Option<u64>,
+    /// Another one after every change of the secrets, also where they have no version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Hash>,
 }
 
 impl Baseline {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flytypes::ImageRef;
 use serde::{Deserialize, Serialize};
 
-use super::{At, ComponentName, Fleet, Place, Unit, UnitState};
+use super::{At, ComponentName, Fleet, Hash, Place, Unit, UnitState};
 
 /// One unit as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct ComponentSnapshot {
     pub parked: Vec<UnitRecord>,
     /// The version of the secrets the units had.
     pub secrets_version: Option<u64>,
+    /// Which secrets there were; another one after every change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Hash>,
 }
 
 impl ComponentSnapshot {
@@ -49,7 +52,8 @@ impl ComponentSnapshot {
             units.push(record(unit).ok_or_else(|| format!("unit {} shows no digest", unit.id))?);
         }
         let parked = fleet.units.iter().filter(|unit| unit.managed && unit.is_parked()).filter_map(record);
-        Ok(Self { place, units, parked: parked.collect(), secrets_version: fleet.secrets_version })
+        let (secrets_version, secrets) = (fleet.secrets_version, fleet.secrets.clone());
+        Ok(Self { place, units, parked: parked.collect(), secrets_version, secrets })
     }
 
     /// Every unit that stands in it.

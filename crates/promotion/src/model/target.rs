@@ -6,7 +6,7 @@ use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{GroupName, Millis, Place, RegionName, Slot};
+use super::{GroupName, Millis, Place, RegionName, SecretsTarget, Slot};
 
 /// How a fleet is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct ComponentTarget {
     pub strategy: Strategy,
     /// Times and widths.
     pub limits: Limits,
+    /// What its secrets must be.
+    #[serde(default, skip_serializing_if = "SecretsTarget::is_empty")]
+    pub secrets: SecretsTarget,
 }
 
 impl ComponentTarget {
@@ -104,6 +107,7 @@ impl ComponentTarget {
             groups: BTreeMap::from([(group, shape)]),
             strategy: Strategy::BlueGreen,
             limits: Limits::default(),
+            secrets: SecretsTarget::default(),
         }
     }
 
@@ -139,4 +143,7 @@ pub struct UnitSpec {
     pub image: ImageRef,
     /// The provider's configuration, as in [`GroupTarget::config`].
     pub config: Value,
+    /// The version of the secrets that it gets at least, where the provider has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_version: Option<u64>,
 }

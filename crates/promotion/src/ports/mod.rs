@@ -7,6 +7,7 @@ mod error;
 mod journal;
 mod people;
 mod registry;
+mod secrets;
 mod world;
 
 pub use checks::{Checks, SuiteReport, Verdict};
@@ -15,6 +16,7 @@ pub use error::{PortError, PortErrorKind};
 pub use journal::{Grant, Journal, JournalError};
 pub use people::{Approvals, Attestor, Notice, Notifier};
 pub use registry::Registry;
+pub use secrets::Secrets;
 pub use world::{Clock, Ids, Randomness};
 
 /// The ports stay usable as `dyn`: this fails to compile when one does not.
@@ -22,6 +24,7 @@ pub use world::{Clock, Ids, Randomness};
 fn dyn_compatible(
     _: &dyn Deployer,
     _: &dyn Registry,
+    _: &dyn Secrets,
     _: &dyn Checks,
     _: &dyn Approvals,
     _: &dyn Attestor,

@@ -130,6 +130,7 @@ fn forward(job: Job<'_>) -> Sets {
                         region: record.unit.region.clone(),
                         image: target.image.clone(),
                         config: group.config.clone(),
+                        secrets_version: target.secrets.version,
                     },
                     proof: group.proof.clone(),
                     open: !rest.cordoned,
@@ -154,7 +155,13 @@ fn forward(job: Job<'_>) -> Sets {
         let rest = rests.get_mut(&key).and_then(VecDeque::pop_front).unwrap_or(Rest::SERVING);
         let mut labels = job.stamp.labels(target);
         labels.insert(label::SLOT.to_owned(), slot.to_string());
-        let spec = UnitSpec { group, region, image: target.image.clone(), config: shape.config.clone() };
+        let spec = UnitSpec {
+            group,
+            region,
+            image: target.image.clone(),
+            config: shape.config.clone(),
+            secrets_version: target.secrets.version,
+        };
         sets.incoming.push(Incoming {
             who: Who::Slot(slot),
             spec,
@@ -199,6 +206,7 @@ fn back(job: Job<'_>, fleet: &Fleet, begun: &dyn Fn(&UnitId) -> bool) -> Sets {
             region: record.unit.region.clone(),
             image: record.image.clone(),
             config: record.unit.config.clone(),
+            secrets_version: job.target.secrets.version,
         };
         let open = !record.unit.cordoned;
         match fleet.unit(&record.unit.id) {

@@ -6,6 +6,7 @@ mod people;
 mod provider;
 mod switch;
 mod traffic;
+mod vault;
 mod world;
 
 pub use clock::{Counted, Seeded, VirtualClock};

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
+use super::vault::Vault;
 use crate::model::{
     At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitId, UnitSpec,
     UnitState, UnitVersion,
@@ -71,8 +72,9 @@ pub enum Fault {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Books {
-    units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
+pub(super) struct Books {
+    pub(super) units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
+    pub(super) vaults: BTreeMap<Place, Vault>,
     history: BTreeMap<Place, History>,
     ids: u64,
     asked: u64,
@@ -85,8 +87,10 @@ struct Books {
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+pub(super) struct Kept {
     unit: Unit,
+    /// The version of the secrets that it was last made or updated with.
+    pub(super) secrets: u64,
     nonce: Option<Nonce>,
     ready_at: At,
     /// What it goes back to when the pull fails.
@@ -98,11 +102,11 @@ struct Kept {
 pub struct Provider {
     clock: Arc<dyn Clock>,
     manners: Arc<Mutex<Manners>>,
-    books: Arc<Mutex<Books>>,
+    pub(super) books: Arc<Mutex<Books>>,
     switch: Option<Arc<Switch>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -149,6 +153,17 @@ impl Provider {
         lock(&self.books).away_until = Some(self.clock.now().plus(time));
     }
 
+    /// Whether a look comes through.
+    pub(super) fn is_reached(&self) -> Result<(), PortError> {
+        if self.switch.as_ref().is_some_and(|switch| switch.is_dead()) {
+            return Err(PortError::not_sent("the runner was killed here"));
+        }
+        if self.is_away() {
+            return Err(PortError::not_sent("the provider is away"));
+        }
+        Ok(())
+    }
+
     fn is_away(&self) -> bool {
         lock(&self.books).away_until.is_some_and(|until| self.clock.now() < until)
     }
@@ -177,7 +192,8 @@ impl Provider {
         let mut unit = blank(n, now);
         change(&mut unit);
         let id = unit.id.clone();
-        let kept = Kept { unit, nonce: None, ready_at: now, revert: None };
+        let secrets = books.version_of_secrets(place);
+        let kept = Kept { unit, secrets, nonce: None, ready_at: now, revert: None };
         books.units.entry(place.clone()).or_default().insert(id.clone(), kept);
         id
     }
@@ -242,8 +258,9 @@ impl Provider {
         if let UnitCall::Create { spec, labels, open, .. } = call {
             books.ids += 1;
             let n = books.ids;
-            let mut kept =
-                Kept { unit: blank(n, now), nonce: None, ready_at: now.plus(manners.boot), revert: None };
+            let secrets = books.given_secrets(place, spec)?;
+            let (unit, ready_at) = (blank(n, now), now.plus(manners.boot));
+            let mut kept = Kept { unit, secrets, nonce: None, ready_at, revert: None };
             kept.become_spec(spec, now);
             kept.unit.labels.clone_from(labels);
             kept.unit.cordoned = !open;
@@ -258,6 +275,10 @@ impl Provider {
         }
         books.ids += 1;
         let n = books.ids;
+        let given = match call {
+            UnitCall::Update { spec, .. } => Some(books.given_secrets(place, spec)?),
+            _ => None,
+        };
         let Books { units, history, .. } = &mut *books;
         let history = history.entry(place.clone()).or_default();
         let units = units.entry(place.clone()).or_default();
@@ -271,11 +292,29 @@ impl Provider {
         };
         kept.fence(call, key, now)?;
         let done = kept.perform(call, key, &manners, n, now)?;
+        kept.secrets = given.unwrap_or(kept.secrets);
         if matches!(call, UnitCall::Destroy { .. }) {
             history.note(&id, Change { at: now, open: false, alive: false });
             units.remove(&id);
         }
         Ok(done)
+    }
+}
+
+impl Books {
+    fn version_of_secrets(&self, place: &Place) -> u64 {
+        self.vaults.get(place).map_or(0, |vault| vault.version)
+    }
+
+    /// The secrets that a unit gets now: those of now, which must have come as far as it wants.
+    fn given_secrets(&self, place: &Place, spec: &UnitSpec) -> Result<u64, PortError> {
+        let version = self.version_of_secrets(place);
+        match spec.secrets_version.filter(|wanted| *wanted > version) {
+            Some(wanted) => {
+                Err(PortError::refused(format!("secrets are at version {version}, not yet at {wanted}")))
+            }
+            None => Ok(version),
+        }
     }
 }
 
@@ -428,18 +467,13 @@ impl Kept {
 #[async_trait]
 impl Deployer for Provider {
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
-        if self.switch.as_ref().is_some_and(|switch| switch.is_dead()) {
-            return Err(PortError::not_sent("the runner was killed here"));
-        }
-        if self.is_away() {
-            return Err(PortError::not_sent("the provider is away"));
-        }
+        self.is_reached()?;
         self.settle();
         let mut books = lock(&self.books);
         books.looks += 1;
         let units =
             books.units.get(place).map(|units| units.values().map(|kept| kept.unit.clone()).collect());
-        Ok(Fleet { units: units.unwrap_or_default(), secrets_version: None })
+        Ok(Fleet { units: units.unwrap_or_default(), ..Fleet::default() })
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {

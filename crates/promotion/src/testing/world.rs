@@ -15,7 +15,7 @@ use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
     ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
     EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
-    RegionName, Release, Signed, StoreId, Strategy, SuiteName, Wish,
+    RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
 };
 use crate::ports::{Clock, Deployer, Journal};
 
@@ -52,6 +52,8 @@ pub struct World {
     pub limits: Limits,
     /// What the production policy asks for.
     pub policy: Policy,
+    /// The secrets without which component `api` goes nowhere.
+    pub required: BTreeSet<String>,
     seed: u64,
     bystander: OnceLock<Engine>,
     /// What every engine has read before it begins: all that stood there when the world was forked.
@@ -83,6 +85,7 @@ impl World {
                 park_for: Millis(600_000),
             },
             policy: Self::production_policy(),
+            required: BTreeSet::new(),
             seed,
             bystander: OnceLock::new(),
             read: BTreeMap::new(),
@@ -111,6 +114,7 @@ impl World {
             strategy: self.strategy,
             limits: self.limits.clone(),
             policy: self.policy.clone(),
+            required: self.required.clone(),
             seed: self.seed,
             bystander: OnceLock::new(),
             read,
@@ -186,6 +190,7 @@ impl World {
             proof: Proof::Checks(BTreeSet::from(["alive".to_owned()])),
         };
         let count = if component == "web" { 1 } else { 2 };
+        let required = if component == "web" { BTreeSet::new() } else { self.required.clone() };
         ComponentTarget {
             image: image(&place.name),
             source: image(&format!("{component}-staging")),
@@ -193,6 +198,7 @@ impl World {
             groups: BTreeMap::from([(GroupName::new("app").expect("a name"), group(count))]),
             strategy,
             limits: self.limits.clone(),
+            secrets: SecretsTarget { required, version: None },
         }
     }
 
@@ -257,7 +263,8 @@ impl World {
         Ports {
             journal: Arc::new(MortalJournal { inner: self.journal.clone(), switch: switch.clone() }),
             deployer: provider.clone(),
-            registry: provider,
+            registry: provider.clone(),
+            secrets: provider,
             checks: self.suites.clone(),
             approvals: signer.clone(),
             attestor: signer,

@@ -2,6 +2,7 @@
 
 mod back;
 mod parked;
+mod secrets;
 
 use promotion::engine::{EngineError, Outcome};
 use promotion::machine::Phase;

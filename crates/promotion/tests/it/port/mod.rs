@@ -2,6 +2,7 @@
 
 mod order;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use promotion::conformance;
@@ -9,10 +10,51 @@ use promotion::journal::Memory;
 use promotion::machine::Phase;
 use promotion::model::{
     At, Claim, Class, Decision, GroupName, Millis, PromotionId, RegionName, Signed, Statement, StoreId,
-    SuiteName, Wish, Word, canonical,
+    SuiteName, UnitSpec, Wish, Word, canonical,
 };
-use promotion::ports::Notice;
+use promotion::ports::{Deployer as _, Key, Notice};
+use promotion::rollout::UnitCall;
 use promotion::testing::{Counted, Desk, Manners, Seeded, Signer, Suites, VirtualClock, World, env};
+
+#[tokio::test]
+async fn secrets_in_memory_conform() {
+    let world = World::new(1, Manners::default());
+    let (place, provider) = (World::place("production", "api"), &world.provider);
+    let set = async |name: &str, value: Option<&str>| match value {
+        Some(_) => provider.set_secret(&place, name),
+        None => provider.unset_secret(&place, name),
+    };
+    let target = world.component("production", "api", &World::digest(1));
+    let spec = UnitSpec {
+        group: GroupName::new("app").unwrap(),
+        region: RegionName::new("fra").unwrap(),
+        image: target.image.clone(),
+        config: target.groups.values().next().unwrap().config.clone(),
+        secrets_version: None,
+    };
+    let key = Key { id: "k".to_owned(), nonce: None };
+    let renewed = async || {
+        let fleet = provider.observe_fleet(&place).await.unwrap();
+        let call = match fleet.units.first() {
+            None => UnitCall::Create {
+                slot: "app/fra/0".parse().unwrap(),
+                spec: spec.clone(),
+                labels: BTreeMap::new(),
+                open: false,
+            },
+            Some(unit) => UnitCall::Update {
+                unit: unit.id.clone(),
+                expect: unit.version.clone(),
+                spec: spec.clone(),
+                labels: BTreeMap::new(),
+                start: true,
+            },
+        };
+        provider.perform(&place, &call, &key).await.unwrap();
+        provider.observe_fleet(&place).await.unwrap().units.remove(0)
+    };
+    conformance::secrets(provider, &place, set, renewed).await;
+}
 
 fn clock() -> Arc<VirtualClock> {
     Arc::new(VirtualClock::new(At(1_800_000_000_000)))

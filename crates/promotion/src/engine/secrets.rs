@@ -1,0 +1,137 @@
+//! Secrets of a promotion: the gate over their names, what the plan says of them, and whether they come back.
+
+use std::collections::BTreeSet;
+
+use super::gates::Gate;
+use super::session::Session;
+use crate::model::{Baseline, ComponentTarget, Fleet, Kind, Place, RollbackVerdict, SecretsSeen, Strategy};
+use crate::ports::{PortError, PortErrorKind};
+
+impl Session<'_> {
+    /// What is there: the units, and the secrets that they have or shall get.
+    pub(super) async fn found(&self, place: &Place) -> Result<(Fleet, SecretsSeen), PortError> {
+        let ports = &self.engine.ports;
+        let mut fleet = ports.deployer.observe_fleet(place).await?;
+        let live: Vec<_> = fleet.live().cloned().collect();
+        let seen = ports.secrets.observe_secrets(place, &live).await?;
+        (fleet.secrets_version, fleet.secrets) = (seen.version, seen.state.clone());
+        Ok((fleet, seen))
+    }
+
+    /// Every secret that a component cannot do without is set, by name. What goes back, or stays, is asked nothing: it
+    /// ran without.
+    pub(super) async fn secrets(&self) -> Gate {
+        let request = &self.view().state.facts.request;
+        if matches!(request.kind, Kind::Rollback { .. } | Kind::Adopt) {
+            return Gate::Open("not asked: nothing new is put there".to_owned());
+        }
+        let mut n_required = 0;
+        for component in &request.components {
+            let (place, required) = (&component.place, &component.secrets.required);
+            if required.is_empty() {
+                continue;
+            }
+            let seen = match self.engine.ports.secrets.observe_secrets(place, &[]).await {
+                Ok(seen) => seen,
+                Err(error) if error.kind == PortErrorKind::Refused => return Gate::Closed(error.message),
+                Err(error) => return Gate::Away(error.message),
+            };
+            let missing = seen.missing(required);
+            if !missing.is_empty() {
+                let what = format!("{} of `{}` {} not set", list(&missing), place.name, are(&missing));
+                return Gate::Closed(match self.engine.ports.secrets.command(place, &missing) {
+                    Some(command) => format!("{what}; set {} with `{command}`", them(&missing)),
+                    None => what,
+                });
+            }
+            n_required += required.len();
+        }
+        Gate::Open(match n_required {
+            0 => "none is required".to_owned(),
+            _ => format!("all {n_required} that are required are set"),
+        })
+    }
+
+    /// Whether a rollback makes units anew, which then get the secrets of now: they are as the snapshot says only while
+    /// the units themselves are still there.
+    pub(super) fn gets_other_secrets(
+        &self,
+        of: &crate::model::PromotionId,
+        target: &ComponentTarget,
+        fleet: &Fleet,
+    ) -> bool {
+        let facts = self.environment.promotions.get(of).map(|undone| &undone.state.facts);
+        let before = facts.and_then(|facts| facts.snapshot.as_ref()?.components.get(&target.place.component));
+        before.is_some_and(|before| {
+            let is_kept = |id| target.strategy == Strategy::BlueGreen && fleet.unit(id).is_some();
+            before.secrets.is_some()
+                && before.secrets != fleet.secrets
+                && before.units.iter().any(|record| !is_kept(&record.unit.id))
+        })
+    }
+}
+
+/// What a reader should know of the secrets before approving.
+pub(super) fn warnings(target: &ComponentTarget, seen: &SecretsSeen) -> Vec<String> {
+    let name = &target.place.name;
+    let mut lines = Vec::new();
+    let twice = &variables(target) & &seen.names;
+    if !twice.is_empty() {
+        let (what, are) = (list(&twice), are(&twice));
+        lines.push(format!(
+            "{what} of `{name}` {are} both a variable and a secret: a machine gets one of the two"
+        ));
+    }
+    if !seen.staged.is_empty() {
+        let (what, were) = (list(&seen.staged), if seen.staged.len() == 1 { "was" } else { "were" });
+        lines.push(format!(
+            "{what} of `{name}` {were} set after its machines were made: what runs now has the values of before, and \
+             only the new machines get the new ones"
+        ));
+    }
+    lines
+}
+
+/// Why the way back is not exact, if it is not: units that change where they stand get what is set by then.
+pub(super) fn caveat(target: &ComponentTarget, seen: &SecretsSeen) -> Option<String> {
+    if seen.staged.is_empty() || target.strategy == Strategy::BlueGreen {
+        return None;
+    }
+    let (name, what) = (&target.place.name, list(&seen.staged));
+    Some(format!(
+        "allowed, but for secrets: the values that {what} of `{name}` had before cannot be given back in place; by \
+         blue-green the old machines keep them"
+    ))
+}
+
+/// The whole verdict: one caveat is enough to say first.
+pub(super) fn verdict(found_any: bool, caveats: &[String]) -> RollbackVerdict {
+    match (found_any, caveats.is_empty()) {
+        (false, _) => RollbackVerdict::Nothing,
+        (true, true) => RollbackVerdict::Allowed,
+        (true, false) => RollbackVerdict::Caveat(caveats.join("; ")),
+    }
+}
+
+/// What `component` is found as.
+pub(super) fn baseline(fleet: &Fleet) -> Baseline {
+    Baseline { secrets: fleet.secrets.clone(), ..Baseline::of(fleet.live(), fleet.secrets_version) }
+}
+
+/// The variables in plain sight, as far as the provider's configuration keeps them under `env`.
+fn variables(target: &ComponentTarget) -> BTreeSet<String> {
+    let env = |shape: &crate::model::GroupTarget| Some(shape.config.get("env")?.as_object()?.clone());
+    target.groups.values().filter_map(env).flat_map(|env| env.into_iter().map(|(name, _)| name)).collect()
+}
+
+fn list(names: &BTreeSet<String>) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn are(names: &BTreeSet<String>) -> &'static str {
+    if names.len() == 1 { "is" } else { "are" }
+}
+
+fn them(names: &BTreeSet<String>) -> &'static str {
+    if names.len() == 1 { "it" } else { "them" }
+}
