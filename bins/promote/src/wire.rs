@@ -18,7 +18,7 @@ use promotion::engine::{Engine, Options, Ports};
 use promotion::journal::Sqlite;
 use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
 use promotion::ports::{Journal, Randomness};
-use providers::fly::FlyDeployer;
+use providers::fly::{FlyDeployer, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
 use providers::ssh::{AllowedSigners, SshApprovals, SshAttestor};
 use providers::{
@@ -146,9 +146,11 @@ pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure>
         Failure::unavailable(format!("the runner's key {} cannot be used", key_file.display()))
             .with_source(error)
     })?;
+    let dispatch = Arc::new(dispatch);
     let ports = Ports {
         journal: journal.clone(),
-        deployer: Arc::new(dispatch),
+        deployer: dispatch.clone(),
+        secrets: dispatch,
         registry: Arc::new(registries),
         checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
         approvals: Arc::new(SshApprovals::new(allowed.clone()).with_local_names(local)),
@@ -266,11 +268,10 @@ impl Opened {
 
 impl Reach {
     fn join(&self, dispatch: Dispatch, name: &EnvironmentName) -> Dispatch {
-        dispatch.with(name.clone(), "fly", Arc::new(FlyDeployer::new(self.client.clone()))).with(
-            name.clone(),
-            "static",
-            Arc::new(SiteDeployer::new(self.sites.clone())),
-        )
+        dispatch
+            .with(name.clone(), "fly", Arc::new(FlyDeployer::new(self.client.clone())))
+            .with_secrets(name.clone(), "fly", Arc::new(FlySecrets::new(self.client.clone())))
+            .with(name.clone(), "static", Arc::new(SiteDeployer::new(self.sites.clone())))
     }
 }
 

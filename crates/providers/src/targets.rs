@@ -10,8 +10,8 @@ use envconfig::project::{
 use flytypes::ImageRef;
 use promotion::model::{
     ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
-    GroupName, GroupTarget, Limits, Millis, NameError, Person, Place, Policy, Proof, RegionName, Strategy,
-    SuiteName,
+    GroupName, GroupTarget, Limits, Millis, NameError, Person, Place, Policy, Proof, RegionName,
+    SecretsTarget, Strategy, SuiteName,
 };
 use serde_json::Value;
 
@@ -161,7 +161,8 @@ impl<'p> Targets<'p> {
                 let asked = rules.map_or(FileStrategy::BlueGreen, |rules| rules.strategy_for(volumes).value);
                 let strategy = strategy(asked, volumes && rules.is_none())?;
                 let groups = self.groups(component, &toml)?;
-                Ok(ComponentTarget { place, image, source, groups, strategy, limits })
+                let secrets = self.secrets(component);
+                Ok(ComponentTarget { place, image, source, groups, strategy, limits, secrets })
             }
             Binding::Static(binding) => {
                 let group = GroupTarget {
@@ -170,10 +171,20 @@ impl<'p> Targets<'p> {
                     proof: Proof::Served,
                 };
                 let groups = BTreeMap::from([(GroupName::new("site")?, group)]);
-                Ok(ComponentTarget { place, image, source, groups, strategy: Strategy::Immediate, limits })
+                let (strategy, secrets) = (Strategy::Immediate, SecretsTarget::default());
+                Ok(ComponentTarget { place, image, source, groups, strategy, limits, secrets })
             }
             Binding::Supabase(_) => Err(TargetError::Kind { component: component.to_owned() }),
         }
+    }
+
+    /// Which secrets must be set; what version there is shows when it is planned.
+    fn secrets(&self, component: &str) -> SecretsTarget {
+        let required = match self.project.component(component) {
+            Some(Component::Fly { required_secrets, .. }) => &required_secrets.value[..],
+            Some(Component::Static { .. } | Component::Supabase { .. }) | None => &[],
+        };
+        SecretsTarget { required: required.iter().map(ToString::to_string).collect(), version: None }
     }
 
     fn groups(

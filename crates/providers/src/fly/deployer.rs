@@ -103,7 +103,7 @@ impl Deployer for FlyDeployer {
         };
         let mut units: Vec<_> = machines.iter().filter_map(unit::unit).collect();
         units.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Fleet { units, secrets_version: None })
+        Ok(Fleet { units, ..Fleet::default() })
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
@@ -165,6 +165,7 @@ async fn create(
         config,
         region: Some(region),
         skip_service_registration: !open,
+        min_secrets_version: spec.secrets_version,
         ..CreateMachine::default()
     };
     app.machines().create(&machine).await.map(|machine| done(&machine)).map_err(|error| port(&error))
@@ -198,6 +199,7 @@ async fn update(
         config,
         current_version: Some(current),
         skip_launch: !start,
+        min_secrets_version: spec.secrets_version,
         ..UpdateMachine::default()
     };
     let updated = match app.machines().update(&id, &machine, nonce).await {

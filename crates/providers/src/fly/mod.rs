@@ -3,8 +3,10 @@
 mod deployer;
 mod error;
 mod labels;
+mod secrets;
 mod shape;
 mod unit;
 
 pub use deployer::FlyDeployer;
+pub use secrets::FlySecrets;
 pub use shape::{expected_checks, unit_config};

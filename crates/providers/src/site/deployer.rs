@@ -149,7 +149,7 @@ impl SiteDeployer {
 impl Deployer for SiteDeployer {
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
         match self.client.get(&place.name).await {
-            Ok(site) => Ok(Fleet { units: unit(&site).into_iter().collect(), secrets_version: None }),
+            Ok(site) => Ok(Fleet { units: unit(&site).into_iter().collect(), ..Fleet::default() }),
             Err(SiteError::NotFound) => Ok(Fleet::default()),
             Err(SiteError::Port(error)) => Err(error),
         }

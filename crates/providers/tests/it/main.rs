@@ -11,6 +11,7 @@ mod conformance;
 mod fly;
 mod fly_bad_days;
 mod registry;
+mod secrets;
 mod site;
 mod ssh;
 mod support;

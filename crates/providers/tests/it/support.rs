@@ -261,6 +261,7 @@ pub(crate) fn spec(image: &ImageRef) -> UnitSpec {
         region: "fra".parse().unwrap(),
         image: image.clone(),
         config: providers::fly::unit_config(&config()),
+        secrets_version: None,
     }
 }
 

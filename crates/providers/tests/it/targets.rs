@@ -14,6 +14,7 @@ use crate::support::{Cloud, On, map, place, within};
 const PROJECT: &str = r#"
 [components.api]
 config = "fly.toml"
+secrets = { required = ["DATABASE_URL"] }
 [components.web]
 kind = "static"
 dir = "web"
@@ -64,13 +65,21 @@ async fn a_machine_made_of_a_target_shows_no_difference_to_it() {
         let target = targets.target("api", image.clone(), image.clone(), None).unwrap();
         assert_eq!((target.place.provider.as_str(), target.place.name.as_str()), ("fly", "runner"));
         assert_eq!(target.strategy, Strategy::BlueGreen, "no volumes");
+        let required: Vec<&str> = target.secrets.required.iter().map(String::as_str).collect();
+        assert_eq!((required, target.secrets.version), (vec!["DATABASE_URL"], None));
         assert_eq!(target.slots().len(), 2, "a new group with services gets two machines");
         let (group, app) = target.groups.first_key_value().unwrap();
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: target.place.clone() };
         let (slot, _, region) = target.slots().remove(0);
         assert_eq!(region.as_str(), "ams");
-        let spec = UnitSpec { group: group.clone(), region, image, config: app.config.clone() };
+        let spec = UnitSpec {
+            group: group.clone(),
+            region,
+            image,
+            config: app.config.clone(),
+            secrets_version: None,
+        };
         let create = UnitCall::Create { slot, spec, labels: map(&[]), open: true };
         let id = on.call(create).await.unit.unwrap();
         let Proof::Checks(names) = &app.proof else { panic!("{:?}", app.proof) };
