@@ -48,11 +48,52 @@ struct Inner {
 
 const OPERATION: &str = "look into image";
 
+/// What an image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Its digest, computed over the bytes: of an index, the index's own.
+    pub digest: Digest,
+    /// Of an index: each platform that runs, and the digest of its manifest. Empty for an image of one platform, which has no
+    /// other digest.
+    pub platforms: BTreeMap<Platform, Digest>,
+    /// As [`Registry::labels`].
+    pub labels: BTreeMap<String, String>,
+}
+
 impl Registry {
+    /// Everything that is asked about an image before it is run.
+    ///
+    /// # Errors
+    /// As [`Registry::resolve`].
+    pub async fn contents(&self, image: &ImageRef) -> Result<Contents, Error> {
+        let manifest = self.manifest(image).await?;
+        let pinned = image.pinned(manifest.digest.clone());
+        let mut platforms = BTreeMap::new();
+        let model = manifest.parse(OPERATION, &image.to_string())?;
+        if let OciManifest::ImageIndex(index) = &model {
+            for entry in index.manifests.iter().filter(|entry| runs(entry)) {
+                if let Some(platform) = platform(entry) {
+                    platforms.insert(platform, self.parse(&pinned, &entry.digest)?);
+                }
+            }
+        }
+        let labels = self.labels_of(&pinned, model).await?;
+        Ok(Contents { digest: manifest.digest, platforms, labels })
+    }
+
     /// The labels of an image, over the annotations of its manifest. Of an index it is the `linux/amd64` image, which is what Fly
     /// runs, else the first.
     pub async fn labels(&self, image: &ImageRef) -> Result<BTreeMap<String, String>, Error> {
-        let manifest = match self.model(image).await? {
+        let model = self.model(image).await?;
+        self.labels_of(image, model).await
+    }
+
+    async fn labels_of(
+        &self,
+        image: &ImageRef,
+        model: OciManifest,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let manifest = match model {
             OciManifest::Image(manifest) => manifest,
             OciManifest::ImageIndex(index) => {
                 let entries: Vec<_> = index.manifests.iter().filter(|entry| runs(entry)).collect();

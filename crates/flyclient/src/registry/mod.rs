@@ -20,9 +20,9 @@ use flytypes::{Digest, ImageRef};
 use tokio::sync::Mutex;
 
 pub use self::{
-    copy::CopyReport,
+    copy::{CopyReport, Moved, Survey, Watch},
     error::{Error, ErrorKind},
-    look::Platform,
+    look::{Contents, Platform},
     manifest::Manifest,
     push::Push,
 };

@@ -1,6 +1,9 @@
 //! Blobs in and out, and images from memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use flytypes::{Digest, ImageRef};
@@ -11,6 +14,7 @@ use url::Url;
 
 use super::{
     Error, ErrorKind, Manifest, Registry,
+    copy::Tally,
     manifest::{behind, digest_of, hex},
     session::{Exchange, header_value, location},
 };
@@ -123,20 +127,29 @@ impl Registry {
         to: &str,
         digest: &Digest,
         size: u64,
+        tally: &Arc<Tally>,
     ) -> Result<Landed, Error> {
         if self.has_blob(to, digest).await? {
+            tally.add(size);
             return Ok(Landed::Already);
         }
         let key = format!("copy blob {digest} to {to}");
         let mount = (self.host == source.host).then_some(from);
         let (result, effort) = retry::run(&self.policy, &*self.clock, &key, || async {
-            let Some(upload) = self.begin(to, digest, mount).await? else { return Ok(Landed::Mounted) };
+            let Some(upload) = self.begin(to, digest, mount).await? else {
+                tally.add(size);
+                return Ok(Landed::Mounted);
+            };
             let mut exchange =
                 source.blob_exchange("read blob", from, digest, Method::GET).map_err(for_good)?;
             exchange.long = true;
             let body = source.open(&exchange, &[]).await?.body;
             let (verified, verdict) = verified(body, digest.clone(), size);
-            let sent = self.finish(to, digest, upload, Body::Stream { length: size, stream: verified }).await;
+            let (counted, passed) = counted(verified, tally);
+            let sent = self.finish(to, digest, upload, Body::Stream { length: size, stream: counted }).await;
+            if sent.is_err() {
+                tally.take_back(passed.load(Ordering::SeqCst));
+            }
             let found = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
             match found {
                 // The source's fault: no use in another try, and the destination must not be blamed.
@@ -149,6 +162,24 @@ impl Registry {
         })
         .await;
         result.map_err(|error: Error| error.with_attempts(effort.attempts))
+    }
+
+    /// Gives an image a tag, byte for byte. What the tag named before is not asked, and a tag is never read back as a truth:
+    /// it is there for those who clean up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when the image is not pinned, or `tag` is none.
+    pub async fn tag(&self, image: &ImageRef, tag: &str) -> Result<(), Error> {
+        let wrong = |detail: &str| Err(Error::configuration("tag image", &image.to_string(), detail));
+        if image.digest().is_none() {
+            return wrong("only a digest says what is tagged");
+        }
+        let named = format!("{}/{}:{tag}", image.registry(), image.repository()).parse::<ImageRef>();
+        if named.ok().is_none_or(|named| named.tag() != Some(tag)) {
+            return wrong(&format!("`{}` is no tag", tag.escape_debug()));
+        }
+        let manifest = self.manifest(image).await?;
+        self.put_manifest(image.repository(), tag, &manifest).await
     }
 
     /// Opens an upload; `None` when the blob was mounted from the other repository instead.
@@ -263,6 +294,19 @@ fn verified(body: ByteStream, expected: Digest, size: u64) -> (ByteStream, Verdi
         }
     });
     (Box::pin(stream), verdict)
+}
+
+/// Counts what passes, in all and of this stream.
+fn counted(body: ByteStream, tally: &Arc<Tally>) -> (ByteStream, Arc<AtomicU64>) {
+    let (tally, passed) = (tally.clone(), Arc::new(AtomicU64::new(0)));
+    let own = passed.clone();
+    let count = move |part: &Result<Bytes, TransportError>| {
+        if let Ok(bytes) = part {
+            own.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+            tally.add(bytes.len() as u64);
+        }
+    };
+    (Box::pin(body.inspect(count)), passed)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tracing::debug;
 use url::Url;
 
@@ -116,9 +116,8 @@ impl Registry {
         if response.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = response.header("www-authenticate").and_then(challenge::parse)
         {
-            let bearer = self.grant(exchange, challenge, &scope).await?;
+            let bearer = self.fresh(exchange, challenge, scope, cached).await?;
             response = self.send(exchange, Some(&bearer)).await?;
-            self.bearers.lock().await.insert(scope, bearer);
         }
         let status = response.status;
         debug!(operation = exchange.operation, status = status.as_u16(), "registry answered");
@@ -150,10 +149,26 @@ impl Registry {
 
     /// A short-lived token for `scope`, or for more than that.
     async fn bearer(&self, scope: &str) -> Option<HeaderValue> {
-        let bearers = self.bearers.lock().await;
-        let wider = format!("{scope} ");
-        let found = bearers.iter().find(|(key, _)| *key == scope || key.starts_with(&wider));
-        found.map(|(_, bearer)| bearer.clone())
+        known(&*self.bearers.lock().await, scope)
+    }
+
+    /// One that is not `refused`: of many calls at the same time one fetches it, and the others wait for that.
+    async fn fresh(
+        &self,
+        exchange: &Exchange<'_>,
+        challenge: Challenge,
+        scope: String,
+        refused: Option<HeaderValue>,
+    ) -> Result<HeaderValue, Attempt<Error>> {
+        let mut bearers = self.bearers.lock().await;
+        if let Some(bearer) = known(&bearers, &scope)
+            && Some(&bearer) != refused.as_ref()
+        {
+            return Ok(bearer);
+        }
+        let bearer = self.grant(exchange, challenge, &scope).await?;
+        bearers.insert(scope, bearer.clone());
+        Ok(bearer)
     }
 
     fn request(&self, exchange: &Exchange<'_>) -> Request {
@@ -306,6 +321,12 @@ impl Registry {
         });
         Attempt { error, repeat: failure.may_repeat(true), unreached: false, retry_after }
     }
+}
+
+fn known(bearers: &BTreeMap<String, HeaderValue>, scope: &str) -> Option<HeaderValue> {
+    let wider = format!("{scope} ");
+    let found = bearers.iter().find(|(key, _)| *key == scope || key.starts_with(&wider));
+    found.map(|(_, bearer)| bearer.clone())
 }
 
 /// The registry's own words, from the specification's envelope or as they are.

@@ -1,10 +1,13 @@
 //! Images by digest, against a registry in memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use flyclient::{
-    registry::{Auth, ErrorKind, Push, Registry},
+    registry::{Auth, ErrorKind, Moved, Push, Registry, Watch},
     retry::RetryPolicy,
     transport::{Options, ReqwestService},
 };
@@ -192,6 +195,103 @@ async fn an_index_goes_to_another_registry_with_all_its_images_and_keeps_its_dig
         assert_eq!(puts.len(), 5);
         assert!(puts[3].ends_with(digest.as_str()) && puts[4].ends_with("/multi"), "{puts:?}");
         assert!(fake.with(|state| !state.log.iter().any(|line| line.contains("mount="))));
+    })
+    .await;
+}
+
+/// Before a copy it can be said what it will move: HEAD of each blob (OCI distribution spec, "Checking if content
+/// exists"). Nothing is written for that.
+#[tokio::test]
+async fn a_survey_tells_what_a_copy_would_move_and_writes_nothing() {
+    bounded(async {
+        let (_source_fake, source_server) = FakeRegistry::start().await;
+        let (fake, server) = FakeRegistry::start().await;
+        let (source, destination) = (registry(&source_server), registry(&server));
+        let push = sample("linux", "amd64", &[7; 5000]);
+        let pinned = source.push(&push).await.unwrap();
+        let survey = destination.survey(&source, &pinned, "production").await.unwrap();
+        assert_eq!((survey.bytes_total, survey.bytes_missing), (size(&push), size(&push)));
+        assert!(!survey.can_mount, "two registries");
+        assert!(fake.with(|state| state.log.iter().all(|line| line.starts_with("HEAD"))));
+        // One of two blobs is there, as after a copy that was cut off.
+        let part =
+            Push { repository: "production".to_owned(), tag: None, ..sample("linux", "amd64", b"other") };
+        destination.push(&part).await.unwrap();
+        let survey = destination.survey(&source, &pinned, "production").await.unwrap();
+        assert_eq!((survey.bytes_total, survey.bytes_missing), (size(&push), 5000), "one configuration");
+        let report = destination.copy_from(&source, &pinned, "production", &[]).await.unwrap();
+        assert_eq!((report.bytes_copied, report.bytes_present), (5000, size(&push) - 5000));
+        let survey = destination.survey(&source, &pinned, "production").await.unwrap();
+        assert_eq!((survey.bytes_total, survey.bytes_missing), (size(&push), 0));
+        let survey = source.survey(&source, &pinned, "elsewhere").await.unwrap();
+        assert!(survey.can_mount && survey.bytes_missing == size(&push), "{survey:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_says_how_far_it_is() {
+    bounded(async {
+        let (_source_fake, source_server) = FakeRegistry::start().await;
+        let (fake, server) = FakeRegistry::start().await;
+        let (source, destination) = (registry(&source_server), registry(&server));
+        let push = sample("linux", "amd64", &vec![7; 1_000_000]);
+        let pinned = source.push(&push).await.unwrap();
+        // A try that fails is not counted.
+        fake.with(|state| state.fail_next = vec![503, 503]);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let list = seen.clone();
+        let watch: Watch = Arc::new(move |moved: Moved| list.lock().unwrap().push(moved));
+        destination.copy_watched(&source, &pinned, "production", &[], Some(watch)).await.unwrap();
+        let seen = seen.lock().unwrap();
+        assert!(seen.len() > 2, "{}", seen.len());
+        assert!(seen.iter().all(|moved| moved.total == size(&push) && moved.done <= moved.total));
+        assert_eq!(seen.last().unwrap().done, size(&push));
+    })
+    .await;
+}
+
+/// A tag is written for those who clean up; nobody here asks what it names.
+#[tokio::test]
+async fn a_tag_is_written_byte_for_byte_and_not_read() {
+    bounded(async {
+        let (fake, server) = FakeRegistry::start().await;
+        let registry = registry(&server);
+        let push = sample("linux", "amd64", b"layer");
+        let pinned = registry.push(&push).await.unwrap();
+        fake.with(|state| state.log.clear());
+        registry.tag(&pinned, "production-0123abc").await.unwrap();
+        let key = ("staging".to_owned(), "production-0123abc".to_owned());
+        assert_eq!(fake.with(|state| state.manifests[&key].1.clone()), push.manifest.to_vec());
+        let log = fake.with(|state| state.log.clone());
+        assert!(log.iter().all(|line| !line.contains("0123abc") || line.starts_with("PUT")), "{log:?}");
+        let error = registry.tag(&image(&server, "staging:v1"), "production-x").await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Configuration, "only what is pinned is tagged");
+        let error = registry.tag(&pinned, "not/a tag").await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Configuration);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_image_tells_its_platforms_digests() {
+    bounded(async {
+        let (_fake, server) = FakeRegistry::start().await;
+        let registry = registry(&server);
+        let single = registry.push(&sample("linux", "amd64", b"layer")).await.unwrap();
+        let contents = registry.contents(&single).await.unwrap();
+        assert_eq!(Some(&contents.digest), single.digest());
+        assert!(contents.platforms.is_empty(), "a manifest of one platform has no other digest");
+        assert_eq!(contents.labels["arch"], "amd64");
+        let index = push_index(&registry).await;
+        let child =
+            |architecture: &str| digest_of(&sample("linux", architecture, architecture.as_bytes()).manifest);
+        let contents = registry.contents(&single.pinned(index.clone())).await.unwrap();
+        assert_eq!(contents.digest, index);
+        let expected = [("linux/amd64", child("amd64")), ("linux/arm64", child("arm64"))];
+        let shown: Vec<_> =
+            contents.platforms.into_iter().map(|(is, digest)| (is.to_string(), digest)).collect();
+        assert_eq!(shown, expected.map(|(is, digest)| (is.to_owned(), digest)));
     })
     .await;
 }
