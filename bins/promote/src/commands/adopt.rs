@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use clikit::{Exit, Failure};
 use flytypes::ImageRef;
-use promotion::model::{ComponentName, Kind, Release};
+use promotion::journal::PromotionView;
+use promotion::model::{ComponentName, Fleet, Kind, Place, Release, label};
 use promotion::ports::Deployer;
+use serde_json::{Value, json};
 
 use super::Run;
 use super::ask;
 use super::release::Found;
 use crate::args::Adopt;
-use crate::{find, keys, preflight};
+use crate::{find, keys, preflight, show};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let wired = run.wire()?;
@@ -19,42 +21,22 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let asker = keys::asker(run.context, &args.who, &wired)?;
     let mut images: BTreeMap<String, ImageRef> = BTreeMap::new();
     let mut digests = BTreeMap::new();
+    let mut strangers = Vec::new();
     for component in targets.components() {
         let place = targets.place(&component).map_err(|error| Failure::usage(error.to_string()))?;
         let looked = wired.deployer.observe_fleet(&place).await;
         let fleet = looked.map_err(|error| preflight::failure(&place, error))?;
-        let running: Vec<&ImageRef> = fleet.live().filter_map(|unit| unit.image.as_ref()).collect();
-        let mixed = fleet.digests();
-        let image = match (mixed.len(), running.first()) {
-            (1, Some(image)) => (*image).clone(),
-            (0, _) | (_, None) => {
-                let refused = Failure::refused(format!("`{}` has no machines to adopt", place.name));
-                let others = fleet.units.iter().filter(|unit| !unit.managed).count();
-                let refused = match others {
-                    0 => refused,
-                    n => refused.with_why(format!(
-                        "{n} machines there are none of `fly deploy`'s (metadata fly_platform_version = \"v2\" is \
-                         missing) and stay as they are; while they serve, suites may meet them instead of a release"
-                    )),
-                };
-                return Err(
-                    refused.with_hint(format!("promote deploy --env {} --image REF --bootstrap", args.env))
-                );
-            }
-            (n, _) => {
-                let list: Vec<_> = mixed.iter().map(|digest| digest.short().to_owned()).collect();
-                return Err(Failure::refused(format!(
-                    "`{}` is mixed: its machines run {n} images",
-                    place.name
-                ))
-                .with_why(list.join(", "))
-                .with_hint("bring all machines to one image first"));
-            }
-        };
+        let image = one_image(&place, &fleet, &args.env)?;
+        strangers.extend(unlabelled(&place, &fleet));
         let name =
             ComponentName::new(component.clone()).map_err(|error| Failure::usage(error.to_string()))?;
         digests.extend(image.digest().cloned().map(|digest| (name, digest)));
         images.insert(component, image);
+    }
+    let environment = find::environment(&args.env)?;
+    let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
+    if let Some(current) = view.current().filter(|current| is_adopted(current, &digests)) {
+        return again(run, current, &strangers);
     }
     let release = Release {
         version: args.version.unwrap_or_else(|| "adopted".to_owned()),
@@ -65,4 +47,53 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let ask = ask::put(&wired, &args.env, Kind::Adopt, &Found { release, images }, &asker)?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
+}
+
+/// The one image that every machine of the fleet runs, by digest.
+fn one_image(place: &Place, fleet: &Fleet, environment: &str) -> Result<ImageRef, Failure> {
+    if let Some(mix) = fleet.mix() {
+        return Err(Failure::refused(format!("`{}` is mixed", place.name)).with_why(mix).with_hint(
+            "bring all machines to one image first, as with `fly deploy --image REF`, or remove what is left over",
+        ));
+    }
+    if let Some(image) = fleet.live().find_map(|unit| unit.image.as_ref()) {
+        return Ok(image.clone());
+    }
+    let refused = Failure::refused(format!("`{}` has no machines to adopt", place.name));
+    let refused = match fleet.units.iter().filter(|unit| !unit.managed).count() {
+        0 => refused,
+        n => refused.with_why(format!(
+            "{n} machines there are none of `fly deploy`'s (metadata fly_platform_version = \"v2\" is missing) and stay \
+             as they are; while they serve, suites may meet them instead of a release"
+        )),
+    };
+    Err(refused.with_hint(format!("promote deploy --env {environment} --image REF --bootstrap")))
+}
+
+fn is_adopted(current: &PromotionView, digests: &BTreeMap<ComponentName, flytypes::Digest>) -> bool {
+    let request = &current.state.facts.request;
+    request.kind == Kind::Adopt && request.release.components == *digests
+}
+
+/// Machines that came without our label, for the case that the others have it.
+fn unlabelled(place: &Place, fleet: &Fleet) -> Vec<String> {
+    let free = fleet.live().filter(|unit| unit.label(label::STORE).is_none());
+    free.map(|unit| format!("machine {} of `{}` carries no label: it came later", unit.id, place.name))
+        .collect()
+}
+
+/// What runs was taken over before: nothing is written and nothing is called.
+fn again(run: &Run<'_>, current: &PromotionView, warnings: &[String]) -> Result<Exit, Failure> {
+    let mut value = show::promotion(current);
+    value["ok"] = Value::from(true);
+    value["state"] = json!(current.state.phase);
+    value["warnings"] = json!(warnings);
+    run.out.emit(&value, |_| {
+        let mut text = format!("adopted already\n{}", show::promotion_text(current));
+        for warning in warnings {
+            text.push_str(&format!("warning    {warning}\n"));
+        }
+        text
+    })?;
+    Ok(Exit::Done)
 }

@@ -89,6 +89,11 @@ impl Run<'_> {
                 text.push_str(&show::plan_text(plan));
             }
             text.push_str(&show::promotion_text(&view));
+            // What waits shows its plan, and that says them.
+            let plan = view.state.facts.plan.as_ref().filter(|_| !matches!(outcome, Outcome::Waiting { .. }));
+            for warning in plan.into_iter().flat_map(|plan| &plan.warnings) {
+                text.push_str(&format!("warning    {warning}\n"));
+            }
             if let Some(holder) = holder {
                 text.push_str(&format!("held by    {holder}\n"));
             }

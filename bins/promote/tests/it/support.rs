@@ -20,8 +20,9 @@ use flyclient::transport::{Body, HttpService, Options as HttpOptions, Request, R
 use flyclient::{Base, Token};
 use flytypes::wire::Machine;
 use futures_util::StreamExt as _;
+use localcloud::flyctl::{Deploy, Flyctl};
 use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -329,6 +330,25 @@ impl Stage {
     /// Runs the binary to its end.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         ended(self.command(args).spawn().unwrap()).await
+    }
+
+    /// Somebody with flyctl and production's token.
+    pub(crate) fn flyctl(&self) -> Flyctl {
+        Flyctl::new(self.cloud.api_url(), TOKEN)
+    }
+
+    /// The first two machines of production, made by `fly deploy` from a fly.toml with a check; `image` by tag.
+    pub(crate) async fn deployed_by_flyctl(&self, image: &str) -> Deploy {
+        let service = json!({
+            "protocol": "tcp", "internal_port": 8080, "autostop": "off", "autostart": true,
+            "min_machines_running": 2, "force_instance_key": null,
+            "ports": [{"port": 80, "handlers": ["http"], "force_https": true}, {"port": 443, "handlers": ["http", "tls"]}],
+            "checks": [{"type": "http", "interval": "1s", "timeout": "2s", "grace_period": "10s", "method": "GET", "path": "/readyz"}],
+        });
+        let config = json!({"env": {"PORT": "8080"}, "init": {}, "services": [service]});
+        let deploy = Deploy::new(PRODUCTION, image, config);
+        self.flyctl().deploy_first(&deploy).await.unwrap();
+        deploy
     }
 
     /// The machines of an app at the provider, by id.

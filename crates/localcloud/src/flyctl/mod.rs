@@ -136,13 +136,28 @@ impl Flyctl {
         Ok(ids)
     }
 
-    /// `fly machine run`: a machine that no deploy is about (fly.md 2.3). Answers its id.
+    /// `fly machine run --metadata KEY=VALUE`: a machine that no deploy is about, unless the metadata say so (fly.md
+    /// 2.3). Answers its id.
     ///
     /// # Errors
     /// When the API refuses.
-    pub async fn machine_run(&self, app: &str, image: &str) -> Result<String, Failed> {
-        let body = json!({"config": {"image": image}, "region": "fra"});
+    pub async fn machine_run(
+        &self,
+        app: &str,
+        image: &str,
+        metadata: &[(&str, &str)],
+    ) -> Result<String, Failed> {
+        let metadata: Value = metadata.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
+        let body = json!({"config": {"image": image, "metadata": metadata}, "region": "fra"});
         Ok(text(&self.create(app, &body).await?, "id"))
+    }
+
+    /// Holds a machine as a deploy that is under way does.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn hold(&self, app: &str, id: &str) -> Result<Held, Failed> {
+        Leases::take(&self.api, app, &[id.to_owned()], self.lease_patience).await.map(Held)
     }
 
     /// `fly machine stop`, to its end.
@@ -221,6 +236,20 @@ impl Flyctl {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Err(Failed::Unhealthy { machine: id, why: "its checks did not pass in time".to_owned() })
+    }
+}
+
+/// A machine that somebody holds.
+#[derive(Debug)]
+pub struct Held(Leases);
+
+impl Held {
+    /// Lets go.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn give_back(mut self) -> Result<(), Failed> {
+        self.0.give_back().await
     }
 }
 

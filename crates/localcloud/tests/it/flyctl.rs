@@ -49,7 +49,7 @@ async fn a_first_deploy_makes_two_machines_with_flyctls_marks() {
             // fly.md 2.1: the tag goes into the configuration, the digest stands in image_ref alone.
             assert!(text(&machine["config"]["image"]).ends_with("/web:v1"));
         }
-        let stray = flyctl.machine_run("web", &text(&machines[0]["config"]["image"])).await.unwrap();
+        let stray = flyctl.machine_run("web", &text(&machines[0]["config"]["image"]), &[]).await.unwrap();
         assert!(flyctl.managed("web").await.unwrap().iter().all(|machine| machine["id"] != stray.as_str()));
         s.end().await;
     })

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
     Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy,
-    PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, UnitState, label,
+    PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, Unit, UnitState, label,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, unproven};
@@ -80,6 +80,12 @@ impl Session<'_> {
                 Ok(target) => target,
                 Err(closed) => return Ok(Err(closed)),
             };
+            if request.kind == Kind::Adopt {
+                if let Some(why) = unlike(&target, &fleet) {
+                    return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
+                }
+                warnings.extend(asleep(&target, &fleet));
+            }
             warn(&target, &fleet, request.class, &mut warnings);
             match &request.kind {
                 Kind::Adopt => {}
@@ -213,6 +219,26 @@ fn fill(
         return Err(NoPlan::Closed { gate: "digest", why });
     }
     Ok(target)
+}
+
+/// Why what runs cannot be taken over as the one image that was asked for: nobody could say which release it is (P6).
+fn unlike(target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+    let name = &target.place.name;
+    if let Some(mix) = fleet.mix() {
+        return Some(format!("`{name}` is mixed: {mix}; bring all its machines to one image first"));
+    }
+    let unit = fleet.live().find(|unit| unit.digest.as_ref() != target.digest())?;
+    Some(format!("machine {} of `{name}` does not run {}", unit.id, target.image))
+}
+
+/// How many units are taken over at rest: nobody starts them to see whether they would run (P12).
+fn asleep(target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+    let rests = |unit: &&Unit| matches!(unit.state, UnitState::Stopped | UnitState::Stopping);
+    let n = fleet.live().filter(rests).count();
+    let machines = if n == 1 { "machine" } else { "machines" };
+    (n > 0).then(|| {
+        format!("{n} stopped {machines} of `{}` unproven, same digest: taken over at rest", target.place.name)
+    })
 }
 
 fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Vec<String>) {

@@ -217,4 +217,14 @@ impl Fleet {
     pub fn digests(&self) -> BTreeSet<Digest> {
         self.live().filter_map(|unit| unit.digest.clone()).collect()
     }
+
+    /// What each live unit runs, one by one and for people, where that is not one digest (P6).
+    pub fn mix(&self) -> Option<String> {
+        let runs = |unit: &Unit| {
+            let digest = unit.digest.as_ref().map_or("an unknown image", Digest::short);
+            format!("{} runs {digest}", unit.id)
+        };
+        let lines: Vec<String> = self.live().map(runs).collect();
+        (self.digests().len() > 1).then(|| lines.join(", "))
+    }
 }

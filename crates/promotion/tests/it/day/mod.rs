@@ -1,5 +1,6 @@
 //! Ordinary and bad days: breaker, queue, expiry, abort, a provider that is away.
 
+mod adopt;
 mod back;
 mod parked;
 mod secrets;
