@@ -105,6 +105,7 @@ impl Deployer for Supervisor {
         Ok(Fleet {
             units: books.units.values().map(|(unit, _)| unit.clone()).collect(),
             secrets_version: None,
+            secrets: None,
         })
     }
 

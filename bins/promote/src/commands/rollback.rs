@@ -2,11 +2,12 @@
 
 use clikit::{Exit, Failure};
 use promotion::engine::{Ask, snapshot_release};
-use promotion::model::{Kind, Policy};
+use promotion::model::{Kind, Policy, PromotionId};
 use serde_json::json;
 
 use super::Run;
 use crate::args::Rollback;
+use crate::wire::Wired;
 use crate::{find, keys, preflight};
 
 /// The rules of a way back to what nobody put there or took over: no suite can say that it is the right build.
@@ -54,16 +55,10 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
         }
     }
     let undone = current.id().clone();
-    if args.dry_run {
-        let value =
-            json!({"ok": true, "undoes": undone, "back_to": release.version, "digests": release.components});
-        run.out.emit(&value, |_| format!("would undo {undone} and go back to {}\n", release.version))?;
-        return Ok(Exit::Done);
-    }
     let ask = Ask {
         environment,
         class: facts.request.class,
-        kind: Kind::Rollback { of: undone },
+        kind: Kind::Rollback { of: undone.clone() },
         release,
         components,
         policy: before.map_or_else(|| unknown(&facts.request.policy), |before| before.state.policy().clone()),
@@ -71,8 +66,22 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
         signed: None,
         reason: args.reason,
     };
-    let ask = asker.signed(ask)?;
     preflight::look(&wired, &ask).await?;
+    if args.dry_run {
+        return tell(run, &wired, &undone, ask).await;
+    }
+    let ask = asker.signed(ask)?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
+}
+
+/// What would be undone, where it may be.
+async fn tell(run: &Run<'_>, wired: &Wired, undone: &PromotionId, ask: Ask) -> Result<Exit, Failure> {
+    let release = ask.release.clone();
+    let planned = wired.engine.plan(ask).await.map_err(find::engine_failure)?;
+    planned.gates.map_err(Failure::refused)?;
+    let value =
+        json!({"ok": true, "undoes": undone, "back_to": release.version, "digests": release.components});
+    run.out.emit(&value, |_| format!("would undo {undone} and go back to {}\n", release.version))?;
+    Ok(Exit::Done)
 }

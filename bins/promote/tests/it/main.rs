@@ -5,6 +5,7 @@
 mod adopt;
 mod bad_days;
 mod bad_input;
+mod beside;
 mod environments;
 mod fencing;
 mod help;

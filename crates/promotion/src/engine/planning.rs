@@ -70,7 +70,8 @@ impl Session<'_> {
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };
             if let Kind::Rollback { of } = &request.kind
-                && let Some(why) = self.left_over(of, component, &fleet)
+                && let Some(why) =
+                    self.drifted(of, component, &fleet).or_else(|| self.left_over(of, component, &fleet))
             {
                 return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
             }
@@ -126,6 +127,29 @@ impl Session<'_> {
             rollback: secrets::verdict(found_any, &caveats),
         };
         Ok(Ok(Plan::new(target, lines, warnings)))
+    }
+
+    /// What somebody else put there since `of` did: a rollback of `of` would take it away behind their back.
+    fn drifted(&self, of: &PromotionId, component: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+        let place = &component.place;
+        let facts = &self.environment.current().filter(|current| current.id() == of)?.state.facts;
+        let put = facts.plan.as_ref()?.component(&place.component)?.digest()?;
+        let before = facts.snapshot.as_ref()?.components.get(&place.component);
+        let (unit, digest) = fleet.live().find_map(|unit| {
+            // What runs the earlier image already is where the way back leads; of what is out of reach nothing is known.
+            let is_back = before.is_some_and(|it| it.units.iter().any(|was| was.unit.digest == unit.digest));
+            let digest = unit.digest.as_ref().filter(|digest| *digest != put && !is_back)?;
+            (unit.label(label::PROMOTION) == Some(of.as_str())).then_some((unit, digest))
+        })?;
+        let by = unit.deployed_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        Some(format!(
+            "machine {} of `{}` runs {}, deployed{by}, and {} is what {of} put there: going back would throw that \
+             away unseen; promote over it, or take it over with `stagectl eject` and `promote adopt`",
+            unit.id,
+            place.name,
+            digest.short(),
+            put.short()
+        ))
     }
 
     /// A machine that a rollback of `of` would leave behind on another image than the others: it was neither there before

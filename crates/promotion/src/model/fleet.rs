@@ -144,6 +144,9 @@ pub struct Unit {
     pub config: Value,
     /// Requests in flight, where the provider can tell.
     pub concurrency: Option<u32>,
+    /// Which tool deployed it besides the engine, as that tool left it written there: `flyctl 0.3.170, release 7`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed_by: Option<String>,
 }
 
 impl Unit {
@@ -165,6 +168,7 @@ impl Unit {
             labels: BTreeMap::new(),
             config: spec.config.clone(),
             concurrency: None,
+            deployed_by: None,
         }
     }
 

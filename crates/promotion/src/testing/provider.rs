@@ -335,6 +335,7 @@ fn blank(n: u64, now: At) -> Unit {
         labels: BTreeMap::new(),
         config: Value::Null,
         concurrency: None,
+        deployed_by: None,
     }
 }
 

@@ -35,6 +35,13 @@ pub(super) fn is_managed(metadata: &BTreeMap<String, String>) -> bool {
     version.map(String::as_str) == Some("v2") && !auxiliary
 }
 
+/// What `fly deploy` wrote on the machine: its version and the release (fly.md 2.3).
+pub(super) fn deployed_by(metadata: &BTreeMap<String, String>) -> Option<String> {
+    let version = metadata.get("fly_flyctl_version")?;
+    let release = metadata.get("fly_release_version").map(|release| format!(", release {release}"));
+    Some(format!("flyctl {version}{}", release.unwrap_or_default()))
+}
+
 /// What of `metadata` belongs to the team's own configuration.
 pub(super) fn own(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     metadata

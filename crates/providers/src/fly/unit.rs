@@ -46,6 +46,7 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
         labels: labels::read(&metadata),
         config: machine.config.as_ref().map_or(Value::Null, unit_config),
         concurrency: None,
+        deployed_by: labels::deployed_by(&metadata),
     })
 }
 

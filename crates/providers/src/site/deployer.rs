@@ -63,6 +63,7 @@ fn unit(site: &Site) -> Option<Unit> {
         labels,
         config: Value::Object(site.env.clone()),
         concurrency: Some(0),
+        deployed_by: None,
     })
 }
 
