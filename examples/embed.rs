@@ -13,7 +13,7 @@ struct Shelf(Mutex<BTreeMap<UnitId, Unit>>);
 #[async_trait::async_trait]
 impl Deployer for Shelf {
     async fn observe_fleet(&self, _: &Place) -> Result<Fleet, PortError> {
-        Ok(Fleet { units: self.0.lock().await.values().cloned().collect(), secrets_version: None })
+        Ok(Fleet { units: self.0.lock().await.values().cloned().collect(), ..Fleet::default() })
     }
     async fn perform(&self, _: &Place, call: &UnitCall, _: &Key) -> Result<Performed, PortError> {
         let mut units = self.0.lock().await;

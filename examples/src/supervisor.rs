@@ -102,11 +102,7 @@ impl Deployer for Supervisor {
                 unit.state = UnitState::Failed;
             }
         }
-        Ok(Fleet {
-            units: books.units.values().map(|(unit, _)| unit.clone()).collect(),
-            secrets_version: None,
-            secrets: None,
-        })
+        Ok(Fleet { units: books.units.values().map(|(unit, _)| unit.clone()).collect(), ..Fleet::default() })
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, _: &Key) -> Result<Performed, PortError> {
