@@ -33,5 +33,6 @@ pub use names::{
 pub use period::Period;
 pub use person::{Fingerprint, Person};
 pub use problem::{Parsed, Problem, Problems, Severity};
+pub use reading::without_tokens;
 pub use resolved::{Resolved, Source};
 pub use secret::{SecretPath, SecretRef, SecretRefError};

@@ -12,6 +12,7 @@ mod lint;
 mod merge;
 mod overlay;
 mod read;
+mod release;
 mod sections;
 mod service;
 mod shell;
@@ -26,7 +27,8 @@ use flytypes::{GoDuration, machine};
 
 pub use merge::onto;
 pub use overlay::{Overlay, VmOverlay};
-pub use sections::{Deploy, Experimental, MountSection};
+pub use release::{RELEASE_GROUP, ReleaseCommand};
+pub use sections::{Deploy, Experimental, MountSection, Timeout};
 pub use vm::Vm;
 pub(crate) use vm::impossible;
 pub use write_over::WriteOverError;

@@ -32,12 +32,21 @@ pub struct Deploy {
     pub wait_timeout: Option<GoDuration>,
     /// The command that runs before any machine is touched, in words.
     pub release_command: Option<Vec<String>>,
-    /// How long it may take; absent also when the file says `none`.
-    pub release_command_timeout: Option<GoDuration>,
+    /// How long it may take, if the file says it.
+    pub release_command_timeout: Option<Timeout>,
     /// The size of the machine it runs in.
     pub release_command_vm: Option<Vm>,
     /// The command of the first deployment.
     pub seed_command: Option<Vec<String>>,
+}
+
+/// How long something may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// `none`: as long as it likes.
+    Unlimited,
+    /// So long.
+    After(GoDuration),
 }
 
 /// `[experimental]`, as far as it decides what runs.
@@ -74,18 +83,26 @@ pub struct MountSection {
 
 pub(super) fn deploy(value: &Value<'_>) -> Deploy {
     let Some(section) = value.section() else { return Deploy::default() };
-    let duration = |key: &str| {
+    let timeout = |key: &str| {
         let value = section.get(key)?;
         let none = matches!(&value.node.kind, Kind::Text(text) if text == "none");
         // An integer is what the API takes it for.
-        if none { None } else { tolerant::duration(&value, Unit::Nanoseconds) }
+        if none {
+            Some(Timeout::Unlimited)
+        } else {
+            tolerant::duration(&value, Unit::Nanoseconds).map(Timeout::After)
+        }
+    };
+    let duration = |key: &str| match timeout(key) {
+        Some(Timeout::After(time)) => Some(time),
+        Some(Timeout::Unlimited) | None => None,
     };
     let deploy = Deploy {
         strategy: section.get("strategy").and_then(|v| v.parse()),
         max_unavailable: section.get("max_unavailable").and_then(|v| max_unavailable(&v)).map(|m| m.value),
         wait_timeout: duration("wait_timeout"),
         release_command: section.get("release_command").map(|v| tolerant::command(&v)),
-        release_command_timeout: duration("release_command_timeout"),
+        release_command_timeout: timeout("release_command_timeout"),
         release_command_vm: section.get("release_command_vm").and_then(|v| {
             let section = v.section()?;
             let vm = vm::read(&section);

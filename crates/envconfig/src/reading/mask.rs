@@ -58,7 +58,7 @@ fn tokens(text: &str) -> Vec<Span> {
 }
 
 /// `text` with everything that looks like a token replaced by dots.
-pub(crate) fn without_tokens(text: &str) -> String {
+pub fn without_tokens(text: &str) -> String {
     masked(text, 0..text.len(), &[])
 }
 

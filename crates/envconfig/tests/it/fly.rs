@@ -1,9 +1,11 @@
 //! fly.toml into machine configurations. Expected values are worked out by hand from the rules of flyctl's
 //! `internal/appconfig`, named at each place.
 
+use std::time::Duration;
+
 use envconfig::{
     Code, Problem, ProcessGroup, Severity,
-    fly_toml::FlyToml,
+    fly_toml::{FlyToml, Timeout},
     project::{MaxUnavailable, Project, Strategy},
 };
 use flytypes::machine::MachineConfig;
@@ -214,11 +216,53 @@ fn deploy_says_how_flyctl_would_deploy() {
         fly.deploy.release_command.as_deref(),
         Some(["bin/rails".to_owned(), "db:migrate".to_owned()].as_slice())
     );
-    assert_eq!(fly.deploy.release_command_timeout, None);
+    assert_eq!(fly.deploy.release_command_timeout, Some(Timeout::Unlimited));
+    assert_eq!(fly.release_command().unwrap().timeout, None);
     assert_eq!(fly.deploy.wait_timeout.unwrap().to_string(), "5m0s");
     assert_eq!(fly.deploy.max_unavailable.map(|m: MaxUnavailable| m.of(4)), Some(2));
     // A release command is no machine's command.
     assert_eq!(group(&fly, "app").init, None);
+}
+
+/// fly.md 2.4: "auto_destroy, restart `no`, dns.skip_registration, no services/mounts/checks, `init.cmd` = shell-split
+/// command (ENTRYPOINT kept)"; 2.3: the variables; 2.2: five minutes.
+#[test]
+fn a_release_command_gets_a_machine_of_its_own() {
+    let file = |deploy: &str| {
+        read(&format!(
+            "app = \"a\"\nprimary_region = \"ams\"\nkill_signal = \"SIGTERM\"\nswap_size_mb = 256\n[env]\nLOG = \"info\"\n\
+             [experimental]\nentrypoint = \"/other\"\n[deploy]\n{deploy}\n[mounts]\nsource = \"data\"\ndestination = \"/d\"\n\
+             [http_service]\ninternal_port = 8080\n[checks.up]\ntype = \"tcp\"\nport = 8080\n"
+        ))
+    };
+    let release = file("release_command = \"bin/rails db:migrate 'a b'\"").release_command().unwrap();
+    assert_eq!(release.words, ["bin/rails", "db:migrate", "a b"]);
+    assert_eq!(release.timeout, Some(Duration::from_secs(300)));
+    assert_eq!(
+        serde_json::to_value(&release.config).unwrap(),
+        serde_json::json!({
+            "env": {
+                "LOG": "info", "RELEASE_COMMAND": "1", "FLY_PROCESS_GROUP": "fly_app_release_command",
+                "PRIMARY_REGION": "ams",
+            },
+            "init": {"cmd": ["bin/rails", "db:migrate", "a b"]},
+            "restart": {"policy": "no"}, "auto_destroy": true, "dns": {"skip_registration": true},
+        })
+    );
+    let sized = file(
+        "release_command = \"migrate\"\nrelease_command_timeout = \"90s\"\n\
+         release_command_vm = { size = \"performance-2x\", memory = \"8gb\" }",
+    );
+    let release = sized.release_command().unwrap();
+    assert_eq!(release.timeout, Some(Duration::from_secs(90)));
+    let guest = release.config.guest.unwrap();
+    assert_eq!(
+        (guest.cpu_kind.as_deref(), guest.cpus, guest.memory_mb),
+        (Some("performance"), Some(2), Some(8192))
+    );
+    for none in ["", "release_command = \"\"", "release_command_timeout = \"1m\""] {
+        assert_eq!(file(none).release_command(), None, "{none}");
+    }
 }
 
 #[test]
