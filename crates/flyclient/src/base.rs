@@ -50,6 +50,11 @@ impl Base {
         "https://api.machines.dev".parse().expect("because a test reads this constant")
     }
 
+    /// The public API of logs, <https://api.fly.io>.
+    pub fn fly_logs() -> Self {
+        "https://api.fly.io".parse().expect("because a test reads this constant")
+    }
+
     /// The URL of `path`, which begins with `/` and is percent-encoded; `None` where the path would leave the base.
     pub(crate) fn join(&self, path: &str, query: &[(String, String)]) -> Option<Url> {
         let mut url = self.0.clone();

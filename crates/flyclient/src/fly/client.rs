@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tracing::debug;
 
 use super::{
-    Apps, Error, ErrorKind, Leases, Machines, Metadata, Secrets,
+    Apps, Error, ErrorKind, Leases, Logs, Machines, Metadata, Secrets,
     decode::{self, Undecodable},
     error::Context,
     wire::Call,
@@ -319,6 +319,11 @@ impl AppHandle {
     /// Metadata of its machines.
     pub fn metadata(&self) -> Metadata {
         Metadata::new(self.client.clone(), self.app.clone())
+    }
+
+    /// What its programs wrote; for a client over [`Base::fly_logs`].
+    pub fn logs(&self) -> Logs {
+        Logs::new(self.client.clone(), self.app.clone())
     }
 
     /// Its secrets.

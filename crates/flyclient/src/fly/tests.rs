@@ -358,3 +358,27 @@ async fn every_status_is_repeated_or_not_as_the_policy_says() {
         assert_eq!(repeated(false).await, status == 429, "{status} of a change");
     }
 }
+
+/// fly.md 7: a page has `{data: [{id, attributes}], meta: {next_token}}`.
+#[tokio::test]
+async fn logs_are_read_to_their_end() {
+    let page = |messages: &[&str], token: &str| {
+        let data: Vec<_> =
+            messages.iter().map(|message| json!({"id": "x", "attributes": {"message": message}})).collect();
+        json!({"data": data, "meta": {"next_token": token}}).to_string()
+    };
+    let script = Script::new()
+        .then(200, page(&["a", "b"], "1"))
+        .then(200, page(&["c"], "2"))
+        .then(200, page(&[], "2"));
+    let (reading, script, _) = client(script);
+    let id = "148e21a1b2c3d4".parse().unwrap();
+    let lines = reading.app(&app()).logs().of_machine(&id).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(script.seen().len(), 3);
+    // A server that gives the same place again is not asked for ever.
+    let (reading, script, _) =
+        client(Script::new().then(200, page(&["a"], "1")).then(200, page(&["b"], "1")));
+    assert_eq!(reading.app(&app()).logs().of_machine(&id).await.unwrap().len(), 2);
+    assert_eq!(script.seen().len(), 2);
+}

@@ -9,6 +9,7 @@ mod create;
 mod lease;
 mod lifecycle;
 mod list;
+mod logs;
 mod metadata;
 mod own;
 pub(crate) mod route;
@@ -363,6 +364,7 @@ async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         Action::SecretGet => secrets::get(cloud, call),
         Action::SecretSet => secrets::set(cloud, call),
         Action::SecretDelete => secrets::delete(cloud, call),
+        Action::AppLogs => logs::read(cloud, call),
         Action::RegionList => own::regions(cloud),
         Action::Info => own::info(cloud),
         Action::EdgeList => own::edges(cloud, call),

@@ -53,6 +53,7 @@ actions! {
     SecretGet "secret-get" GET "v1/apps/{app}/secrets/{key}";
     SecretSet "secret-set" POST "v1/apps/{app}/secrets/{key}";
     SecretDelete "secret-delete" DELETE "v1/apps/{app}/secrets/{key}";
+    AppLogs "app-logs" GET "api/v1/apps/{app}/logs";
     RegionList "region-list" GET "v1/platform/regions";
     Info "info" GET "localcloud/v1/info";
     EdgeList "edge-list" GET "localcloud/v1/edges";

@@ -9,6 +9,7 @@ mod flyctl;
 mod leases;
 mod machines;
 mod quirks;
+mod one_offs;
 mod registry;
 mod secrets;
 mod sites;

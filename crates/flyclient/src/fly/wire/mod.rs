@@ -4,6 +4,7 @@
 
 mod apps;
 mod leases;
+mod logs;
 mod machines;
 mod metadata;
 mod secrets;
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub use self::{
     apps::{NewApp, create_app, get_app, list_apps},
     leases::{NewLease, acquire_lease, get_lease, refresh_lease, release_lease},
+    logs::read_logs,
     machines::{
         CreateMachine, ListMachines, StopMachine, UpdateMachine, WaitFor, WaitMachine, cordon_machine,
         create_machine, destroy_machine, get_machine, list_machines, machine_events, start_machine,

@@ -186,6 +186,16 @@ fn metadata() {
     assert_eq!(call.body, Some(json!({"metadata": {"a": null, "b": "2"}})));
 }
 
+/// fly.md 7: `GET https://api.fly.io/api/v1/apps/{app}/logs?next_token=&instance=&region=`.
+#[test]
+fn logs() {
+    assert_eq!(shown(&read_logs(&app(), None, None)).0, "GET /api/v1/apps/runner/logs");
+    let call = read_logs(&app(), Some(&id()), Some("17 a"));
+    assert_eq!(shown(&call).0, format!("GET /api/v1/apps/runner/logs?instance={}&next_token=17 a", id()));
+    assert!(call.idempotent);
+    assert_eq!(crate::Base::fly_logs().to_string().trim_end_matches('/'), "https://api.fly.io");
+}
+
 #[test]
 fn secrets() {
     assert_eq!(shown(&list_secrets(&app(), None)).0, "GET /v1/apps/runner/secrets");
