@@ -156,6 +156,7 @@ fn line(entry: &Entry) -> String {
         }
         Entry::Leased { component, nonces } => format!("{component}: {} machines leased", nonces.len()),
         Entry::BreakerReset { by, reason, .. } => format!("breaker closed by {by}: {reason}"),
+        Entry::Ejected { by, .. } => format!("taken out of our hands by {by}"),
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())
         }

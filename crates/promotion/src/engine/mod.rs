@@ -2,6 +2,7 @@
 
 mod drive;
 mod effects;
+mod eject;
 mod error;
 mod events;
 mod gates;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::broadcast;
 
+pub use eject::{Eject, Ejected, UnitAt};
 pub use error::EngineError;
 pub use events::{EngineEvent, Events};
 pub use planning::snapshot_release;

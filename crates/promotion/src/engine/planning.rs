@@ -76,6 +76,9 @@ impl Session<'_> {
                 return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
             }
             found_any |= fleet.live().next().is_some();
+            if let Some(why) = self.taken_out(&request.kind, &fleet) {
+                return Ok(Err(NoPlan::Closed { gate: "verb", why }));
+            }
             let is_new = self.is_new(&component.place.component);
             let target = match fill(component, &fleet, &request.kind, is_new) {
                 Ok(target) => target,
@@ -127,6 +130,16 @@ impl Session<'_> {
             rollback: secrets::verdict(found_any, &caveats),
         };
         Ok(Ok(Plan::new(target, lines, warnings)))
+    }
+
+    /// What runs where we were sent away is nobody's release until somebody takes it over again.
+    fn taken_out(&self, kind: &Kind, fleet: &Fleet) -> Option<String> {
+        let (at, by) = self.environment.ejected()?;
+        let is_new = matches!(kind, Kind::Promote | Kind::Deploy) && fleet.live().next().is_some();
+        let name = &self.environment.name;
+        is_new.then(|| {
+            format!("{by} took `{name}` out at {at} (stagectl eject); adopt what runs there first: promote adopt --env {name}")
+        })
     }
 
     /// What somebody else put there since `of` did: a rollback of `of` would take it away behind their back.

@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// Who wants this, as their proof shows; an old word and one that names somebody else are none.
-    async fn heard(
+    pub(super) async fn heard(
         &self,
         wish: &Wish<'_>,
         by: &Person,

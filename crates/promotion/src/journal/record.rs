@@ -92,6 +92,20 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
     },
+    /// The environment was taken out of our hands: the labels come off these units now.
+    Ejected {
+        /// Who wanted it.
+        by: crate::model::Person,
+        /// Why.
+        reason: Option<String>,
+        /// The proof of who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+        /// Units that go on without our labels.
+        freed: BTreeMap<ComponentName, Vec<UnitId>>,
+        /// Parked units that are destroyed.
+        destroyed: BTreeMap<ComponentName, Vec<UnitId>>,
+    },
     /// A parked fleet's time is over: these units are destroyed now.
     ParkedEnded {
         /// Which component.

@@ -7,7 +7,7 @@ use super::record::{Entry, Intent, Outcome, Record};
 use crate::machine::{EffectName, Phase, State, step};
 use crate::model::{
     At, Attestation, BreakerRule, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
-    Hash, Kind, Nonce, Policy, PromotionId, UnitId,
+    Hash, Kind, Nonce, Person, Policy, PromotionId, UnitId,
 };
 use crate::ports::{JournalError, PortErrorKind};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -73,13 +73,25 @@ pub struct EnvironmentView {
     /// The order in which they ended.
     ended: Vec<PromotionId>,
     breaker_reset: Option<At>,
+    /// How many had ended each time the environment was taken out of our hands, and by whom and when the last time.
+    ejects: Vec<usize>,
+    ejected: Option<(At, Person)>,
 }
 
 impl EnvironmentView {
     /// Before the first record.
     pub fn new(name: EnvironmentName) -> Self {
         let hash = Record::root(&name);
-        Self { name, head: 0, hash, promotions: BTreeMap::new(), ended: Vec::new(), breaker_reset: None }
+        Self {
+            name,
+            head: 0,
+            hash,
+            promotions: BTreeMap::new(),
+            ended: Vec::new(),
+            breaker_reset: None,
+            ejects: Vec::new(),
+            ejected: None,
+        }
     }
 
     /// Takes in records that follow; the chain and every step are checked (P8).
@@ -117,6 +129,11 @@ impl EnvironmentView {
                 self.breaker_reset = Some(record.at);
                 Ok(())
             }
+            (Entry::Ejected { by, .. }, _) => {
+                self.ejects.push(self.ended.len());
+                self.ejected = Some((record.at, by.clone()));
+                Ok(())
+            }
             (Entry::ParkedEnded { .. }, _) => Ok(()),
             (_, Some(id)) => {
                 let view = self
@@ -151,11 +168,17 @@ impl EnvironmentView {
         self.ended.iter().filter_map(|id| self.promotions.get(id))
     }
 
-    /// The promotions whose releases run, or would run again, oldest first: the last one is what runs now.
+    /// The promotions whose releases run, or would run again, oldest first: the last one is what runs now. What stood
+    /// there when the environment was taken out of our hands is none of them.
     pub fn standing(&self) -> Vec<&PromotionView> {
+        let since = self.ejects.last().copied().unwrap_or_default();
+        self.standing_of(self.ended.get(since..).unwrap_or_default())
+    }
+
+    fn standing_of(&self, ended: &[PromotionId]) -> Vec<&PromotionView> {
         let mut stack: Vec<&PromotionView> = Vec::new();
         let stands = |view: &&PromotionView| view.state.facts.stays || view.state.phase == Phase::Succeeded;
-        for view in self.ended().filter(stands) {
+        for view in ended.iter().filter_map(|id| self.promotions.get(id)).filter(stands) {
             match &view.state.facts.request.kind {
                 Kind::Rollback { of } => {
                     if let Some(n) = stack.iter().position(|view| view.id() == of) {
@@ -166,6 +189,12 @@ impl EnvironmentView {
             }
         }
         stack
+    }
+
+    /// Who took the environment out of our hands and when, where nothing was put or taken over there since.
+    pub fn ejected(&self) -> Option<(At, &Person)> {
+        let (at, by) = self.ejected.as_ref().filter(|_| self.current().is_none())?;
+        Some((*at, by))
     }
 
     /// What runs now, as far as this journal knows.
@@ -221,7 +250,14 @@ impl EnvironmentView {
 
     /// All deployments, oldest first, as the outside sees them.
     pub fn deployments(&self) -> Vec<DeploymentInfo> {
-        let standing: Vec<&PromotionId> = self.standing().into_iter().map(PromotionView::id).collect();
+        // What stood when the environment was taken out had been put there, and was not put back.
+        let mut standing: Vec<&PromotionId> = self.standing().into_iter().map(PromotionView::id).collect();
+        let mut from = 0;
+        for to in &self.ejects {
+            let stood = self.standing_of(self.ended.get(from..*to).unwrap_or_default());
+            standing.extend(stood.into_iter().map(PromotionView::id));
+            from = *to;
+        }
         self.promotions.values().map(|view| view.deployment(standing.contains(&view.id()))).collect()
     }
 
@@ -297,7 +333,10 @@ impl PromotionView {
             Entry::Leased { component, nonces } => {
                 self.nonces.insert(component.clone(), (record.epoch.unwrap_or(0), nonces.clone()));
             }
-            Entry::Requested { .. } | Entry::BreakerReset { .. } | Entry::ParkedEnded { .. } => {}
+            Entry::Requested { .. }
+            | Entry::BreakerReset { .. }
+            | Entry::Ejected { .. }
+            | Entry::ParkedEnded { .. } => {}
         }
         Ok(())
     }

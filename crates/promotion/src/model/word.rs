@@ -30,6 +30,15 @@ pub enum Wish<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// An environment taken out of our hands.
+    Eject {
+        /// Which.
+        environment: &'a EnvironmentName,
+        /// Whether parked units are destroyed.
+        destroy_parked: bool,
+        /// Why.
+        reason: Option<&'a str>,
+    },
 }
 
 impl Wish<'_> {
@@ -48,6 +57,11 @@ impl Wish<'_> {
             }
             Self::ResetBreaker { environment, reason } => {
                 format!("reset breaker {environment} reason {}", canonical::text(reason))
+            }
+            Self::Eject { environment, destroy_parked, reason } => {
+                let parked = if *destroy_parked { " destroying what is parked" } else { "" };
+                let reason = reason.map(|reason| format!(" reason {}", canonical::text(reason)));
+                format!("eject {environment}{parked}{}", reason.unwrap_or_default())
             }
         };
         format!("understudy {what} by {by} at {at}\n")

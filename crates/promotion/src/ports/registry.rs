@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use flytypes::{Digest, ImageRef};
 
 use super::PortError;
-use crate::model::EnvironmentName;
+use crate::model::{EnvironmentName, Place};
 
 /// Looks up and copies images by digest.
 #[async_trait]
@@ -22,4 +22,11 @@ pub trait Registry: Debug + Send + Sync + 'static {
         from: &ImageRef,
         to: &ImageRef,
     ) -> Result<u64, PortError>;
+
+    /// Takes off the tags by which images of `place` are kept; answers which. A registry that keeps none has none.
+    /// Idempotent.
+    async fn drop_tags(&self, place: &Place) -> Result<Vec<String>, PortError> {
+        let _keeps_none = place;
+        Ok(Vec::new())
+    }
 }

@@ -96,6 +96,7 @@ fn title(entry: &Entry) -> String {
         Entry::Came { .. } => "outcomes".to_owned(),
         Entry::Leased { .. } => "leases".to_owned(),
         Entry::BreakerReset { .. } => "breaker reset".to_owned(),
+        Entry::Ejected { .. } => "ejected".to_owned(),
         Entry::ParkedEnded { .. } => "parked ended".to_owned(),
     }
 }

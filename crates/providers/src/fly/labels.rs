@@ -73,5 +73,66 @@ pub(super) fn changes(
         }
         None => {}
     }
+    let stays = |label: &String| labels.get(label).is_none_or(Option::is_some);
+    let is_last = !read(metadata).keys().any(stays) && !labels.values().any(Option::is_some);
+    if is_last && metadata.contains_key(KEY) {
+        changes.insert(KEY.to_owned(), None);
+    }
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map<V: Clone>(pairs: &[(&str, V)]) -> BTreeMap<String, V> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    }
+
+    fn told(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    /// fly.md 2.3: flyctl is about machines with `fly_platform_version=v2`, and leaves keys alone that it does not know.
+    #[test]
+    fn parking_moves_flyctls_key_aside_and_unparking_back() {
+        let metadata = map(&[(PLATFORM, "v2".to_owned()), (GROUP, "app".to_owned())]);
+        let parked = changes(&map(&[(label::PARKED_UNTIL, told("2026"))]), &metadata);
+        assert_eq!(
+            parked,
+            map(&[
+                ("understudy_parked_until", told("2026")),
+                ("understudy_was_fly_platform_version", told("v2")),
+                (PLATFORM, None),
+            ])
+        );
+        let metadata = map(&[("understudy_was_fly_platform_version", "v2".to_owned())]);
+        assert!(is_managed(&metadata) && read(&metadata).is_empty());
+        let back = changes(&map(&[(label::PARKED_UNTIL, None)]), &metadata);
+        assert_eq!(back[PLATFORM], told("v2"));
+    }
+
+    #[test]
+    fn with_the_last_label_the_key_of_its_create_goes_too() {
+        let metadata = map(&[
+            (PLATFORM, "v2".to_owned()),
+            (KEY, "p-1/create/app/fra/0".to_owned()),
+            ("understudy_store", "s".to_owned()),
+            ("understudy_promotion", "p-1".to_owned()),
+            ("team", "payments".to_owned()),
+        ]);
+        let one = changes(&map(&[("promotion", None)]), &metadata);
+        assert_eq!(one, map(&[("understudy_promotion", None)]));
+        let all = changes(&map(&[("promotion", None), ("store", None)]), &metadata);
+        let expected = map(&[("understudy_promotion", None), ("understudy_store", None), (KEY, None)]);
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn flyctl_says_which_release_it_deployed() {
+        let metadata =
+            map(&[("fly_flyctl_version", "0.3.170".to_owned()), ("fly_release_version", "7".to_owned())]);
+        assert_eq!(deployed_by(&metadata), told("flyctl 0.3.170, release 7"));
+        assert_eq!(deployed_by(&map(&[("fly_release_version", "7".to_owned())])), None);
+    }
 }
