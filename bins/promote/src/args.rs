@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clikit::Common;
+use wiring::keys::Who;
 
 /// Rehearses a release on staging and promotes the very same image to production
 #[derive(Debug, clap::Parser)]
@@ -49,17 +50,6 @@ pub(crate) enum Verb {
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),
-}
-
-/// Who asks.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Who {
-    /// Your SSH key: you are known by its fingerprint and sign with it what you ask for [default: $UNDERSTUDY_KEY]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    /// A name instead of a key; only against a local stand-in
-    #[arg(long = "as", value_name = "NAME")]
-    pub(crate) name: Option<String>,
 }
 
 #[cfg(feature = "demo")]

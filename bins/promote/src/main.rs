@@ -4,19 +4,14 @@ mod args;
 mod commands;
 #[cfg(feature = "demo")]
 mod demo;
-mod find;
-mod given;
-mod keys;
-mod preflight;
 mod show;
-mod store;
 mod watch;
-mod wire;
 
 use std::process::ExitCode;
 
 use args::{Args, Verb};
 use clikit::{Context, Exit, Failure, Output};
+use wiring::{find, given, keys, preflight, wire};
 
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let Args { common, verb } = args;

@@ -15,11 +15,12 @@ use runner::Release;
 use serde::Serialize;
 use serde_json::json;
 use url::Url;
+use wiring::keys::Who;
 
 use super::cloud::{Cloud, Told, audit};
 use super::setup::{Addresses, Hands, Stage, credentials, project};
 use super::traffic::{Counts, Traffic};
-use crate::args::{Demo, Who};
+use crate::args::Demo;
 use crate::commands::ask::{self, Named, Source};
 use crate::show;
 use crate::wire::{Wired, wire};

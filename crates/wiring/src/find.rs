@@ -7,7 +7,7 @@ use promotion::model::{EnvironmentName, PromotionId};
 use promotion::ports::Journal;
 
 /// A failure of the engine, for people.
-pub(crate) fn engine_failure(error: EngineError) -> Failure {
+pub fn engine_failure(error: EngineError) -> Failure {
     match &error {
         EngineError::Journal(_) => Failure::unavailable("the store cannot be used").with_source(error),
         EngineError::Rejected(_) | EngineError::Proof(_) | EngineError::Refused { .. } => {
@@ -18,7 +18,7 @@ pub(crate) fn engine_failure(error: EngineError) -> Failure {
 }
 
 /// Every environment's journal, read and checked.
-pub(crate) async fn views(engine: &Engine, journal: &dyn Journal) -> Result<Vec<EnvironmentView>, Failure> {
+pub async fn views(engine: &Engine, journal: &dyn Journal) -> Result<Vec<EnvironmentView>, Failure> {
     let names = journal.environments().await.map_err(|error| engine_failure(error.into()))?;
     let mut views = Vec::new();
     for name in names {
@@ -28,7 +28,7 @@ pub(crate) async fn views(engine: &Engine, journal: &dyn Journal) -> Result<Vec<
 }
 
 /// The promotion whose id is `typed`, or begins or ends with it when that is one alone.
-pub(crate) async fn promotion(
+pub async fn promotion(
     engine: &Engine,
     journal: &dyn Journal,
     typed: &str,
@@ -56,6 +56,6 @@ pub(crate) async fn promotion(
 }
 
 /// An environment's name.
-pub(crate) fn environment(text: &str) -> Result<EnvironmentName, Failure> {
+pub fn environment(text: &str) -> Result<EnvironmentName, Failure> {
     EnvironmentName::new(text).map_err(|error| Failure::usage(error.to_string()))
 }

@@ -6,7 +6,7 @@ use clikit::{Common, Failure};
 const PROJECT: &str = "understudy.toml";
 
 /// `command` for the same project and store.
-pub(crate) fn along(common: &Common, mut command: String) -> String {
+pub fn along(common: &Common, mut command: String) -> String {
     let project = common.project.display().to_string();
     let project = (project != PROJECT).then_some(project);
     for (flag, value) in [("--project", project), ("--store", common.store.clone())] {
@@ -18,9 +18,9 @@ pub(crate) fn along(common: &Common, mut command: String) -> String {
 }
 
 /// The same in a failure's hint, where that is a command of ours.
-pub(crate) fn in_hint(common: &Common, mut failure: Failure) -> Failure {
-    failure.hint =
-        failure.hint.map(|hint| if hint.starts_with("promote ") { along(common, hint) } else { hint });
+pub fn in_hint(common: &Common, mut failure: Failure) -> Failure {
+    let is_ours = |hint: &str| ["promote ", "stagectl "].iter().any(|name| hint.starts_with(name));
+    failure.hint = failure.hint.map(|hint| if is_ours(&hint) { along(common, hint) } else { hint });
     failure
 }
 
@@ -61,6 +61,7 @@ mod tests {
         let common = common("shop.toml", None);
         let hint = |hint: &str| in_hint(&common, Failure::refused("no").with_hint(hint)).hint.unwrap();
         assert_eq!(hint("promote history"), "promote history --project shop.toml");
+        assert_eq!(hint("stagectl check"), "stagectl check --project shop.toml");
         assert_eq!(hint("try again"), "try again");
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::Wired;
 ///
 /// # Errors
 /// 2 when the provider refuses the look (token, app), 8 when it does not answer.
-pub(crate) async fn look(wired: &Wired, ask: &Ask) -> Result<(), Failure> {
+pub async fn look(wired: &Wired, ask: &Ask) -> Result<(), Failure> {
     for target in &ask.components {
         let place = &target.place;
         let Err(error) = wired.deployer.observe_fleet(place).await else { continue };
@@ -22,7 +22,7 @@ pub(crate) async fn look(wired: &Wired, ask: &Ask) -> Result<(), Failure> {
 }
 
 /// Why nothing can be done anywhere: no environment's provider can be reached. One that answers is worth a try.
-pub(crate) async fn away(wired: &Wired) -> Option<Failure> {
+pub async fn away(wired: &Wired) -> Option<Failure> {
     let mut last = None;
     for name in wired.project.environments().keys() {
         let targets = wired.targets(name.as_str()).ok()?;
@@ -36,7 +36,7 @@ pub(crate) async fn away(wired: &Wired) -> Option<Failure> {
 }
 
 /// A place that could not be looked at, for people.
-pub(crate) fn failure(place: &Place, error: PortError) -> Failure {
+pub fn failure(place: &Place, error: PortError) -> Failure {
     let what = format!("`{}` in {} cannot be looked at", place.name, place.environment);
     match error.kind {
         PortErrorKind::Refused | PortErrorKind::Fenced => Failure::usage(what)

@@ -30,28 +30,41 @@ use url::Url;
 use crate::store;
 
 /// Everything a verb needs.
-pub(crate) struct Wired {
-    pub(crate) project: Project,
-    pub(crate) configs: BTreeMap<String, FlyToml>,
-    pub(crate) engine: Engine,
-    pub(crate) journal: Arc<dyn Journal>,
+#[derive(Debug)]
+pub struct Wired {
+    /// The project file.
+    pub project: Project,
+    /// fly.toml by component.
+    pub configs: BTreeMap<String, FlyToml>,
+    /// The engine, over everything below.
+    pub engine: Engine,
+    /// The store.
+    pub journal: Arc<dyn Journal>,
     /// For looking on somebody's behalf who waits for it: gives up sooner than the engine's own.
-    pub(crate) deployer: Arc<Dispatch>,
+    pub deployer: Arc<Dispatch>,
     /// As patient as `deployer`.
-    pub(crate) registries: BTreeMap<String, Registry>,
+    pub registries: BTreeMap<String, Registry>,
     /// Who may sign.
-    pub(crate) allowed: AllowedSigners,
+    pub allowed: AllowedSigners,
     /// Every API is on this machine.
-    pub(crate) local: bool,
+    pub local: bool,
 }
 
 impl Wired {
-    pub(crate) fn targets(&self, environment: &str) -> Result<Targets<'_>, Failure> {
+    /// What the components of `environment` shall become.
+    ///
+    /// # Errors
+    /// 2 when the project file has no such environment.
+    pub fn targets(&self, environment: &str) -> Result<Targets<'_>, Failure> {
         Targets::new(&self.project, environment, &self.configs)
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
-    pub(crate) fn registry(&self, environment: &str) -> Result<&Registry, Failure> {
+    /// The registry of `environment`.
+    ///
+    /// # Errors
+    /// 2 when the project file has no such environment.
+    pub fn registry(&self, environment: &str) -> Result<&Registry, Failure> {
         self.registries
             .get(environment)
             .ok_or_else(|| Failure::usage(format!("the project file has no environment `{environment}`")))
@@ -108,7 +121,10 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
 }
 
 /// Opens everything a verb needs; talks to nobody yet.
-pub(crate) fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
+///
+/// # Errors
+/// 2 when a file or token cannot be used, 3 when the store may not be used, 8 when it cannot be opened.
+pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
     let files = files(context, common)?;
     let services = Services::new(context)?;
     let clock = Arc::new(SystemClock);

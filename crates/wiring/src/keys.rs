@@ -10,7 +10,6 @@ use promotion::ports::Clock as _;
 use providers::SystemClock;
 use providers::ssh::{self, KeyFile};
 
-use crate::args::Who;
 use crate::wire::Wired;
 
 /// The variable that names a person's key.
@@ -21,9 +20,20 @@ fn path(context: &Context, given: Option<&PathBuf>) -> Option<PathBuf> {
     given.map(|path| context.current_dir.join(path))
 }
 
+/// Who asks, as arguments of a verb.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Who {
+    /// Your SSH key: you are known by its fingerprint and sign with it what you ask for [default: $UNDERSTUDY_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// A name instead of a key; only against a local stand-in
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+}
+
 /// Somebody who asks, ends or closes something.
 #[derive(Debug)]
-pub(crate) struct Asker {
+pub struct Asker {
     person: Person,
     /// None for a name on a local stand-in, which has no key.
     key: Option<PathBuf>,
@@ -32,12 +42,12 @@ pub(crate) struct Asker {
 
 impl Asker {
     /// Who it is, as they say.
-    pub(crate) const fn person(&self) -> &Person {
+    pub const fn person(&self) -> &Person {
         &self.person
     }
 
     /// The proof that they want this, now.
-    pub(crate) fn sign(&self, wish: &Wish<'_>) -> Result<Option<Signed>, Failure> {
+    pub fn sign(&self, wish: &Wish<'_>) -> Result<Option<Signed>, Failure> {
         let Some(key) = &self.key else { return Ok(None) };
         let at = SystemClock.now();
         let proof = signature(&self.scratch, key, ssh::REQUEST_NAMESPACE, &wish.statement(&self.person, at))?;
@@ -45,14 +55,14 @@ impl Asker {
     }
 
     /// Puts the proof under a request.
-    pub(crate) fn signed(&self, ask: Ask) -> Result<Ask, Failure> {
+    pub fn signed(&self, ask: Ask) -> Result<Ask, Failure> {
         let signed = self.sign(&ask.wish())?;
         Ok(Ask { signed, ..ask })
     }
 }
 
 /// The person who asks. Proven by a key, because a requester's own approval must not count.
-pub(crate) fn asker(context: &Context, who: &Who, wired: &Wired) -> Result<Asker, Failure> {
+pub fn asker(context: &Context, who: &Who, wired: &Wired) -> Result<Asker, Failure> {
     if let Some(name) = &who.name {
         if !wired.local {
             return Err(Failure::usage("`--as` names nobody outside a local stand-in")
@@ -79,7 +89,7 @@ pub(crate) fn asker(context: &Context, who: &Who, wired: &Wired) -> Result<Asker
 }
 
 /// Whoever looks at what would happen: nobody has to prove that.
-pub(crate) fn looker(context: &Context, who: &Who, wired: &Wired) -> Result<Asker, Failure> {
+pub fn looker(context: &Context, who: &Who, wired: &Wired) -> Result<Asker, Failure> {
     if who.name.is_some() || path(context, who.key.as_ref()).is_some() {
         return asker(context, who, wired);
     }
@@ -144,7 +154,7 @@ fn keygen_in(dir: &Path, path: &Path, namespace: &str, text: &str) -> Result<Str
 }
 
 /// A claim with its proof.
-pub(crate) fn claim(
+pub fn claim(
     context: &Context,
     key: Option<&PathBuf>,
     given: Option<&PathBuf>,
