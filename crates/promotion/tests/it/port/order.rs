@@ -58,7 +58,6 @@ mock! {
 
 /// What the ports were asked, in order.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "some hundred values, matched by their contents")]
 enum Seen {
     Wrote(Entry),
     Called(UnitCall, Key),
