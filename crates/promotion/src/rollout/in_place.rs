@@ -247,6 +247,11 @@ impl UnitTurn<'_> {
         matches!(self.unit.state, UnitState::Started | UnitState::Starting)
     }
 
+    /// Whether what an update made of the unit is there.
+    fn is_at_rest(&self) -> bool {
+        matches!(self.unit.state, UnitState::Started | UnitState::Stopped | UnitState::Failed)
+    }
+
     /// Sends the update, or judges what became of it; none when the unit is through.
     fn update(
         &self,
@@ -256,7 +261,10 @@ impl UnitTurn<'_> {
         let limits = &self.job.target.limits;
         let id = &self.unit.id;
         let answered = self.progress.versions.contains_key(id);
-        let is_sent = mark.tries > 0 && answered;
+        let is_back = self.job.direction == Direction::Back;
+        // What silently came up as something else on the way back is updated again: nothing better is left.
+        let settled = mark.tried_at.is_some_and(|at| self.now >= at.plus(limits.client_timeout));
+        let is_sent = mark.tries > 0 && answered && !(is_back && settled && self.is_at_rest());
         if !is_sent && !self.want.is_met(self.unit) {
             if let Some(tried) = mark.tried_at {
                 let wake = tried.plus(limits.client_timeout);
@@ -285,9 +293,15 @@ impl UnitTurn<'_> {
         if !self.want.prove {
             return Ok(None);
         }
-        // It is what it shall be and lies still: whoever updated it died before it was started.
+        // It is what it shall be and lies still: whoever updated it died before it was started. What failed to start is
+        // started again on the way back, for as long as there is patience.
         let waited = mark.tried_at.is_none_or(|at| self.now.since(at) >= START_AGAIN);
-        if self.unit.state == UnitState::Stopped && waited && mark.tries < TRIES_MAX {
+        let is_down = match self.unit.state {
+            UnitState::Stopped => is_back || mark.tries < TRIES_MAX,
+            UnitState::Failed => is_back,
+            _ => false,
+        };
+        if is_down && waited {
             mark.tries += 1;
             mark.tried_at = Some(self.now);
             calls.push(UnitCall::Start { unit: id.clone() });
@@ -305,11 +319,11 @@ impl UnitTurn<'_> {
         };
         match health(self.unit, expected, self.now) {
             Health::Healthy => Ok(None),
-            Health::Broken(why) => Err(why),
-            Health::NotYet(why) if self.now.since(mark.since) > limits.wait => {
+            Health::Broken(why) if !is_back => Err(why),
+            Health::NotYet(why) | Health::Broken(why) if self.now.since(mark.since) > limits.wait => {
                 Err(format!("not healthy within {}: {why}", limits.wait))
             }
-            Health::NotYet(why) => Ok(Some((why, Some(mark.since.plus(limits.wait))))),
+            Health::NotYet(why) | Health::Broken(why) => Ok(Some((why, Some(mark.since.plus(limits.wait))))),
         }
     }
 }

@@ -148,6 +148,8 @@ impl<'a> Look<'a> {
                 Some(unit) => match self.bring_up(one, unit) {
                     Health::Healthy => {}
                     Health::NotYet(why) => missing = Some(why),
+                    // What did not come up on the way back is started again, for as long as there is patience.
+                    Health::Broken(why) if self.job.direction == Direction::Back => missing = Some(why),
                     Health::Broken(why) => return Verdict::Failed(why),
                 },
             }
@@ -194,7 +196,12 @@ impl<'a> Look<'a> {
             return self.lay_down(one, unit);
         }
         let acted = self.progress.marks.get(&unit.id).and_then(|mark| mark.tried_at);
-        if matches!(unit.state, UnitState::Stopped) && matches!(one.who, Who::Unit(_)) {
+        let is_down = match unit.state {
+            UnitState::Stopped => matches!(one.who, Who::Unit(_)),
+            UnitState::Failed => self.job.direction == Direction::Back,
+            _ => false,
+        };
+        if is_down {
             if acted.is_none_or(|at| self.now.since(at) >= START_AGAIN) {
                 if unit.is_parked() {
                     let labels = one
@@ -210,7 +217,11 @@ impl<'a> Look<'a> {
                 let mark = Mark { turn: Turn::Updating, since: self.now, tries, tried_at: Some(self.now) };
                 self.progress.marks.insert(unit.id.clone(), mark);
             }
-            return Health::NotYet(format!("starting {}", unit.id));
+            let why = match unit.state {
+                UnitState::Failed => format!("unit {} failed to start and is started again", unit.id),
+                _ => format!("starting {}", unit.id),
+            };
+            return Health::NotYet(why);
         }
         self.judge(one, unit, acted.unwrap_or(self.progress.since))
     }

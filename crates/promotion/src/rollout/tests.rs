@@ -1,3 +1,5 @@
+mod again;
+
 use super::{Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, arrived, next, restored};
 use crate::model::{
     At, ComponentSnapshot, ComponentTarget, Fleet, Millis, Strategy, Unit, UnitId, UnitState, label,
