@@ -16,10 +16,11 @@ const PAGE: usize = 100;
 pub(super) fn read(cloud: &Cloud, call: &Call) -> Handled {
     let wanted = |key: &str| call.query.get(key).filter(|value| !value.is_empty());
     let (instance, region) = (wanted("instance"), wanted("region"));
+    let keep_s = cloud.quirks().destroyed_readable_s;
     let fits = |m: &&Machine| {
         instance.is_none_or(|id| id == m.id)
             && region.is_none_or(|code| code == m.region)
-            && !crate::world::is_forgotten(m, cloud.quirks.destroyed_readable_s)
+            && !crate::world::is_forgotten(m, keep_s)
     };
     let machines: Vec<Machine> = cloud.lock().machines_of(&call.app).filter(fits).cloned().collect();
     let told = wanted("next_token").map(places).transpose()?;
