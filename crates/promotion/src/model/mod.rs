@@ -32,6 +32,6 @@ pub use release::Release;
 pub use request::{Kind, Request};
 pub use secrets::{SecretsSeen, SecretsTarget};
 pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
-pub use target::{ComponentTarget, GroupTarget, Limits, Proof, Strategy, UnitSpec};
+pub use target::{ComponentTarget, GroupTarget, Limits, MaxUnavailable, Proof, Strategy, UnitSpec};
 pub use time::{At, Millis};
 pub use word::{Signed, Wish, Word};

@@ -14,8 +14,12 @@ use super::{GroupName, Millis, Place, RegionName, SecretsTarget, Slot};
 pub enum Strategy {
     /// A second fleet beside the first, traffic switched, the old one parked.
     BlueGreen,
-    /// Unit after unit in place, each taken out of traffic first.
+    /// In place, each unit taken out of traffic first: the first of each group and region alone there, then as many at
+    /// once as `max_unavailable` says.
     Rolling,
+    /// Like rolling, but the first of each group and region serve for a while (`bake`) before any other changes. There
+    /// are no traffic weights: what they serve is their share of the units.
+    Canary,
     /// Everything in place at once: for what switches atomically by itself, such as a static site.
     Immediate,
 }
@@ -43,6 +47,33 @@ pub struct GroupTarget {
     pub proof: Proof,
 }
 
+/// How many units of a process group may be out of traffic at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MaxUnavailable {
+    /// So many; 0 counts as 1, since otherwise nothing would ever change.
+    Units(u32),
+    /// A part of the group.
+    Part {
+        /// In thousandths.
+        permille: u32,
+    },
+}
+
+impl MaxUnavailable {
+    /// A third, as flyctl has it.
+    pub const DEFAULT: Self = Self::Part { permille: 330 };
+
+    /// For a group of `total` units: a part is rounded up, and it is never less than one.
+    pub fn of(self, total: usize) -> usize {
+        let of = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        match self {
+            Self::Units(n) => of(n).max(1),
+            Self::Part { permille } => total.saturating_mul(of(permille)).div_ceil(1000).max(1),
+        }
+    }
+}
+
 /// Times and widths. All durations are upper or lower bounds on real waiting, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -57,10 +88,25 @@ pub struct Limits {
     pub unhealthy: Millis,
     /// How long a call may still be under way after its answer was lost: the client's own timeout. Default 65 s.
     pub client_timeout: Millis,
-    /// How many units may be out of traffic at once (rolling), at least 1.
-    pub max_unavailable: u32,
+    /// How many units of a group may be out of traffic at once (rolling, canary). Default a third.
+    pub max_unavailable: MaxUnavailable,
+    /// How long the first units serve before any other changes (canary). Default 5 min.
+    #[serde(default = "Limits::bake", skip_serializing_if = "Limits::is_bake")]
+    pub bake: Millis,
     /// How long the old fleet is kept stopped for a warm way back. Default 10 min.
     pub park_for: Millis,
+}
+
+impl Limits {
+    /// The default of [`Limits::bake`]. Plans are hashed without it, so it never changes.
+    const fn bake() -> Millis {
+        Millis::secs(300)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_bake(bake: &Millis) -> bool {
+        *bake == Self::bake()
+    }
 }
 
 impl Default for Limits {
@@ -71,7 +117,8 @@ impl Default for Limits {
             wait: Millis::secs(300),
             unhealthy: Millis::secs(5),
             client_timeout: Millis::secs(65),
-            max_unavailable: 1,
+            max_unavailable: MaxUnavailable::DEFAULT,
+            bake: Self::bake(),
             park_for: Millis::secs(600),
         }
     }
@@ -90,6 +137,12 @@ pub struct ComponentTarget {
     pub groups: BTreeMap<GroupName, GroupTarget>,
     /// How.
     pub strategy: Strategy,
+    /// Why it is changed in this way, where that is not the way that was asked for; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// Regions that change one wave after the other; those that no wave names are the last one. Empty: all at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<BTreeSet<RegionName>>,
     /// Times and widths.
     pub limits: Limits,
     /// What its secrets must be.
@@ -106,6 +159,8 @@ impl ComponentTarget {
             image,
             groups: BTreeMap::from([(group, shape)]),
             strategy: Strategy::BlueGreen,
+            because: None,
+            waves: Vec::new(),
             limits: Limits::default(),
             secrets: SecretsTarget::default(),
         }
@@ -122,13 +177,18 @@ impl ComponentTarget {
         for (group, target) in &self.groups {
             for (region, count) in &target.counts {
                 for n in 0..*count {
-                    if let Ok(slot) = Slot::new(format!("{group}/{region}/{n}")) {
+                    if let Some(slot) = Self::slot(group, region, n) {
                         slots.push((slot, group.clone(), region.clone()));
                     }
                 }
             }
         }
         slots
+    }
+
+    /// The slot with number `n` of a group in a region.
+    pub(crate) fn slot(group: &GroupName, region: &RegionName, n: u32) -> Option<Slot> {
+        Slot::new(format!("{group}/{region}/{n}")).ok()
     }
 }
 

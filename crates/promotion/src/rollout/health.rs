@@ -65,6 +65,11 @@ pub(super) fn was_healthy(unit: &Unit, proof: &Proof) -> bool {
     unit.state == UnitState::Started && proved
 }
 
+/// Whether `unit` runs and nothing it reports says that it is unhealthy.
+pub(super) fn seems_healthy(unit: &Unit) -> bool {
+    unit.state == UnitState::Started && unit.checks.iter().all(|check| check.passing && fresh(check, unit))
+}
+
 fn proven(unit: &Unit, proof: &Proof, now: At) -> Health {
     match proof {
         Proof::Served => Health::Healthy,

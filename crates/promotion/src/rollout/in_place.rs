@@ -1,40 +1,16 @@
-//! Changing units in place: out of traffic, drained, updated, proven, back into traffic; some at a time, the first
-//! alone.
-
-use std::collections::BTreeMap;
+//! Changing units in place: out of traffic, drained, updated, proven, back into traffic.
 
 use super::call::{Direction, Job, UnitCall};
+use super::fill::START_AGAIN;
 use super::health::{Expected, Health, health};
-use super::next::START_AGAIN;
+use super::pool::{Pool, on_trial};
 use super::progress::{Mark, Progress, Turn};
-use crate::model::{At, Fleet, Proof, Strategy, Unit, UnitId, UnitSpec, UnitState};
+use super::role::Want;
+use super::seen::Seen;
+use crate::model::{At, Strategy, Unit, UnitId, UnitState};
 
 /// How often an update whose answer was lost is sent again before the rollout gives up.
 const TRIES_MAX: u32 = 3;
-
-/// What one unit shall become.
-#[derive(Debug, Clone)]
-pub(super) struct Want {
-    pub(super) unit: UnitId,
-    pub(super) spec: UnitSpec,
-    pub(super) proof: Proof,
-    /// Takes traffic afterwards.
-    pub(super) open: bool,
-    /// Runs afterwards.
-    pub(super) run: bool,
-    /// Is proven, also when it does not run afterwards: then it is started for that, out of traffic (P12).
-    pub(super) prove: bool,
-    /// Labels afterwards.
-    pub(super) labels: BTreeMap<String, Option<String>>,
-}
-
-impl Want {
-    /// The unit already is what it shall become, as far as an update could make it so.
-    pub(super) fn is_met(&self, unit: &Unit) -> bool {
-        let labelled = self.labels.iter().all(|(key, value)| unit.labels.get(key) == value.as_ref());
-        unit.digest.as_ref() == self.spec.image.digest() && unit.config == self.spec.config && labelled
-    }
-}
 
 /// What a look at the units in place gave.
 pub(super) enum Looked {
@@ -43,146 +19,258 @@ pub(super) enum Looked {
     Failed(String),
 }
 
-/// Moves every unit of `wants` on by what can be done now.
-pub(super) fn look(
-    job: Job<'_>,
-    wants: &[Want],
-    fleet: &Fleet,
+/// What is waited for; the earliest instant at which time alone changes something.
+#[derive(Default)]
+struct Waits {
+    why: String,
+    wake: Option<At>,
+    n_units: usize,
+}
+
+impl Waits {
+    fn add(&mut self, why: String, wake: Option<At>) {
+        self.n_units += 1;
+        if self.n_units == 1 {
+            self.why = why;
+        }
+        self.wake = match (self.wake, wake) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// Something that is waited for without a turn.
+    fn mention(&mut self, why: String, wake: Option<At>) {
+        let n_units = self.n_units;
+        self.add(why, wake);
+        self.n_units = n_units;
+    }
+
+    fn looked(self) -> Looked {
+        let Self { why, wake, n_units } = self;
+        let why = if n_units > 1 { format!("{n_units} units at once; {why}") } else { why };
+        Looked::Going { why, wake }
+    }
+}
+
+/// Moves every unit of `wants` on by what can be done now. Whoever has a turn goes on with it; then others begin theirs,
+/// as far as the pool lets them.
+pub(super) fn look<'a>(
+    job: Job<'a>,
+    wants: &[Want<'a>],
+    seen: &Seen<'a>,
     progress: &mut Progress,
     calls: &mut Vec<UnitCall>,
     now: At,
 ) -> Looked {
-    let at_once = job.target.strategy == Strategy::Immediate;
-    let width = if at_once { wants.len() } else { job.target.limits.max_unavailable.max(1) as usize };
-    let first_through = wants
-        .iter()
-        .any(|want| progress.marks.get(&want.unit).is_some_and(|mark| mark.turn == Turn::Through));
-    let mut under_way = 0;
-    let mut waits = (String::new(), None::<At>);
-    for want in wants {
-        let through = progress.marks.get(&want.unit).is_some_and(|mark| mark.turn == Turn::Through);
-        if through {
-            continue;
-        }
-        let allowed = if first_through || at_once { width } else { 1 };
-        if under_way >= allowed {
-            break;
-        }
-        let Some(unit) = fleet.unit(&want.unit) else {
-            return Looked::Failed(format!("unit {} is gone", want.unit));
-        };
-        if !progress.marks.contains_key(&want.unit) {
-            let others = wants.iter().map(|want| &want.unit).filter(|unit| **unit != want.unit);
-            let until = progress.closes_until(others, fleet, job.target.limits.client_timeout);
-            if let Some(until) = until.filter(|until| now < *until) {
-                waits = ("a call whose answer was lost may still close another".to_owned(), Some(until));
-                under_way += 1;
-                break;
+    let mut round = Round { job, wants, seen, progress, calls, waits: Waits::default(), now };
+    match round.play() {
+        Err(why) => Looked::Failed(why),
+        Ok(true) => Looked::Through,
+        Ok(false) => round.waits.looked(),
+    }
+}
+
+/// One look at all units in place.
+struct Round<'r, 'a> {
+    job: Job<'a>,
+    wants: &'r [Want<'a>],
+    seen: &'r Seen<'a>,
+    progress: &'r mut Progress,
+    calls: &'r mut Vec<UnitCall>,
+    waits: Waits,
+    now: At,
+}
+
+/// Somebody who has no turn yet.
+type Waiting<'r, 'a> = Vec<(&'r Want<'a>, &'a Unit)>;
+
+/// Why, and until when at least.
+type Hold = Option<(String, Option<At>)>;
+
+impl<'r, 'a> Round<'r, 'a> {
+    /// Whether all are through.
+    fn play(&mut self) -> Result<bool, String> {
+        let hold = self.hold()?;
+        let mut pool = Pool::new(self.job, self.wants, self.seen, self.progress);
+        let mut waiting = Vec::new();
+        for want in self.wants {
+            let turn = self.progress.marks.get(want.unit).map(|mark| mark.turn);
+            if turn == Some(Turn::Through) {
+                continue;
             }
-            if let Some(id) = closed_again(wants, fleet, progress, now) {
-                waits = (format!("{id} was taken out of traffic late: it goes back first"), Some(now));
-                under_way += 1;
-                break;
+            let unit = self.seen.unit(want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
+            if turn.is_some() {
+                self.advance(want, unit)?;
+            } else {
+                waiting.push((want, unit));
             }
-            match faded(job, wants, fleet, progress, now) {
-                None => {}
-                Some((why, true)) => return Looked::Failed(why),
-                Some((why, false)) => {
-                    waits.0 = why;
-                    under_way += 1;
-                    break;
+        }
+        if waiting.is_empty() {
+            return Ok(self.waits.n_units == 0);
+        }
+        match hold.or_else(|| self.trial(&mut waiting)) {
+            Some((why, wake)) => self.waits.mention(why, wake),
+            None => {
+                for (want, unit) in self.chosen(&waiting, &mut pool) {
+                    self.advance(want, unit)?;
                 }
             }
         }
-        under_way += 1;
+        Ok(false)
+    }
+
+    /// Who of those that wait begins now.
+    fn chosen(&mut self, waiting: &Waiting<'r, 'a>, pool: &mut Pool<'a>) -> Waiting<'r, 'a> {
+        let (now, wants) = (self.now, self.wants);
+        let mut closing = self.progress.closing_late(self.seen, self.job.target.limits.client_timeout);
+        closing.retain(|(id, until)| now < *until && wants.iter().any(|want| want.unit == *id));
+        let mut begin = Vec::new();
+        for (want, unit) in waiting {
+            // On the strength of another that a lost call may still close nobody is taken out of traffic.
+            let late = closing.iter().filter(|(id, _)| *id != want.unit);
+            if let Some(until) = late.map(|(_, until)| *until).max() {
+                let why = "a call whose answer was lost may still close another";
+                self.waits.mention(why.to_owned(), Some(until));
+                return begin;
+            }
+            if pool.begin(want, unit) {
+                begin.push((*want, *unit));
+            }
+        }
+        // Where the one that has to be left cannot be had by waiting, there is nothing to wait for.
+        for (want, unit) in waiting {
+            if pool.is_idle(want.role.shape.group) {
+                pool.take(want, unit);
+                begin.push((*want, *unit));
+            }
+        }
+        begin
+    }
+
+    /// Why nobody else may begin now; an error where it is so for longer than it may.
+    fn hold(&mut self) -> Result<Hold, String> {
+        if let Some(id) = self.closed_again() {
+            let why = format!("{id} was taken out of traffic late: it goes back first");
+            return Ok(Some((why, Some(self.now))));
+        }
+        if self.job.direction == Direction::Back {
+            // What comes next is worse than what was put back.
+            return Ok(None);
+        }
+        match self.faded() {
+            Some((why, true)) => Err(why),
+            Some((why, false)) => Ok(Some((why, None))),
+            None if self.progress.sick.is_empty() => Ok(None),
+            None => Ok(Some(("units that came before are not healthy any more".to_owned(), None))),
+        }
+    }
+
+    /// The trial of a canary: who is not on trial waits until those who are have served for long enough.
+    fn trial(&mut self, waiting: &mut Waiting<'r, 'a>) -> Hold {
+        if self.job.target.strategy != Strategy::Canary || self.job.direction == Direction::Back {
+            return None;
+        }
+        let on_trial = on_trial(self.wants);
+        let marks = &self.progress.marks;
+        let is_through = |unit: &&UnitId| marks.get(*unit).is_some_and(|mark| mark.turn == Turn::Through);
+        if on_trial.is_empty() {
+            return None;
+        }
+        if !on_trial.iter().all(is_through) {
+            waiting.retain(|(want, _)| on_trial.contains(want.unit));
+            let why = "the units on trial change before any other";
+            return waiting.is_empty().then(|| (why.to_owned(), None));
+        }
+        let bake = self.job.target.limits.bake;
+        let until = self.progress.bake.get_or_insert(self.now).plus(bake);
+        let units = if on_trial.len() == 1 { "unit serves" } else { "units serve" };
+        (self.now < until).then(|| (format!("{} {units} on trial for {bake}", on_trial.len()), Some(until)))
+    }
+
+    fn advance(&mut self, want: &'r Want<'a>, unit: &'a Unit) -> Result<(), String> {
+        let job = self.job;
+        let at_once = job.target.strategy == Strategy::Immediate;
         // What is not changed needs no draining.
         let is_out = job.direction == Direction::Back && unit.cordoned && want.is_met(unit);
-        let at_once_too = at_once && want.run == want.prove;
+        let at_once_too = at_once && want.role.duty.runs() == want.role.duty.proves();
         let begin = if at_once_too || is_out { Turn::Updating } else { Turn::Closing };
-        let fresh = Mark { turn: begin, since: now, tries: 0, tried_at: None };
-        let mut mark = progress.marks.get(&want.unit).cloned().unwrap_or(fresh);
-        let turn = UnitTurn { job, want, unit, progress, now };
-        match turn.advance(&mut mark, calls) {
-            Ok((why, wake)) => {
-                waits.0 = why;
-                waits.1 = match (waits.1, wake) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-            }
-            Err(why) => return Looked::Failed(why),
-        }
-        progress.marks.insert(want.unit.clone(), mark);
+        let fresh = Mark { turn: begin, since: self.now, tries: 0, tried_at: None };
+        let mut mark = self.progress.marks.get(want.unit).cloned().unwrap_or(fresh);
+        let turn = UnitTurn { job, want, unit, progress: self.progress, now: self.now };
+        let (why, wake) = turn.advance(&mut mark, self.calls)?;
+        self.waits.add(why, wake);
+        self.progress.marks.insert(want.unit.clone(), mark);
+        Ok(())
     }
-    if under_way == 0 { Looked::Through } else { Looked::Going { why: waits.0, wake: waits.1 } }
-}
 
-/// A unit that is through and was taken out of traffic once more, by a call that took effect late: its turn goes back to
-/// where it is opened.
-fn closed_again(wants: &[Want], fleet: &Fleet, progress: &mut Progress, now: At) -> Option<UnitId> {
-    let is_closed = |want: &&Want| {
-        let through = progress.marks.get(&want.unit).is_some_and(|mark| mark.turn == Turn::Through);
-        through && want.open && want.run && fleet.unit(&want.unit).is_some_and(|unit| unit.cordoned)
-    };
-    let id = wants.iter().find(is_closed)?.unit.clone();
-    let mark = progress.marks.get_mut(&id)?;
-    (mark.turn, mark.since) = (Turn::Opening, now);
-    Some(id)
-}
-
-/// Why no further unit may be taken out of traffic: one that is through, and must answer meanwhile, is not healthy any
-/// more (P7); and whether that is so for longer than it may.
-fn faded(
-    job: Job<'_>,
-    wants: &[Want],
-    fleet: &Fleet,
-    progress: &mut Progress,
-    now: At,
-) -> Option<(String, bool)> {
-    if job.direction == Direction::Back {
-        // What comes next is worse than what was put back.
-        return None;
-    }
-    for want in wants.iter().filter(|want| want.run && want.open) {
-        let Some(mark) = progress.marks.get(&want.unit).filter(|mark| mark.turn == Turn::Through) else {
-            continue;
+    /// A unit that is through and was taken out of traffic once more, by a call that took effect late: its turn goes back
+    /// to where it is opened.
+    fn closed_again(&mut self) -> Option<UnitId> {
+        let (seen, marks) = (self.seen, &self.progress.marks);
+        let is_closed = |want: &&Want<'_>| {
+            let through = marks.get(want.unit).is_some_and(|mark| mark.turn == Turn::Through);
+            let serves = want.role.open && want.role.duty.runs();
+            through && serves && seen.unit(want.unit).is_some_and(|unit| unit.cordoned)
         };
-        let (Some(unit), Some(digest)) = (fleet.unit(&want.unit), want.spec.image.digest()) else { continue };
-        let grace = job.target.limits.unhealthy;
-        let expected = Expected { digest, version: None, proof: &want.proof, acted: mark.since, grace };
-        match health(unit, expected, now) {
-            Health::Healthy => drop(progress.sick.remove(&want.unit)),
-            Health::NotYet(why) | Health::Broken(why) => {
-                let since = *progress.sick.entry(want.unit.clone()).or_insert(now);
-                return Some((format!("it served and is unhealthy: {why}"), now.since(since) >= grace));
+        let id = self.wants.iter().find(is_closed)?.unit.clone();
+        let mark = self.progress.marks.get_mut(&id)?;
+        (mark.turn, mark.since) = (Turn::Opening, self.now);
+        Some(id)
+    }
+
+    /// Why no further unit may be taken out of traffic: one that is through, and must answer meanwhile, is not healthy
+    /// any more (P7); and whether that is so for longer than it may.
+    fn faded(&mut self) -> Option<(String, bool)> {
+        let grace = self.job.target.limits.unhealthy;
+        for want in self.wants.iter().filter(|want| want.role.duty.runs() && want.role.open) {
+            let Some(mark) = self.progress.marks.get(want.unit) else { continue };
+            let (Some(unit), Some(digest)) = (self.seen.unit(want.unit), want.role.shape.image.digest())
+            else {
+                continue;
+            };
+            if mark.turn != Turn::Through {
+                continue;
+            }
+            let expected =
+                Expected { digest, version: None, proof: &want.role.proof, acted: mark.since, grace };
+            match health(unit, expected, self.now) {
+                Health::Healthy => drop(self.progress.sick.remove(want.unit)),
+                Health::NotYet(why) | Health::Broken(why) => {
+                    let since = *self.progress.sick.entry(want.unit.clone()).or_insert(self.now);
+                    let is_over = self.now.since(since) >= grace;
+                    return Some((format!("it served and is unhealthy: {why}"), is_over));
+                }
             }
         }
+        None
     }
-    None
 }
 
 struct UnitTurn<'a> {
     job: Job<'a>,
-    want: &'a Want,
+    want: &'a Want<'a>,
     unit: &'a Unit,
     progress: &'a Progress,
     now: At,
 }
 
-type Waiting = Result<(String, Option<At>), String>;
+type Advanced = Result<(String, Option<At>), String>;
 
 impl UnitTurn<'_> {
-    fn advance(&self, mark: &mut Mark, calls: &mut Vec<UnitCall>) -> Waiting {
+    fn advance(&self, mark: &mut Mark, calls: &mut Vec<UnitCall>) -> Advanced {
         let limits = &self.job.target.limits;
         let id = &self.unit.id;
         loop {
             let next = match mark.turn {
-                Turn::Closing if !self.unit.cordoned && (self.serves() || self.want.prove) => {
+                Turn::Closing if !self.unit.cordoned && (self.serves() || self.want.role.duty.proves()) => {
                     calls.push(UnitCall::Cordon { unit: id.clone() });
                     return Ok((format!("taking {id} out of traffic"), None));
                 }
                 // Whatever is routed to could be woken by a request: the edges must hear of the cordon there too.
-                Turn::Closing if !(self.serves() || self.want.prove && self.want.open) => Turn::Updating,
+                Turn::Closing if !(self.serves() || self.want.role.duty.proves() && self.want.role.open) => {
+                    Turn::Updating
+                }
                 Turn::Closing => Turn::SettlingOut,
                 Turn::SettlingOut => {
                     let wake = mark.since.plus(limits.settle);
@@ -200,21 +288,21 @@ impl UnitTurn<'_> {
                 }
                 Turn::Updating => match self.update(mark, calls)? {
                     Some(waiting) => return Ok(waiting),
-                    None if !self.want.run => Turn::Stopping,
+                    None if !self.want.role.duty.runs() => Turn::Stopping,
                     None => Turn::Opening,
                 },
                 Turn::Stopping => match self.stop(mark, calls)? {
                     Some(waiting) => return Ok(waiting),
                     None => Turn::Opening,
                 },
-                Turn::Opening if self.unit.cordoned && self.want.open => {
+                Turn::Opening if self.unit.cordoned && self.want.role.open => {
                     calls.push(UnitCall::Uncordon { unit: id.clone() });
                     return Ok((format!("putting {id} into traffic"), None));
                 }
                 Turn::Opening => Turn::SettlingIn,
                 Turn::SettlingIn => {
                     let wake = mark.since.plus(limits.settle);
-                    if self.now < wake && self.want.open && self.want.run {
+                    if self.now < wake && self.want.role.open && self.want.role.duty.runs() {
                         return Ok((format!("edges hear of {id}"), Some(wake)));
                     }
                     Turn::Through
@@ -231,7 +319,7 @@ impl UnitTurn<'_> {
         let id = &self.unit.id;
         match self.unit.state {
             UnitState::Stopped | UnitState::Failed | UnitState::Destroyed => return Ok(None),
-            UnitState::Unknown if !self.want.prove => return Ok(None),
+            UnitState::Unknown if !self.want.role.duty.proves() => return Ok(None),
             _ if self.now.since(mark.since) > self.job.target.limits.wait => {
                 return Err(format!("unit {id} was found stopped and does not stop again"));
             }
@@ -245,6 +333,11 @@ impl UnitTurn<'_> {
 
     fn serves(&self) -> bool {
         matches!(self.unit.state, UnitState::Started | UnitState::Starting)
+    }
+
+    /// Whether what an update made of the unit is there.
+    fn is_at_rest(&self) -> bool {
+        matches!(self.unit.state, UnitState::Started | UnitState::Stopped | UnitState::Failed)
     }
 
     /// Whether what an update made of the unit is there.
@@ -284,13 +377,13 @@ impl UnitTurn<'_> {
             calls.push(UnitCall::Update {
                 unit: id.clone(),
                 expect: self.unit.version.clone(),
-                spec: self.want.spec.clone(),
-                labels: self.want.labels.clone(),
-                start: self.want.run || self.want.prove,
+                spec: self.want.role.shape.spec(),
+                labels: self.want.role.labels.changes(self.unit),
+                start: self.want.role.duty.proves(),
             });
             return Ok(Some((format!("updating {id}"), None)));
         }
-        if !self.want.prove {
+        if !self.want.role.duty.proves() {
             return Ok(None);
         }
         // It is what it shall be and lies still: whoever updated it died before it was started. What failed to start is
@@ -307,13 +400,13 @@ impl UnitTurn<'_> {
             calls.push(UnitCall::Start { unit: id.clone() });
             return Ok(Some((format!("starting {id}"), None)));
         }
-        let Some(digest) = self.want.spec.image.digest() else {
+        let Some(digest) = self.want.role.shape.image.digest() else {
             return Err(format!("the image of {id} has no digest"));
         };
         let expected = Expected {
             digest,
             version: self.progress.versions.get(id),
-            proof: &self.want.proof,
+            proof: &self.want.role.proof,
             acted: mark.tried_at.unwrap_or(mark.since),
             grace: limits.unhealthy,
         };

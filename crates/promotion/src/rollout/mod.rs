@@ -5,14 +5,20 @@
 //! what was parked, changes back what was changed, and ends what was made.
 
 mod call;
+mod fill;
 mod health;
 mod in_place;
 mod next;
+mod pool;
 mod progress;
 mod proof;
+mod rest;
+mod role;
+mod seen;
 mod sets;
 #[cfg(test)]
 mod tests;
+mod waves;
 
 pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, Verdict};
 pub use health::{Expected, Health, health};

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Direction, UnitCall};
-use crate::model::{At, Fleet, Millis, UnitId, UnitState, UnitVersion};
+use super::seen::Seen;
+use crate::model::{At, Fleet, Millis, RegionName, Unit, UnitId, UnitState, UnitVersion};
 
 /// Where a component's rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -107,12 +108,21 @@ pub struct Progress {
     pub stage: Stage,
     /// Since when.
     pub since: At,
+    /// Which wave of regions, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub wave: usize,
+    /// Since when the first units serve on trial, all of them (canary).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<At>,
     /// Units that are changed in place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<UnitId, Mark>,
     /// Edges that answered from the incoming fleet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub edges: BTreeSet<String>,
+    /// Regions whose new units some edge answered from.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regions: BTreeSet<RegionName>,
     /// Units that were healthy, served, and report unhealthy; since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sick: BTreeMap<UnitId, At>,
@@ -142,10 +152,9 @@ pub struct LateCall {
 }
 
 impl LateCall {
-    /// Whether `fleet` would change if it landed now. The unit's lease does not fence it: that is ours, and is given
+    /// Whether its unit would change if it landed now. The unit's lease does not fence it: that is ours, and is given
     /// back in the end; whoever leases the unit next does.
-    pub(super) fn would_change(&self, fleet: &Fleet) -> bool {
-        let Some(unit) = self.call.unit().and_then(|unit| fleet.unit(unit)) else { return false };
+    pub(super) fn would_change(&self, unit: &Unit) -> bool {
         let is_up = matches!(unit.state, UnitState::Started | UnitState::Starting);
         match &self.call {
             // Refused by a unit that has moved on.
@@ -160,14 +169,22 @@ impl LateCall {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_first(wave: &usize) -> bool {
+    *wave == 0
+}
+
 impl Progress {
     /// The beginning.
     pub const fn new(stage: Stage, now: At) -> Self {
         Self {
             stage,
             since: now,
+            wave: 0,
+            bake: None,
             marks: BTreeMap::new(),
             edges: BTreeSet::new(),
+            regions: BTreeSet::new(),
             sick: BTreeMap::new(),
             versions: BTreeMap::new(),
             lost: None,
@@ -190,27 +207,24 @@ impl Progress {
         self.late.push(LateCall { at, call: call.clone() });
     }
 
-    /// Until when a call whose answer was lost may still land and change something in `fleet`.
+    /// Until when a call whose answer was lost may still land and change something in the fleet.
     pub(super) fn unsettled_until(&self, fleet: &Fleet, timeout: Millis) -> Option<At> {
-        let late = self.late.iter().filter(|late| late.would_change(fleet)).map(|late| late.at);
-        late.chain(self.lost).max().map(|lost| lost.plus(timeout))
+        let late = self.late.iter().filter(|late| {
+            let unit = late.call.unit().and_then(|unit| fleet.unit(unit));
+            unit.is_some_and(|unit| late.would_change(unit))
+        });
+        late.map(|late| late.at).chain(self.lost).max().map(|lost| lost.plus(timeout))
     }
 
-    /// Until when a call whose answer was lost may still take one of `units` out of traffic: so long no other is taken out
-    /// on the strength of these (P7).
-    pub(super) fn closes_until<'u>(
-        &self,
-        units: impl Iterator<Item = &'u UnitId>,
-        fleet: &Fleet,
-        timeout: Millis,
-    ) -> Option<At> {
-        let units: BTreeSet<&UnitId> = units.collect();
-        let closes = |late: &&LateCall| {
-            matches!(late.call, UnitCall::Cordon { .. } | UnitCall::Stop { .. })
-                && late.call.unit().is_some_and(|unit| units.contains(unit))
-                && late.would_change(fleet)
+    /// Units that a call whose answer was lost may still take out of traffic, and until when: so long no other is taken
+    /// out on the strength of these (P7).
+    pub(super) fn closing_late<'u>(&'u self, seen: &Seen<'u>, timeout: Millis) -> Vec<(&'u UnitId, At)> {
+        let closes = |late: &'u LateCall| {
+            let unit = seen.unit(late.call.unit()?)?;
+            let is_close = matches!(late.call, UnitCall::Cordon { .. } | UnitCall::Stop { .. });
+            (is_close && late.would_change(unit)).then(|| (&unit.id, late.at.plus(timeout)))
         };
-        self.late.iter().filter(closes).map(|late| late.at.plus(timeout)).max()
+        self.late.iter().filter_map(closes).collect()
     }
 
     /// The beginning of the way back from here: what may still land stays in mind.
@@ -227,6 +241,8 @@ impl Progress {
         let mut progress = self.clone();
         progress.since = now;
         progress.sick.clear();
+        // What must hold all the time was not watched.
+        progress.bake = progress.bake.map(|_| now);
         progress.marks.values_mut().for_each(|mark| mark.since = now);
         progress
     }
@@ -236,5 +252,13 @@ impl Progress {
         self.stage = stage;
         self.since = now;
         self.edges.clear();
+        self.regions.clear();
+    }
+
+    /// Enters the next wave, whose first stage is `stage`.
+    pub(super) fn go_on(&mut self, stage: Stage, now: At) {
+        self.go(stage, now);
+        self.wave += 1;
+        self.bake = None;
     }
 }

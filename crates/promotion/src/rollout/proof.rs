@@ -5,25 +5,33 @@ use flytypes::Digest;
 use super::call::{Direction, Job, Observed};
 use super::health::{Expected, Health, health};
 use super::next::single;
-use super::sets::{Incoming, Who, found, is_ours, sets, undo};
-use crate::model::{At, Fleet, Millis, Proof, Unit, UnitSpec, UnitState, label};
+use super::role::{Duty, Incoming, Role, Shape, Who};
+use super::seen::{Seen, is_ours};
+use super::sets::{Sets, sets};
+use super::waves::{Scope, Waves};
+use crate::model::{At, Fleet, Millis, Proof, Unit, UnitState, label};
+
+fn all<'a>(job: Job<'a>, seen: &Seen<'a>) -> Sets<'a> {
+    sets(job, seen, &Waves::new(job), Scope::All, None)
+}
 
 /// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic.
 pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String> {
-    let sets = sets(job, &observed.fleet, None);
+    let seen = Seen::new(job, &observed.fleet);
+    let sets = all(job, &seen);
     single(job, observed)?;
     let mut n_units = 0_usize;
     for one in &sets.incoming {
-        let unit = *found(job, &observed.fleet, one).first().ok_or_else(|| missing(one))?;
-        in_place_of(unit, &one.spec, one.run.then_some(&one.proof), one.open, now)?;
+        let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;
+        is_at_rest(unit, &one.role, now)?;
         n_units += 1;
     }
     for want in &sets.in_place {
-        let unit = observed.fleet.unit(&want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
-        in_place_of(unit, &want.spec, want.run.then_some(&want.proof), want.open, now)?;
+        let unit = seen.unit(want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
+        is_at_rest(unit, &want.role, now)?;
         n_units += 1;
     }
-    if let Some(unit) = observed.fleet.live().find(|unit| is_strange(job, unit)) {
+    if let Some(unit) = observed.fleet.live().find(|unit| is_strange(job, &seen, unit)) {
         return Err(strange(unit));
     }
     if let Some(unit) = observed.fleet.live().find(|unit| unit.digest.as_ref() != job.target.digest()) {
@@ -35,7 +43,7 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
     Ok(())
 }
 
-fn missing(one: &Incoming) -> String {
+fn missing(one: &Incoming<'_>) -> String {
     match &one.who {
         Who::Slot(slot) => format!("there is no unit in slot {slot}"),
         Who::Unit(id) => format!("unit {id} is gone"),
@@ -44,9 +52,8 @@ fn missing(one: &Incoming) -> String {
 }
 
 /// Neither found nor made by this promotion: somebody else is at work at this place (P2).
-fn is_strange(job: Job<'_>, unit: &Unit) -> bool {
-    let was_found = job.snapshot.all().any(|record| record.unit.id == unit.id);
-    !was_found && !is_ours(job, unit) && !cfg!(feature = "sabotage-p2")
+fn is_strange(job: Job<'_>, seen: &Seen<'_>, unit: &Unit) -> bool {
+    !seen.was_found(&unit.id) && !is_ours(job, unit) && !cfg!(feature = "sabotage-p2")
 }
 
 fn strange(unit: &Unit) -> String {
@@ -64,10 +71,11 @@ fn strange(unit: &Unit) -> String {
 /// How many units rest without having been started, for people: their proof is that of one in their group and region
 /// (P12). None when there is no such unit.
 pub fn unproven(job: Job<'_>) -> Option<String> {
-    let sets = sets(job, &Fleet::default(), None);
-    let rests = sets.incoming.iter().map(|one| (one.run, one.prove));
-    let rests = rests.chain(sets.in_place.iter().map(|want| (want.run, want.prove)));
-    let n = rests.filter(|(run, prove)| job.direction == Direction::Forward && !run && !prove).count();
+    let fleet = Fleet::default();
+    let sets = all(job, &Seen::new(job, &fleet));
+    let duties = sets.incoming.iter().map(|one| one.role.duty);
+    let duties = duties.chain(sets.in_place.iter().map(|want| want.role.duty));
+    let n = duties.filter(|duty| job.direction == Direction::Forward && *duty == Duty::Rests).count();
     let units = if n == 1 { "unit" } else { "units" };
     (n > 0).then(|| {
         format!("{}: {n} stopped {units} unproven, same digest and config", job.target.place.component)
@@ -76,35 +84,28 @@ pub fn unproven(job: Job<'_>) -> Option<String> {
 
 /// Whether `unit` is what it shall be: proven when it runs; at rest by content and configuration, which are those of one
 /// that was proven.
-fn in_place_of(
-    unit: &Unit,
-    spec: &UnitSpec,
-    proof: Option<&Proof>,
-    open: bool,
-    now: At,
-) -> Result<(), String> {
-    match proof {
-        Some(proof) => proven(unit, proof, spec.image.digest(), now)?,
-        None => {
-            same(unit, spec, "than the release")?;
-            // In traffic and asleep it may have been woken by a request.
-            if unit.cordoned && unit.state != UnitState::Stopped {
-                return Err(format!("unit {} shall be stopped", unit.id));
-            }
+fn is_at_rest(unit: &Unit, role: &Role<'_>, now: At) -> Result<(), String> {
+    if role.duty.runs() {
+        proven(unit, &role.proof, role.shape.image.digest(), now)?;
+    } else {
+        same(unit, role.shape, "than the release")?;
+        // In traffic and asleep it may have been woken by a request.
+        if unit.cordoned && unit.state != UnitState::Stopped {
+            return Err(format!("unit {} shall be stopped", unit.id));
         }
     }
-    match (open, unit.cordoned) {
+    match (role.open, unit.cordoned) {
         (true, true) => Err(format!("unit {} is out of traffic", unit.id)),
         (false, false) => Err(format!("unit {} is in traffic", unit.id)),
         _ => Ok(()),
     }
 }
 
-fn same(unit: &Unit, spec: &UnitSpec, than: &str) -> Result<(), String> {
-    if unit.digest.as_ref() != spec.image.digest() {
+fn same(unit: &Unit, shape: Shape<'_>, than: &str) -> Result<(), String> {
+    if unit.digest.as_ref() != shape.image.digest() {
         return Err(format!("unit {} has another digest {than}", unit.id));
     }
-    if unit.config != spec.config {
+    if unit.config != *shape.config {
         return Err(format!("unit {} has another configuration {than}", unit.id));
     }
     Ok(())
@@ -125,7 +126,8 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
     if cfg!(feature = "sabotage-p6") || cfg!(feature = "sabotage-p5") {
         return Ok(());
     }
-    let sets = sets(job, &observed.fleet, None);
+    let seen = Seen::new(job, &observed.fleet);
+    let sets = all(job, &seen);
     if let Some(id) = sets.outgoing.first() {
         return Err(format!("unit {id} is no part of what was found"));
     }
@@ -133,19 +135,20 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
         return Err(format!("unit {} has another image or configuration than before", want.unit));
     }
     for one in &sets.incoming {
-        let unit = *found(job, &observed.fleet, one).first().ok_or_else(|| missing(one))?;
-        if one.run && unit.state != UnitState::Started {
+        let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;
+        let role = &one.role;
+        if role.duty.runs() && unit.state != UnitState::Started {
             return Err(format!("unit {} ran before and does not now", unit.id));
         }
         // In traffic and asleep it may have been woken by a request.
-        if !one.run && !one.either && unit.state == UnitState::Started && unit.cordoned {
+        if role.duty.sleeps() && unit.state == UnitState::Started && unit.cordoned {
             return Err(format!("unit {} did not run before and does now", unit.id));
         }
-        if unit.cordoned == one.open {
+        if unit.cordoned == role.open {
             return Err(format!("unit {} has another cordon than before", unit.id));
         }
-        same(unit, &one.spec, "than before")?;
-        if undo(unit, &one.labels).iter().any(|(key, value)| unit.labels.get(key) != value.as_ref()) {
+        same(unit, role.shape, "than before")?;
+        if role.labels.put_right(unit).is_some() {
             return Err(format!("unit {} has other labels than before", unit.id));
         }
     }

@@ -9,6 +9,8 @@ use crate::testing::{Manners, World};
 
 use super::UnitCall;
 
+mod pool;
+
 const STRATEGIES: [Strategy; 3] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Immediate];
 
 /// Digest 9 never passes a check.
@@ -131,6 +133,40 @@ impl Scene {
             self.world.clock.advance(Millis(100));
         }
         panic!("it never ends: {lines:?}");
+    }
+
+    /// Goes `direction` to the end; `watch` sees the fleet before each look. Every verdict but the last is `Going`.
+    async fn watched(&self, direction: Direction, mut watch: impl FnMut(&Fleet, &Progress)) -> Verdict {
+        let mut progress = Progress::new(FIRST, self.world.now());
+        for _ in 0..20_000 {
+            let observed = self.observed().await;
+            watch(&observed.fleet, &progress);
+            let decision = next(self.job(direction), &observed, &progress, self.world.now());
+            progress = decision.progress;
+            for call in &decision.calls {
+                self.perform(call).await;
+            }
+            match decision.verdict {
+                Verdict::Going { .. } => self.world.clock.advance(Millis(100)),
+                verdict => return verdict,
+            }
+        }
+        panic!("it never ends: {progress:?}");
+    }
+
+    /// As many units per region, of one group.
+    async fn in_regions(strategy: Strategy, regions: &[(&str, u32)]) -> Self {
+        let mut units: Vec<Change> = Vec::new();
+        for (region, n) in regions {
+            for _ in 0..*n {
+                let region = (*region).to_owned();
+                units.push(Box::new(move |unit| unit.region = region.parse().unwrap()));
+            }
+        }
+        let mut scene = Self::with(strategy, units).await;
+        let counts = regions.iter().map(|(region, n)| (region.parse().unwrap(), *n)).collect();
+        scene.target.groups.values_mut().for_each(|group| group.counts = Clone::clone(&counts));
+        scene
     }
 
     async fn all_the_way(&self, direction: Direction) -> String {

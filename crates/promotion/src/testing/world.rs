@@ -14,8 +14,8 @@ use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
 use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
     ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
-    EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
-    RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
+    EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable, Millis, Person, Place, Policy,
+    Proof, RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
 };
 use crate::ports::{Clock, Deployer, Journal};
 
@@ -48,6 +48,10 @@ pub struct World {
     pub options: Options,
     /// The strategy of component `api`.
     pub strategy: Strategy,
+    /// The regions of component `api`, if it has others than the usual one, each with so many units.
+    pub regions: BTreeMap<RegionName, u32>,
+    /// The waves in which every component changes.
+    pub waves: Vec<BTreeSet<RegionName>>,
     /// Times and widths of every component.
     pub limits: Limits,
     /// What the production policy asks for.
@@ -75,13 +79,16 @@ impl World {
             ids: Arc::default(),
             options: Options { lease_ttl: Millis(30_000), poll: Millis(100), looks_failed_max: 10 },
             strategy: Strategy::BlueGreen,
+            regions: BTreeMap::new(),
+            waves: Vec::new(),
             limits: Limits {
                 settle: Millis(1_000),
                 drain: Millis(600),
                 wait: Millis(20_000),
                 unhealthy: Millis(2_000),
                 client_timeout: Millis(5_000),
-                max_unavailable: 1,
+                max_unavailable: MaxUnavailable::Units(1),
+                bake: Millis(3_000),
                 park_for: Millis(600_000),
             },
             policy: Self::production_policy(),
@@ -112,6 +119,8 @@ impl World {
             ids: Arc::new(self.ids.fork()),
             options: self.options.clone(),
             strategy: self.strategy,
+            regions: self.regions.clone(),
+            waves: self.waves.clone(),
             limits: self.limits.clone(),
             policy: self.policy.clone(),
             required: self.required.clone(),
@@ -184,9 +193,13 @@ impl World {
                 .expect("registry, repository and digest")
         };
         let place = Self::place(environment, component);
+        let counts = |count| match component {
+            "api" if !self.regions.is_empty() => self.regions.clone(),
+            _ => BTreeMap::from([(RegionName::new("fra").expect("a name"), count)]),
+        };
         let group = |count| GroupTarget {
             config: json!({"env": {"APP_ENV": environment}}),
-            counts: BTreeMap::from([(RegionName::new("fra").expect("a name"), count)]),
+            counts: counts(count),
             proof: Proof::Checks(BTreeSet::from(["alive".to_owned()])),
         };
         let count = if component == "web" { 1 } else { 2 };
@@ -197,6 +210,8 @@ impl World {
             place,
             groups: BTreeMap::from([(GroupName::new("app").expect("a name"), group(count))]),
             strategy,
+            because: None,
+            waves: self.waves.clone(),
             limits: self.limits.clone(),
             secrets: SecretsTarget { required, version: None },
         }

@@ -1,0 +1,160 @@
+//! Incoming units are made or revived until all are healthy.
+
+use super::call::{Direction, UnitCall, Verdict};
+use super::health::{Expected, Health, health};
+use super::next::Look;
+use super::progress::{Mark, Stage, Turn};
+use super::role::{Incoming, Role, Who};
+use crate::model::{At, Millis, Slot, Unit, UnitState, label};
+
+/// A start that shows no effect is sent again after this long.
+pub(super) const START_AGAIN: Millis = Millis::secs(3);
+
+impl Look<'_> {
+    pub(super) fn fill(&mut self) -> Verdict {
+        let mut missing = None;
+        let mut begun = self.progress.since;
+        let incoming = std::mem::take(&mut self.sets.incoming);
+        for one in &incoming {
+            let units = self.seen.found(one);
+            self.destroy_duplicates(&units);
+            match units.first() {
+                None => missing = Some(self.create(one)),
+                Some(unit) => match self.bring_up(one, unit) {
+                    Health::Healthy => {}
+                    Health::NotYet(why) => {
+                        // Of many, the last is made long after the first (fly.md 1.8): each has its own time.
+                        begun = begun.max(unit.version_since.unwrap_or(begun).min(self.now));
+                        missing = Some(why);
+                    }
+                    // What did not come up on the way back is started again, for as long as there is patience.
+                    Health::Broken(why) if self.job.direction == Direction::Back => missing = Some(why),
+                    Health::Broken(why) => return Verdict::Failed(why),
+                },
+            }
+        }
+        self.sets.incoming = incoming;
+        match missing {
+            None => self.go(Stage::Opening),
+            Some(why) if self.late_since(begun) => {
+                Verdict::Failed(format!("not healthy within {}: {why}", self.job.target.limits.wait))
+            }
+            Some(why) => Verdict::Going { why, wake: Some(begun.plus(self.job.target.limits.wait)) },
+        }
+    }
+
+    /// Sends a create, unless one whose answer was lost may still land (P3).
+    fn create(&mut self, one: &Incoming<'_>) -> String {
+        let slot = match &one.who {
+            Who::Slot(slot) => slot.clone(),
+            Who::InsteadOf(gone) => match Slot::new(format!("restore/{gone}")) {
+                Ok(slot) => slot,
+                Err(error) => return error.to_string(),
+            },
+            Who::Unit(gone) => return format!("unit {gone} is gone"),
+        };
+        if let Some(lost) = self.progress.lost_create
+            && self.now < lost.plus(self.job.target.limits.client_timeout)
+            && !cfg!(feature = "sabotage-p3")
+        {
+            return format!("the answer to a create was lost: {slot} may still appear");
+        }
+        let mut labels = one.role.labels.whole();
+        if matches!(one.who, Who::Slot(_)) {
+            labels.insert(label::SLOT.to_owned(), slot.to_string());
+        }
+        self.calls.push(UnitCall::Create {
+            slot: slot.clone(),
+            spec: one.role.shape.spec(),
+            labels,
+            open: false,
+        });
+        format!("creating {slot}")
+    }
+
+    fn bring_up(&mut self, one: &Incoming<'_>, unit: &Unit) -> Health {
+        if !one.role.duty.runs() {
+            return self.lay_down(one, unit);
+        }
+        let acted = self.progress.marks.get(&unit.id).and_then(|mark| mark.tried_at);
+        let is_down = match unit.state {
+            UnitState::Stopped => matches!(one.who, Who::Unit(_)),
+            UnitState::Failed => self.job.direction == Direction::Back,
+            _ => false,
+        };
+        if is_down {
+            if acted.is_none_or(|at| self.now.since(at) >= START_AGAIN) {
+                if unit.is_parked() {
+                    let labels = one
+                        .role
+                        .labels
+                        .whole()
+                        .into_iter()
+                        .map(|(key, value)| (key, Some(value)))
+                        .chain([(label::PARKED_UNTIL.to_owned(), None), (label::PARKED_BY.to_owned(), None)])
+                        .collect();
+                    self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
+                }
+                self.calls.push(UnitCall::Start { unit: unit.id.clone() });
+                let tries = self.progress.marks.get(&unit.id).map_or(0, |mark| mark.tries) + 1;
+                let mark = Mark { turn: Turn::Updating, since: self.now, tries, tried_at: Some(self.now) };
+                self.progress.marks.insert(unit.id.clone(), mark);
+            }
+            let why = match unit.state {
+                UnitState::Failed => format!("unit {} failed to start and is started again", unit.id),
+                _ => format!("starting {}", unit.id),
+            };
+            return Health::NotYet(why);
+        }
+        self.judge(&one.role, unit, acted.unwrap_or(self.progress.since))
+    }
+
+    /// A unit that shall not run at rest. On the way there it was started by being made: one is proven, all are stopped.
+    /// On the way back nothing is asked of it here.
+    fn lay_down(&mut self, one: &Incoming<'_>, unit: &Unit) -> Health {
+        if self.job.direction == Direction::Back {
+            return Health::Healthy;
+        }
+        let is_proven = self.progress.marks.get(&unit.id).is_some_and(|mark| mark.turn == Turn::Through)
+            || !one.role.duty.proves();
+        if !is_proven {
+            match self.judge(&one.role, unit, self.progress.since) {
+                Health::Healthy => {}
+                not_healthy => return not_healthy,
+            }
+            let mark = Mark { turn: Turn::Through, since: self.now, tries: 0, tried_at: None };
+            self.progress.marks.insert(unit.id.clone(), mark);
+        }
+        match unit.state {
+            UnitState::Stopped => Health::Healthy,
+            UnitState::Failed => Health::Broken(format!("unit {} failed to start", unit.id)),
+            // In traffic and asleep: who runs now was woken by a request.
+            UnitState::Started if !unit.cordoned => Health::Healthy,
+            UnitState::Started => {
+                self.calls.push(UnitCall::Stop { unit: unit.id.clone() });
+                Health::NotYet(format!("stopping {} again, as it was found", unit.id))
+            }
+            UnitState::Starting | UnitState::Stopping | UnitState::Unknown | UnitState::Destroyed => {
+                Health::NotYet(format!("unit {} shall be stopped", unit.id))
+            }
+        }
+    }
+
+    pub(super) fn judge(&self, role: &Role<'_>, unit: &Unit, acted: At) -> Health {
+        let Some(digest) = role.shape.image.digest() else {
+            return Health::Broken(format!("the image of {} has no digest", unit.id));
+        };
+        let limits = &self.job.target.limits;
+        let expected = Expected { digest, version: None, proof: &role.proof, acted, grace: limits.unhealthy };
+        health(unit, expected, self.now)
+    }
+
+    pub(super) fn destroy_duplicates(&mut self, units: &[&Unit]) {
+        if cfg!(feature = "sabotage-p3") {
+            return;
+        }
+        for unit in units.iter().skip(1) {
+            self.calls.push(UnitCall::Destroy { unit: unit.id.clone() });
+        }
+    }
+}
