@@ -151,7 +151,7 @@ fn volumes(
     let mut list = Vec::new();
     for ((from, to), policy) in project.paths() {
         let Some(strategy) = &policy.strategy else { continue };
-        if !matches!(strategy.value, Strategy::BlueGreen | Strategy::Canary) {
+        if strategy.value != Strategy::BlueGreen {
             continue;
         }
         let what = format!("the strategy `{}` cannot be used for `{component}`", strategy.value);

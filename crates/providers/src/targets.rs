@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{
-    Binding, Class as FileClass, Component, Environment, HealthProof, Project, PromotionPolicy,
-    Strategy as FileStrategy,
+    Binding, Class as FileClass, Component, Environment, HealthProof, MaxUnavailable as FileMaxUnavailable,
+    Project, PromotionPolicy, Strategy as FileStrategy,
 };
 use flytypes::ImageRef;
 use promotion::model::{
     ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
-    GroupName, GroupTarget, Limits, Millis, NameError, Person, Place, Policy, Proof, RegionName,
-    SecretsTarget, Strategy, SuiteName,
+    GroupName, GroupTarget, Limits, MaxUnavailable, Millis, NameError, Person, Place, Policy, Proof,
+    RegionName, SecretsTarget, Strategy, SuiteName,
 };
 use serde_json::Value;
 
@@ -42,14 +42,6 @@ pub enum TargetError {
     Kind {
         /// Which.
         component: String,
-    },
-    /// This strategy is not there.
-    #[error(
-        "strategy `{strategy}` cannot be used by this version; `bluegreen`, `rolling` and `immediate` can"
-    )]
-    Strategy {
-        /// Which.
-        strategy: String,
     },
     /// The fly.toml of a component is missing or unreadable.
     #[error("component `{component}` has no readable fly.toml")]
@@ -148,7 +140,7 @@ impl<'p> Targets<'p> {
         rules: Option<&PromotionPolicy>,
     ) -> Result<ComponentTarget, TargetError> {
         let place = self.place(component)?;
-        let limits = rules.map_or_else(Limits::default, limits);
+        let mut limits = rules.map_or_else(Limits::default, limits);
         match self.binding(component)? {
             Binding::Fly(binding) => {
                 let mut toml = self
@@ -157,12 +149,28 @@ impl<'p> Targets<'p> {
                     .cloned()
                     .ok_or_else(|| TargetError::NoConfig { component: component.to_owned() })?;
                 toml.apply_overlay(&binding.overlay);
+                // What the project file says itself goes before what fly.toml says, and that before what nobody says.
+                let said = rules.map(|rules| &rules.max_unavailable).filter(|said| !said.is_default());
+                if let Some(own) = toml.deploy.max_unavailable.filter(|_| said.is_none()) {
+                    limits.max_unavailable = max_unavailable(own);
+                }
                 let volumes = toml.groups().iter().any(|group| toml.has_mounts(group));
-                let asked = rules.map_or(FileStrategy::BlueGreen, |rules| rules.strategy_for(volumes).value);
-                let strategy = strategy(asked, volumes && rules.is_none())?;
+                let asked = rules.and_then(|rules| rules.strategy.as_ref()).map(|asked| asked.value);
+                let (strategy, because) = strategy(asked, volumes);
                 let groups = self.groups(component, &toml)?;
                 let secrets = self.secrets(component);
-                Ok(ComponentTarget { place, image, source, groups, strategy, limits, secrets })
+                let waves = rules.map_or_else(|| Ok(Vec::new()), waves)?;
+                Ok(ComponentTarget {
+                    place,
+                    image,
+                    source,
+                    groups,
+                    strategy,
+                    because,
+                    waves,
+                    limits,
+                    secrets,
+                })
             }
             Binding::Static(binding) => {
                 let group = GroupTarget {
@@ -171,8 +179,17 @@ impl<'p> Targets<'p> {
                     proof: Proof::Served,
                 };
                 let groups = BTreeMap::from([(GroupName::new("site")?, group)]);
-                let (strategy, secrets) = (Strategy::Immediate, SecretsTarget::default());
-                Ok(ComponentTarget { place, image, source, groups, strategy, limits, secrets })
+                Ok(ComponentTarget {
+                    place,
+                    image,
+                    source,
+                    groups,
+                    strategy: Strategy::Immediate,
+                    because: None,
+                    waves: Vec::new(),
+                    limits,
+                    secrets: SecretsTarget::default(),
+                })
             }
             Binding::Supabase(_) => Err(TargetError::Kind { component: component.to_owned() }),
         }
@@ -218,13 +235,32 @@ impl<'p> Targets<'p> {
     }
 }
 
-fn strategy(asked: FileStrategy, volumes: bool) -> Result<Strategy, TargetError> {
+/// How a component with or without volumes is changed, and why, where that is not what was asked for, or what is usual.
+fn strategy(asked: Option<FileStrategy>, volumes: bool) -> (Strategy, Option<String>) {
     match asked {
-        FileStrategy::BlueGreen if volumes => Ok(Strategy::Rolling),
-        FileStrategy::BlueGreen => Ok(Strategy::BlueGreen),
-        FileStrategy::Rolling => Ok(Strategy::Rolling),
-        FileStrategy::Immediate => Ok(Strategy::Immediate),
-        FileStrategy::Canary => Err(TargetError::Strategy { strategy: "canary".to_owned() }),
+        None | Some(FileStrategy::BlueGreen) if volumes => {
+            let why = "it has volumes, and a volume belongs to one machine and cannot be in two fleets";
+            (Strategy::Rolling, Some(why.to_owned()))
+        }
+        None | Some(FileStrategy::BlueGreen) => (Strategy::BlueGreen, None),
+        Some(FileStrategy::Rolling) => (Strategy::Rolling, None),
+        Some(FileStrategy::Canary) => (Strategy::Canary, None),
+        Some(FileStrategy::Immediate) => (Strategy::Immediate, None),
+    }
+}
+
+fn waves(rules: &PromotionPolicy) -> Result<Vec<BTreeSet<RegionName>>, TargetError> {
+    let wave = |wave: &Vec<flytypes::Region>| {
+        wave.iter().map(|region| Ok(RegionName::new(region.as_str())?)).collect::<Result<_, TargetError>>()
+    };
+    rules.waves.value.0.iter().map(wave).collect()
+}
+
+fn max_unavailable(amount: FileMaxUnavailable) -> MaxUnavailable {
+    match (amount.as_machines(), amount.as_permille()) {
+        (Some(n), _) => MaxUnavailable::Units(n),
+        (None, Some(permille)) => MaxUnavailable::Part { permille: permille.into() },
+        (None, None) => MaxUnavailable::DEFAULT,
     }
 }
 
@@ -233,8 +269,9 @@ fn limits(rules: &PromotionPolicy) -> Limits {
         settle: Millis(rules.settle.value.as_millis()),
         drain: Millis(rules.drain.value.as_millis()),
         wait: Millis(rules.wait_timeout.value.as_millis()),
+        bake: Millis(rules.bake.value.as_millis()),
         park_for: Millis(rules.park_for.value.as_millis()),
-        max_unavailable: 1,
+        max_unavailable: max_unavailable(rules.max_unavailable.value),
         ..Limits::default()
     }
 }

@@ -87,6 +87,8 @@ fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) 
     rows.push(row(&key("drain"), &policy.drain));
     rows.push(row(&key("wait-timeout"), &policy.wait_timeout));
     rows.push(row(&key("max-unavailable"), &policy.max_unavailable));
+    rows.push(row(&key("bake"), &policy.bake));
+    rows.push(row(&key("waves"), &policy.waves));
     rows.push(row(&key("park-for"), &policy.park_for));
     rows.push(row(&key("breaker.failures"), &policy.breaker.failures));
     rows.push(row(&key("breaker.window"), &policy.breaker.window));

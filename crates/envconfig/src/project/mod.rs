@@ -23,7 +23,7 @@ pub use component::{Component, ComponentKind, HealthProof};
 pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits};
 pub use explain::Explained;
 pub use people::People;
-pub use policy::{Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Strategy};
+pub use policy::{Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Strategy, Waves};
 pub(crate) use policy_read::max_unavailable;
 pub use store::{StoreRef, StoreUrl};
 pub use suite::Suite;

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    GroupName, Malformed, Period, Resolved, SuiteName,
+    GroupName, Malformed, Period, Region, Resolved, SuiteName,
     text_value::{serde_as_text, word_value},
 };
 
@@ -16,7 +16,7 @@ word_value! {
         BlueGreen = "bluegreen",
         /// One after the other, in pools.
         Rolling = "rolling",
-        /// One more machine first, then rolling; needs an app without volumes.
+        /// The first machine of each group and region serves for a while before any other changes, then rolling.
         Canary = "canary",
         /// All at once.
         Immediate = "immediate",
@@ -45,6 +45,10 @@ pub struct PromotionPolicy {
     pub wait_timeout: Resolved<Period>,
     /// How many machines may be away at once in a rolling update.
     pub max_unavailable: Resolved<MaxUnavailable>,
+    /// How long the first machines of a canary serve before any other changes.
+    pub bake: Resolved<Period>,
+    /// Regions that change one wave after the other; regions that none names are the last one.
+    pub waves: Resolved<Waves>,
     /// How long the old fleet is kept stopped, for a warm way back.
     pub park_for: Resolved<Period>,
     /// When promotions stop by themselves.
@@ -99,6 +103,10 @@ pub struct PolicyTerms {
     pub wait_timeout: Period,
     /// See [`PromotionPolicy::max_unavailable`].
     pub max_unavailable: MaxUnavailable,
+    /// See [`PromotionPolicy::bake`].
+    pub bake: Period,
+    /// See [`PromotionPolicy::waves`].
+    pub waves: Waves,
     /// See [`PromotionPolicy::park_for`].
     pub park_for: Period,
     /// See [`Breaker::failures`].
@@ -132,10 +140,28 @@ impl PromotionPolicy {
             drain: self.drain.value,
             wait_timeout: self.wait_timeout.value,
             max_unavailable: self.max_unavailable.value,
+            bake: self.bake.value,
+            waves: self.waves.value.clone(),
             park_for: self.park_for.value,
             breaker_failures: self.breaker.failures.value,
             breaker_window: self.breaker.window.value,
         }
+    }
+}
+
+/// Waves of regions; none means that all change together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Waves(pub Vec<Vec<Region>>);
+
+impl fmt::Display for Waves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wave = |wave: &Vec<Region>| {
+            let regions: Vec<String> = wave.iter().map(|region| format!("\"{region}\"")).collect();
+            format!("[{}]", regions.join(", "))
+        };
+        let waves: Vec<String> = self.0.iter().map(wave).collect();
+        f.pad(&format!("[{}]", waves.join(", ")))
     }
 }
 
@@ -166,6 +192,22 @@ impl MaxUnavailable {
     /// Not above 0, not finite, or from 1 on not a whole number.
     pub fn from_number(number: f64) -> Result<Self, Malformed> {
         number.to_string().parse()
+    }
+
+    /// The number of machines, where it is one.
+    pub const fn as_machines(self) -> Option<u32> {
+        match self.0 {
+            Amount::Machines(n) => Some(n),
+            Amount::Permille(_) => None,
+        }
+    }
+
+    /// The part of the fleet in thousandths, where it is one.
+    pub const fn as_permille(self) -> Option<u16> {
+        match self.0 {
+            Amount::Permille(part) => Some(part),
+            Amount::Machines(_) => None,
+        }
     }
 
     /// For a fleet of `total` machines; at least 1.

@@ -3,12 +3,12 @@
 use super::{
     environment::{Class, Environment, Located},
     people::People,
-    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy},
+    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Waves},
     scalars,
     suite::Suites,
 };
 use crate::{
-    Code, EnvironmentName, GroupName, Period, Resolved, Severity, SuiteName,
+    Code, EnvironmentName, GroupName, Period, Region, Resolved, Severity, SuiteName,
     reading::{Entry, Kind, Section, Span, Value, suggest},
 };
 
@@ -133,6 +133,10 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
         max_unavailable: get("max-unavailable")
             .and_then(|value| max_unavailable(&value))
             .unwrap_or_else(|| Resolved::default_of(MaxUnavailable::FLYCTL_DEFAULT, "flyctl's default")),
+        bake: period("bake", 300, "long enough for the first requests to show what is wrong"),
+        waves: get("waves")
+            .and_then(|value| waves(&value))
+            .unwrap_or_else(|| Resolved::default_of(Waves::default(), "all regions change together")),
         park_for: period(
             "park-for",
             600,
@@ -164,6 +168,27 @@ pub(crate) fn max_unavailable(value: &Value<'_>) -> Option<Resolved<MaxUnavailab
             None
         }
     }
+}
+
+/// Lists of regions, each region once.
+fn waves(value: &Value<'_>) -> Option<Resolved<Waves>> {
+    let mut named: Vec<Region> = Vec::new();
+    let mut waves = Vec::new();
+    for item in value.list()? {
+        let mut wave = Vec::new();
+        for item in item.list().unwrap_or_default() {
+            let Some(region) = item.parse_as::<Region>("a region") else { continue };
+            if named.contains(&region) {
+                let what = format!("region `{region}` is named twice");
+                item.error(Code::Malformed, what, "a region changes in one wave", None);
+                continue;
+            }
+            named.push(region.clone());
+            wave.push(region);
+        }
+        waves.push(wave);
+    }
+    Some(value.found(Waves(waves)))
 }
 
 fn suites(value: Option<Value<'_>>, known: &Suites) -> Resolved<Vec<SuiteName>> {

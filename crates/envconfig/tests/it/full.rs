@@ -166,6 +166,8 @@ settle = 0
 drain = "1s500ms"
 wait-timeout = "2m"
 max-unavailable = 2
+bake = "10m"
+waves = [["lhr"], ["fra", "iad"]]
 park-for = "1h30m"
 strategy = "rolling"
 [people]
@@ -192,6 +194,8 @@ secrets = ["env:SENTRY_DSN"]
     let policy = project.policy("staging", "production").unwrap();
     assert_eq!(policy.settle.value, Period::ZERO);
     assert_eq!(policy.max_unavailable.value.of(10), 2);
+    assert_eq!(policy.bake.value, seconds(600));
+    assert_eq!(policy.waves.value.to_string(), r#"[["lhr"], ["fra", "iad"]]"#);
     assert_eq!(policy.suites.value[0].as_str(), "smoke");
     assert_eq!(policy.approvals.from.value.len(), 2);
     assert_eq!(project.suites()["smoke"].tags.len(), 2);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use envconfig::{fly_toml::FlyToml, project::Project};
-use promotion::model::{Proof, Strategy, UnitSpec};
+use promotion::model::{MaxUnavailable, Millis, Proof, Strategy, UnitSpec};
 use promotion::ports::{Deployer, PortErrorKind};
 use promotion::rollout::UnitCall;
 use providers::{Dispatch, TargetError, Targets};
@@ -141,4 +141,47 @@ async fn each_place_has_its_own_deployer() {
         cloud.end().await;
     })
     .await;
+}
+
+/// The strategy and its numbers, from both files: what the project file says goes before what fly.toml says.
+#[test]
+fn strategies_and_their_numbers_come_from_both_files() {
+    let image: flytypes::ImageRef =
+        format!("registry.fly.io/runner@sha256:{}", "a".repeat(64)).parse().unwrap();
+    let target = |policy: &str, toml: &str| {
+        let project = format!(
+            "{PROJECT}\n[people]\nleads = [\"github:1\"]\n[promotion.staging.production]\nsuites = []\n{policy}"
+        );
+        let project = Project::parse("understudy.toml", &project).unwrap_or_else(|p| panic!("{p}")).value;
+        let toml = format!("{FLY_TOML}\n{toml}");
+        let toml = FlyToml::parse("fly.toml", &toml).unwrap_or_else(|p| panic!("{p}")).value;
+        let configs = BTreeMap::from([("api".to_owned(), toml)]);
+        let rules = project.policy("staging", "production").unwrap();
+        let targets = Targets::new(&project, "production", &configs).unwrap();
+        targets.target("api", image.clone(), image.clone(), Some(rules)).unwrap()
+    };
+    // fly.md 2.2: max_unavailable 0.33, at least 1 is absolute.
+    let width = |policy: &str, toml: &str| target(policy, toml).limits.max_unavailable;
+    assert_eq!(width("", ""), MaxUnavailable::Part { permille: 330 });
+    assert_eq!(width("", "[deploy]\nmax_unavailable = 2\n"), MaxUnavailable::Units(2));
+    let both = width("max-unavailable = 0.5\n", "[deploy]\nmax_unavailable = 2\n");
+    assert_eq!(both, MaxUnavailable::Part { permille: 500 });
+
+    let canary =
+        target("strategy = \"canary\"\nbake = \"90s\"\nwaves = [[\"lhr\"], [\"fra\", \"iad\"]]\n", "");
+    assert_eq!((canary.strategy, canary.limits.bake), (Strategy::Canary, Millis::secs(90)));
+    let waves: Vec<Vec<&str>> =
+        canary.waves.iter().map(|wave| wave.iter().map(|region| region.as_str()).collect()).collect();
+    assert_eq!(waves, [vec!["lhr"], vec!["fra", "iad"]]);
+    assert_eq!(target("", "").limits.bake, Millis::secs(300));
+
+    // fly.md 8: one volume = one machine = no second fleet.
+    let volume = "[[mounts]]\nsource = \"data\"\ndestination = \"/data\"\n";
+    for policy in ["", "strategy = \"bluegreen\"\n"] {
+        let target = target(policy, volume);
+        assert_eq!(target.strategy, Strategy::Rolling, "{policy}");
+        assert!(target.because.unwrap().contains("a volume belongs to one machine"), "{policy}");
+    }
+    assert_eq!(target("strategy = \"canary\"\n", volume).strategy, Strategy::Canary, "in place");
+    assert_eq!(target("", "").because, None);
 }
