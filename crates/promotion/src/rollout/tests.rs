@@ -9,7 +9,9 @@ use crate::testing::{Manners, World};
 
 use super::UnitCall;
 
+mod canary;
 mod pool;
+mod waves;
 
 const STRATEGIES: [Strategy; 3] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Immediate];
 
@@ -44,6 +46,10 @@ struct Scene {
     target: ComponentTarget,
     snapshot: ComponentSnapshot,
     stamp: Stamp,
+    /// Regions with an edge, which sends requests to its own region's units first (fly.md 7).
+    edges: Vec<&'static str>,
+    /// Edges that never hear of a change: they answer from the units that were found, as long as those are there.
+    deaf: Vec<&'static str>,
 }
 
 impl Scene {
@@ -78,7 +84,7 @@ impl Scene {
             release: World::release("1.1.0", 2, 12).id(),
         };
         let snapshot = ComponentSnapshot::take(target.place.clone(), &fleet).unwrap();
-        Self { world, target, snapshot, stamp }
+        Self { world, target, snapshot, stamp, edges: Vec::new(), deaf: Vec::new() }
     }
 
     fn job(&self, direction: Direction) -> Job<'_> {
@@ -138,11 +144,17 @@ impl Scene {
     /// Goes `direction` to the end; `watch` sees the fleet before each look. Every verdict but the last is `Going`.
     async fn watched(&self, direction: Direction, mut watch: impl FnMut(&Fleet, &Progress)) -> Verdict {
         let mut progress = Progress::new(FIRST, self.world.now());
+        let mut ask = false;
         for _ in 0..20_000 {
-            let observed = self.observed().await;
+            let mut observed = self.observed().await;
+            observed.all_edges = self.edges.iter().map(|edge| (*edge).to_owned()).collect();
+            if ask {
+                observed.edges = self.answers(&observed.fleet);
+            }
             watch(&observed.fleet, &progress);
             let decision = next(self.job(direction), &observed, &progress, self.world.now());
             progress = decision.progress;
+            ask = decision.ask_edges;
             for call in &decision.calls {
                 self.perform(call).await;
             }
@@ -152,6 +164,27 @@ impl Scene {
             }
         }
         panic!("it never ends: {progress:?}");
+    }
+
+    /// Who answers at each edge.
+    fn answers(&self, fleet: &Fleet) -> Vec<super::EdgeAnswer> {
+        let mut answers = Vec::new();
+        for edge in &self.edges {
+            let serves = |unit: &&Unit| !unit.cordoned && unit.state == UnitState::Started;
+            let was_found = |unit: &&Unit| self.snapshot.units.iter().any(|record| record.unit.id == unit.id);
+            let is_old = |unit: &&Unit| was_found(unit) && unit.digest == Some(World::digest(1));
+            let mut units: Vec<&Unit> = fleet.units.iter().filter(serves).collect();
+            if self.deaf.contains(edge) && units.iter().any(is_old) {
+                units.retain(is_old);
+            }
+            if units.iter().any(|unit| unit.region.as_str() == *edge) {
+                units.retain(|unit| unit.region.as_str() == *edge);
+            }
+            let answer =
+                |unit: &Unit| super::EdgeAnswer { edge: (*edge).to_owned(), unit: Some(unit.id.clone()) };
+            answers.extend(units.into_iter().map(answer));
+        }
+        answers
     }
 
     /// As many units per region, of one group.
