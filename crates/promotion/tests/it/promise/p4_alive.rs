@@ -18,6 +18,8 @@ sweeps! {
     p4_a_rolling_promotion_that_fails_is_put_back_wherever_its_runner_dies: RollingThatFails,
     p4_a_promotion_ends_the_same_where_units_rest_wherever_its_runner_dies: Idle,
     p4_a_rolling_promotion_ends_the_same_where_units_rest_wherever_its_runner_dies: RollingIdle,
+    p4_a_canary_in_waves_ends_the_same_wherever_its_runner_dies: CanaryInWaves,
+    p4_a_promotion_in_waves_that_fails_is_put_back_wherever_its_runner_dies: InWavesThatFails,
     p4_a_bootstrap_ends_the_same_wherever_its_runner_dies: Bootstrap,
     p4_a_rollback_by_a_person_ends_the_same_wherever_its_runner_dies: BackByPerson,
     p4_a_rollback_by_a_person_that_fails_is_undone_wherever_its_runner_dies: BackByPersonThatFails,

@@ -37,6 +37,8 @@ async fn p7_no_request_is_lost_by_promotions_and_their_rollbacks() {
         Story::PromoteThatFails,
         Story::Rolling,
         Story::RollingThatFails,
+        Story::CanaryInWaves,
+        Story::InWavesThatFails,
         Story::BackByPerson,
         Story::BackByPersonThatFails,
         Story::BackByPersonThatStays,
@@ -183,7 +185,9 @@ async fn p7_no_request_is_lost_wherever_the_runner_dies() {
 /// back into traffic before the first is changed back (P5, too).
 #[tokio::test]
 async fn p7_no_request_is_lost_whenever_somebody_aborts() {
-    for story in [Story::Promote, Story::Rolling, Story::RollingIdle, Story::BackByPerson] {
+    for story in
+        [Story::Promote, Story::Rolling, Story::RollingIdle, Story::CanaryInWaves, Story::BackByPerson]
+    {
         let start = story.asked().await;
         let before = shape(&start.world).await;
         let switch = start.fork().await.play_until(Moment::Never).await;

@@ -5,7 +5,9 @@ mod sweep;
 
 use promotion::engine::{Engine, Handle, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{Decision, Kind, Millis, Release, Strategy, Unit, UnitId, UnitState};
+use promotion::model::{
+    Decision, Kind, MaxUnavailable, Millis, RegionName, Release, Strategy, Unit, UnitId, UnitState,
+};
 use promotion::ports::Verdict;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
@@ -29,6 +31,10 @@ pub(crate) enum Story {
     IdleThatFails,
     RollingIdle,
     RollingIdleThatFails,
+    /// A canary in two regions, one after the other.
+    CanaryInWaves,
+    /// Blue-green in two regions, one after the other, whose suite fails in the end.
+    InWavesThatFails,
     Bootstrap,
     BackByPerson,
     BackByPersonThatFails,
@@ -37,7 +43,7 @@ pub(crate) enum Story {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Promote,
         Self::PromoteThatFails,
         Self::Rolling,
@@ -46,6 +52,8 @@ impl Story {
         Self::IdleThatFails,
         Self::RollingIdle,
         Self::RollingIdleThatFails,
+        Self::CanaryInWaves,
+        Self::InWavesThatFails,
         Self::Bootstrap,
         Self::BackByPerson,
         Self::BackByPersonThatFails,
@@ -60,6 +68,7 @@ impl Story {
             | Self::Rolling
             | Self::Idle
             | Self::RollingIdle
+            | Self::CanaryInWaves
             | Self::Bootstrap
             | Self::BackByPerson
             | Self::Adopt => Phase::Succeeded,
@@ -67,6 +76,7 @@ impl Story {
             | Self::RollingThatFails
             | Self::IdleThatFails
             | Self::RollingIdleThatFails
+            | Self::InWavesThatFails
             | Self::BackByPersonThatFails => Phase::RolledBack,
             Self::BackByPersonThatStays => Phase::RollbackFailed,
         }
@@ -96,6 +106,16 @@ impl Story {
         if self.is_rolling() {
             world.strategy = Strategy::Rolling;
         }
+        if matches!(self, Self::CanaryInWaves | Self::InWavesThatFails) {
+            let region = |name: &str| name.parse::<RegionName>().unwrap();
+            let n = if self == Self::CanaryInWaves { 2 } else { 1 };
+            world.regions = [(region("fra"), n), (region("lhr"), n)].into();
+            world.waves = vec![[region("lhr")].into()];
+            world.limits.max_unavailable = MaxUnavailable::Units(4);
+        }
+        if self == Self::CanaryInWaves {
+            world.strategy = Strategy::Canary;
+        }
         let (kind, release) = match self {
             Self::Promote
             | Self::Rolling
@@ -104,7 +124,9 @@ impl Story {
             | Self::PromoteThatFails
             | Self::RollingThatFails
             | Self::IdleThatFails
-            | Self::RollingIdleThatFails => {
+            | Self::RollingIdleThatFails
+            | Self::CanaryInWaves
+            | Self::InWavesThatFails => {
                 world.rehearsed(&first, &second).await;
                 if self.is_idle() {
                     plant_idle(&world);
@@ -127,7 +149,8 @@ impl Story {
             Self::PromoteThatFails
             | Self::RollingThatFails
             | Self::IdleThatFails
-            | Self::RollingIdleThatFails => {
+            | Self::RollingIdleThatFails
+            | Self::InWavesThatFails => {
                 world.suites.tell(&env("production"), "1.1.0", Verdict::Failed);
             }
             Self::BackByPersonThatFails => {
@@ -140,6 +163,7 @@ impl Story {
             | Self::Rolling
             | Self::Idle
             | Self::RollingIdle
+            | Self::CanaryInWaves
             | Self::Bootstrap
             | Self::BackByPerson
             | Self::Adopt => {}
