@@ -6,8 +6,10 @@ use clikit::Table;
 use promotion::engine::Outcome;
 use promotion::journal::{EnvironmentView, PromotionView};
 use promotion::machine::Phase;
-use promotion::model::{At, DeploymentInfo, Kind, Person, Plan, PromotionId, RollbackVerdict};
+use promotion::model::{At, DeploymentInfo, ImagePreview, Kind, Person, Plan, PromotionId, RollbackVerdict};
 use serde_json::{Value, json};
+
+use crate::watch::{bytes, bytes_of};
 
 /// How a drive of `id` came out, as the word for `state`.
 pub(crate) fn state(id: &PromotionId, outcome: &Outcome) -> String {
@@ -135,6 +137,10 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
         let before = if now.is_empty() { "nothing".to_owned() } else { now.join(", ") };
         let _ =
             writeln!(out, "  {} `{}`: {before} -> {digest}", component.place.component, component.place.name);
+        let images = plan.images.iter().filter(|image| image.component == component.place.component);
+        for image in images {
+            let _ = writeln!(out, "    {}", image_text(image));
+        }
         for (group, shape) in &component.groups {
             let counts: Vec<_> = shape.counts.iter().map(|(region, n)| format!("{n} in {region}")).collect();
             let _ = writeln!(out, "    {group}: {} by {}", counts.join(", "), words(component.strategy));
@@ -164,6 +170,23 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
         let _ = writeln!(out, "  {} {}", line.component, line.call);
     }
     out
+}
+
+/// Where an image comes from, where it goes, and what that moves.
+fn image_text(image: &ImagePreview) -> String {
+    let (from, to) = (&image.from, &image.to);
+    if !image.is_copied() {
+        return format!("image {from}: stays where it is");
+    }
+    let to = format!("{}/{}", to.registry(), to.repository());
+    let moves = match (image.bytes_missing, image.can_mount) {
+        (0, _) => format!("all of its {} are there", bytes(image.bytes_total)),
+        (missing, true) => {
+            format!("{} to move, which the registry may link by itself", bytes_of(missing, image.bytes_total))
+        }
+        (missing, false) => format!("{} to move, through here", bytes_of(missing, image.bytes_total)),
+    };
+    format!("image {from} -> {to}: {moves}")
 }
 
 /// Deployments as a table.

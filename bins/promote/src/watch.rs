@@ -93,6 +93,7 @@ fn tell(progress: &Progress, event: &EngineEvent) {
     let worth = match event {
         EngineEvent::Phase { .. } | EngineEvent::Stage { .. } => true,
         EngineEvent::Call { problem, .. } => problem.is_some(),
+        EngineEvent::Copy { done, total, .. } => done == total,
         EngineEvent::Note { text, .. } => text.starts_with("suite"),
     };
     if worth {
@@ -106,6 +107,38 @@ fn drain(events: &mut Events, progress: &Progress) {
     }
 }
 
+/// `12.0 of 240.0 MiB`.
+pub(crate) fn bytes_of(done: u64, total: u64) -> String {
+    let (unit, name) = scale(total);
+    if unit == 1 {
+        return format!("{done} of {total} bytes");
+    }
+    format!("{} of {} {name}", tenths(done, unit), tenths(total, unit))
+}
+
+/// `240.0 MiB`.
+pub(crate) fn bytes(n: u64) -> String {
+    let (unit, name) = scale(n);
+    if unit == 1 { format!("{n} bytes") } else { format!("{} {name}", tenths(n, unit)) }
+}
+
+const fn scale(n: u64) -> (u64, &'static str) {
+    if n >= 1 << 30 {
+        (1 << 30, "GiB")
+    } else if n >= 1 << 20 {
+        (1 << 20, "MiB")
+    } else if n >= 1 << 10 {
+        (1 << 10, "KiB")
+    } else {
+        (1, "bytes")
+    }
+}
+
+fn tenths(n: u64, unit: u64) -> String {
+    let rest = n % unit * 10 / unit;
+    format!("{}.{rest}", n / unit)
+}
+
 /// One event for people.
 pub(crate) fn line(event: &EngineEvent) -> String {
     match event {
@@ -117,6 +150,9 @@ pub(crate) fn line(event: &EngineEvent) -> String {
         EngineEvent::Call { component, call, problem: None, .. } => format!("  {component}: {call}"),
         EngineEvent::Call { component, call, problem: Some(problem), .. } => {
             format!("  {component}: {call}: {problem}")
+        }
+        EngineEvent::Copy { component, done, total, .. } => {
+            format!("  {component}: image {}", bytes_of(*done, *total))
         }
         EngineEvent::Note { text, .. } => format!("  {text}"),
     }
@@ -133,5 +169,21 @@ pub(crate) fn exit(outcome: &Outcome, waiting: Exit) -> Exit {
             Phase::RollbackFailed => Exit::RollbackFailed,
             _ => Exit::Refused,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_of_the_whole() {
+        assert_eq!(bytes_of(100, 1023), "100 of 1023 bytes");
+        assert_eq!(bytes_of(0, 240 << 20), "0.0 of 240.0 MiB");
+        assert_eq!(bytes_of(12 << 20, 240 << 20), "12.0 of 240.0 MiB");
+        assert_eq!(
+            (bytes(1536).as_str(), bytes(7).as_str(), bytes(5 << 30).as_str()),
+            ("1.5 KiB", "7 bytes", "5.0 GiB")
+        );
     }
 }

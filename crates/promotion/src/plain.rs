@@ -2,7 +2,7 @@
 //! this process, and people, evidence and suites that are not there and say so. None of them pretends: what cannot be
 //! proven is refused, so a policy that asks for it blocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +17,8 @@ use crate::model::{
     Statement, SuiteName, Unit, Word,
 };
 use crate::ports::{
-    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, PortError, Randomness, Registry,
-    Secrets, SuiteReport,
+    Approvals, Attestor, Checks, Clock, Copied, Deployer, Ids, ImageFacts, Journal, Notifier, PortError,
+    Randomness, Registry, Secrets, SuiteReport, Survey, Watch,
 };
 use crate::rollout::EdgeAnswer;
 
@@ -109,14 +109,42 @@ impl Registry for Pinned {
             .ok_or_else(|| PortError::refused(format!("`{image}` is not pinned to a digest")))
     }
 
+    async fn look(&self, environment: &EnvironmentName, image: &ImageRef) -> Result<ImageFacts, PortError> {
+        let digest = self.resolve(environment, image).await?;
+        Ok(ImageFacts { digest, platforms: BTreeMap::new(), labels: BTreeMap::new() })
+    }
+
+    async fn survey(
+        &self,
+        environment: &EnvironmentName,
+        from: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<Survey, PortError> {
+        if from != to {
+            return Err(not_copied(from, to));
+        }
+        let facts = self.look(environment, from).await?;
+        Ok(Survey { facts, bytes_total: 0, bytes_missing: 0, can_mount: false })
+    }
+
     async fn ensure_copy(
         &self,
         _: &EnvironmentName,
         from: &ImageRef,
         to: &ImageRef,
-    ) -> Result<u64, PortError> {
-        Err(PortError::refused(format!("`{from}` is not copied to `{to}`: there is no registry")))
+        _: Watch,
+    ) -> Result<Copied, PortError> {
+        Err(not_copied(from, to))
     }
+
+    async fn ensure_tag(&self, _: &EnvironmentName, image: &ImageRef, _: &str) -> Result<(), PortError> {
+        // There is nobody here who cleans up.
+        image.digest().map(drop).ok_or_else(|| PortError::refused(format!("`{image}` is not pinned")))
+    }
+}
+
+fn not_copied(from: &ImageRef, to: &ImageRef) -> PortError {
+    PortError::refused(format!("`{from}` is not copied to `{to}`: there is no registry"))
 }
 
 /// Places without secrets of their own.

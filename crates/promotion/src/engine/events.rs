@@ -48,6 +48,19 @@ pub enum EngineEvent {
         /// What went wrong, if anything.
         problem: Option<String>,
     },
+    /// An image is on its way into the target's registry.
+    Copy {
+        /// Which promotion.
+        promotion: PromotionId,
+        /// When.
+        at: At,
+        /// Which component's.
+        component: ComponentName,
+        /// Bytes that are there.
+        done: u64,
+        /// Of how many.
+        total: u64,
+    },
     /// Something is waited for or could not be done yet.
     Note {
         /// Which promotion.

@@ -1,11 +1,14 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
+mod copying;
 mod drive;
 mod effects;
 mod eject;
 mod error;
 mod events;
 mod gates;
+mod images;
+mod keeping;
 mod locked;
 mod planning;
 mod preview;

@@ -16,7 +16,7 @@ use crate::ports::PortError;
 use crate::rollout::{Direction, Job, unproven};
 
 /// Why there is no plan.
-enum NoPlan {
+pub(super) enum NoPlan {
     Away(PortError),
     Closed { gate: &'static str, why: String },
 }
@@ -63,6 +63,7 @@ impl Session<'_> {
         let mut lines = Vec::new();
         let mut warnings = Vec::new();
         let mut caveats = Vec::new();
+        let mut images = Vec::new();
         let mut found_any = false;
         for component in &request.components {
             let (fleet, seen) = match self.found(&component.place).await {
@@ -106,6 +107,10 @@ impl Session<'_> {
                 }
             }
             baseline.insert(component.place.component.clone(), secrets::baseline(&fleet));
+            match self.survey(&request, &target, &fleet, &mut warnings).await? {
+                Ok(image) => images.extend(image),
+                Err(closed) => return Ok(Err(closed)),
+            }
             if !matches!(request.kind, Kind::Adopt | Kind::Rollback { .. }) {
                 lines.extend(preview(&target, &fleet, &stamp, self.now()));
                 if let Ok(snapshot) = ComponentSnapshot::take(component.place.clone(), &fleet) {
@@ -129,7 +134,7 @@ impl Session<'_> {
             policy_change,
             rollback: secrets::verdict(found_any, &caveats),
         };
-        Ok(Ok(Plan::new(target, lines, warnings)))
+        Ok(Ok(Plan::new(target, lines, warnings).with_images(images)))
     }
 
     /// What runs where we were sent away is nobody's release until somebody takes it over again.

@@ -18,7 +18,7 @@ use crate::model::{
 use crate::ports::{PortError, PortErrorKind, Verdict};
 use crate::rollout::{self, Decision, Direction, FIRST, Progress, Stamp, UnitCall, arrived, restored};
 
-fn judge(error: PortError) -> Came {
+pub(super) fn judge(error: PortError) -> Came {
     if error.kind == PortErrorKind::Refused {
         Came::failed(error.message)
     } else {
@@ -27,32 +27,9 @@ fn judge(error: PortError) -> Came {
 }
 
 impl Session<'_> {
-    fn targets(&self) -> Vec<ComponentTarget> {
+    pub(super) fn targets(&self) -> Vec<ComponentTarget> {
         let facts = &self.view().state.facts;
         facts.plan.as_ref().map(|plan| plan.target.components.clone()).unwrap_or_default()
-    }
-
-    pub(super) async fn copy(&mut self) -> Result<Came, EngineError> {
-        let registry = self.engine.ports.registry.clone();
-        for target in self.targets() {
-            self.keep_lease().await?;
-            let environment = &target.place.environment;
-            if target.source.registry() != target.image.registry()
-                || target.source.repository() != target.image.repository()
-            {
-                match self.keeping(registry.ensure_copy(environment, &target.source, &target.image)).await? {
-                    Ok(0) => {}
-                    Ok(bytes) => self.note(format!("{}: copied {bytes} bytes", target.place.component)),
-                    Err(error) => return Ok(judge(error)),
-                }
-            }
-            match registry.resolve(environment, &target.image).await {
-                Ok(digest) if Some(&digest) == target.digest() => {}
-                Ok(digest) => return Ok(Came::failed(format!("{} reads back as {digest}", target.image))),
-                Err(error) => return Ok(judge(error)),
-            }
-        }
-        Ok(Came::done(Work::Copied))
     }
 
     pub(super) async fn snapshot(&mut self) -> Result<Came, EngineError> {
@@ -214,6 +191,9 @@ impl Session<'_> {
                 Err(error) => return Ok(judge(error)),
             }
         }
+        if self.view().state.policy().soak == crate::model::Millis::ZERO {
+            self.keep_images().await?;
+        }
         Ok(Came::done(Work::Verified { attestations }))
     }
 
@@ -300,7 +280,10 @@ impl Session<'_> {
             }
             let now = self.now();
             match self.read_back(&stamp).await {
-                Ok(()) if now >= until => return Ok(Came::done(Work::Soaked)),
+                Ok(()) if now >= until => {
+                    self.keep_images().await?;
+                    return Ok(Came::done(Work::Soaked));
+                }
                 Ok(()) => wrong_since = None,
                 Err((component, wrong)) => {
                     let since = *wrong_since.get_or_insert(now);

@@ -1,9 +1,13 @@
 //! What happens to a promotion, with its data.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::phase::{Phase, Signal};
-use crate::model::{Approval, At, Attestation, ComponentName, Person, Plan, PromotionId, Signed, Snapshot};
+use crate::model::{
+    Approval, At, Attestation, ComponentName, ImageRecord, Person, Plan, PromotionId, Signed, Snapshot,
+};
 
 /// Why the work of a phase failed for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +32,11 @@ pub enum Work {
     /// Rechecking: nothing changed since the plan.
     Rechecked,
     /// Copying: every image is in the target's registry.
-    Copied,
+    Copied {
+        /// As they were read back.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        images: BTreeMap<ComponentName, ImageRecord>,
+    },
     /// Snapshotting: this is how it was.
     Snapshot {
         /// The way back.
@@ -54,7 +62,7 @@ impl Work {
             Self::Gates { .. } => matches!(phase, Phase::Planned),
             Self::Leased => matches!(phase, Phase::Locked),
             Self::Rechecked => matches!(phase, Phase::Rechecking),
-            Self::Copied => matches!(phase, Phase::Copying),
+            Self::Copied { .. } => matches!(phase, Phase::Copying),
             Self::Snapshot { .. } => matches!(phase, Phase::Snapshotting),
             Self::Deployed => matches!(phase, Phase::Deploying),
             Self::Verified { .. } => matches!(phase, Phase::Verifying),

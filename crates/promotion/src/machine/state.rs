@@ -1,13 +1,14 @@
 //! A promotion's state: the phase and the facts that were gathered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Failure, Work};
 use super::phase::Phase;
 use crate::model::{
-    Approval, At, Attestation, Decision, Kind, Millis, Person, Plan, Policy, PromotionId, Request, Snapshot,
+    Approval, At, Attestation, ComponentName, Decision, ImageRecord, Kind, Millis, Person, Plan, Policy,
+    PromotionId, Request, Snapshot,
 };
 
 /// What was gathered on the way.
@@ -25,6 +26,9 @@ pub struct Facts {
     pub phase_since: At,
     /// When this phase's time is over.
     pub deadline: At,
+    /// The images as they were read back where they are run from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<ComponentName, ImageRecord>,
     /// How it was.
     pub snapshot: Option<Snapshot>,
     /// Evidence made by this promotion.
@@ -68,6 +72,7 @@ impl State {
                 locked_at: None,
                 phase_since: at,
                 deadline: at.plus(PLANNING),
+                images: BTreeMap::new(),
                 snapshot: None,
                 attestations: Vec::new(),
                 failure: None,
@@ -188,12 +193,12 @@ impl State {
             Event::Approve(approval) => facts.approvals.push((**approval).clone()),
             Event::LockTaken { .. } => facts.locked_at = Some(at),
             Event::Done(Work::Snapshot { snapshot }) => facts.snapshot = Some((**snapshot).clone()),
+            Event::Done(Work::Copied { images }) => facts.images.clone_from(images),
             Event::Done(Work::Verified { attestations }) => facts.attestations.clone_from(attestations),
             Event::Done(
                 Work::Gates { .. }
                 | Work::Leased
                 | Work::Rechecked
-                | Work::Copied
                 | Work::Deployed
                 | Work::Soaked
                 | Work::Restored,

@@ -145,7 +145,7 @@ fn event(request: &Request, n: u8, mark: u8) -> Event {
         0 => Event::Done(Work::Gates { passed: Vec::new() }),
         1 => Event::Done(Work::Leased),
         2 => Event::Done(Work::Rechecked),
-        3 => Event::Done(Work::Copied),
+        3 => Event::Done(Work::Copied { images: BTreeMap::new() }),
         4 => Event::Done(Work::Snapshot { snapshot: Box::new(Snapshot::default()) }),
         5 => Event::Done(Work::Deployed),
         6 => Event::Done(Work::Verified { attestations: Vec::new() }),

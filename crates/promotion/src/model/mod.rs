@@ -5,6 +5,7 @@ mod attestation;
 pub mod canonical;
 mod deployment;
 mod fleet;
+mod image;
 mod names;
 mod plan;
 mod policy;
@@ -22,6 +23,7 @@ pub use canonical::Hash;
 pub use deployment::{DeploymentInfo, DeploymentStatus};
 pub use fleet::{CheckResult, Fleet, LeaseView, Place, Unit, UnitState, label};
 pub use flytypes::{Digest, ImageRef};
+pub use image::{ImagePreview, ImageRecord, image_label, is_same_commit, is_same_version, keep_tag};
 pub use names::{
     ComponentName, EnvironmentName, GroupName, NameError, Nonce, Person, PromotionId, RegionName, Slot,
     StoreId, SuiteName, UnitId, UnitVersion,

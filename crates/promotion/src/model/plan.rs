@@ -6,8 +6,8 @@ use flytypes::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Class, ComponentName, ComponentTarget, EnvironmentName, GroupName, Hash, Kind, Policy, RegionName,
-    Release, Unit, canonical,
+    Class, ComponentName, ComponentTarget, EnvironmentName, GroupName, Hash, ImagePreview, Kind, Policy,
+    RegionName, Release, Unit, canonical,
 };
 
 /// Whether going back is possible.
@@ -94,12 +94,23 @@ pub struct Plan {
     pub preview: Vec<PreviewLine>,
     /// What a reader should know before approving; not under the hash.
     pub warnings: Vec<String>,
+    /// Where the images come from, and what that moves; not under the hash, which has their digests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImagePreview>,
 }
 
 impl Plan {
     /// Seals a target.
     pub fn new(target: Target, preview: Vec<PreviewLine>, warnings: Vec<String>) -> Self {
-        Self { hash: canonical::hash("understudy plan v1", &target), target, preview, warnings }
+        let hash = canonical::hash("understudy plan v1", &target);
+        Self { hash, target, preview, warnings, images: Vec::new() }
+    }
+
+    /// With what is known of its images.
+    #[must_use]
+    pub fn with_images(mut self, images: Vec<ImagePreview>) -> Self {
+        self.images = images;
+        self
     }
 
     /// Whether the hash is the target's.

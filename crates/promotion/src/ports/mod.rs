@@ -15,7 +15,7 @@ pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
 pub use journal::{Grant, Journal, JournalError};
 pub use people::{Approvals, Attestor, Notice, Notifier};
-pub use registry::Registry;
+pub use registry::{Copied, ImageFacts, Moved, Registry, Survey, Watch};
 pub use secrets::Secrets;
 pub use world::{Clock, Ids, Randomness};
 

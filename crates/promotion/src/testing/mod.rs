@@ -2,6 +2,7 @@
 //! lag whose traffic is judged afterwards, and a switch that kills the runner at any call.
 
 mod clock;
+mod images;
 mod people;
 mod provider;
 mod switch;
@@ -10,6 +11,7 @@ mod vault;
 mod world;
 
 pub use clock::{Counted, Seeded, VirtualClock};
+pub use images::Images;
 pub use people::{Desk, Signer, Suites};
 pub use provider::{Fault, Manners, Provider};
 pub use switch::{Moment, Switch};

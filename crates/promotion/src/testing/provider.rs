@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use flytypes::{Digest, ImageRef};
+use flytypes::Digest;
 use serde_json::Value;
 
+use super::images::Images;
 use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
@@ -15,7 +16,7 @@ use crate::model::{
     At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitId, UnitSpec,
     UnitState, UnitVersion,
 };
-use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind, Registry};
+use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind};
 use crate::rollout::UnitCall;
 
 /// How the provider behaves.
@@ -103,6 +104,7 @@ pub struct Provider {
     clock: Arc<dyn Clock>,
     manners: Arc<Mutex<Manners>>,
     pub(super) books: Arc<Mutex<Books>>,
+    images: Arc<Images>,
     switch: Option<Arc<Switch>>,
 }
 
@@ -113,7 +115,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Provider {
     /// An empty provider.
     pub fn new(clock: Arc<dyn Clock>, manners: Manners) -> Self {
-        Self { clock, manners: Arc::new(Mutex::new(manners)), books: Arc::default(), switch: None }
+        Self {
+            clock,
+            manners: Arc::new(Mutex::new(manners)),
+            books: Arc::default(),
+            images: Arc::default(),
+            switch: None,
+        }
     }
 
     /// The same provider, as a runner that may die sees it.
@@ -129,8 +137,14 @@ impl Provider {
             clock,
             manners: Arc::new(Mutex::new(lock(&self.manners).clone())),
             books: Arc::new(Mutex::new(lock(&self.books).clone())),
+            images: Arc::new(self.images.fork()),
             switch: None,
         }
+    }
+
+    /// The registry.
+    pub fn images(&self) -> &Images {
+        &self.images
     }
 
     /// How often a fleet was looked at.
@@ -518,26 +532,5 @@ impl Deployer for Provider {
             Some((switch, n)) if !switch.after(n) => Err(dead()),
             _ => result,
         }
-    }
-}
-
-/// Every pinned image exists.
-#[async_trait]
-impl Registry for Provider {
-    async fn resolve(
-        &self,
-        _: &crate::model::EnvironmentName,
-        image: &ImageRef,
-    ) -> Result<Digest, PortError> {
-        image.digest().cloned().ok_or_else(|| PortError::refused(format!("{image} has no digest here")))
-    }
-
-    async fn ensure_copy(
-        &self,
-        _: &crate::model::EnvironmentName,
-        _: &ImageRef,
-        to: &ImageRef,
-    ) -> Result<u64, PortError> {
-        to.digest().map(|_| 1).ok_or_else(|| PortError::refused(format!("{to} has no digest")))
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod day;
+mod images;
 mod port;
 mod promise;
 mod story;

@@ -8,12 +8,14 @@ use flyclient::fly::wire::{
     CreateMachine, ListMachines, NewLease, StopMachine, UpdateMachine, WaitFor, WaitMachine,
 };
 use flyclient::fly::{AppHandle, Client, Error, ErrorKind};
+use flyclient::registry::Registry;
 use flytypes::wire::{Machine, MachineState};
 use flytypes::{AppName, InstanceId, MachineId, Region};
 use promotion::model::{Fleet, Nonce, Place, Slot, UnitId, UnitSpec, UnitVersion};
 use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
 
+use super::alike::Alike;
 use super::error::{port, read};
 use super::shape::full;
 use super::{labels, unit};
@@ -22,12 +24,21 @@ use super::{labels, unit};
 #[derive(Debug, Clone)]
 pub struct FlyDeployer {
     client: Client,
+    alike: Option<Alike>,
 }
 
 impl FlyDeployer {
     /// Over a client.
     pub const fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, alike: None }
+    }
+
+    /// Reads images in `registry`, so that a machine that reports the digest of a platform's manifest is known to run the
+    /// index that it was configured with.
+    #[must_use]
+    pub fn with_images(mut self, registry: Registry) -> Self {
+        self.alike = Some(Alike::new(registry));
+        self
     }
 
     fn app(&self, place: &Place) -> Result<AppHandle, PortError> {
@@ -101,7 +112,14 @@ impl Deployer for FlyDeployer {
             }
             Err(error) => return Err(read(&error)),
         };
-        let mut units: Vec<_> = machines.iter().filter_map(unit::unit).collect();
+        let mut units = Vec::new();
+        for machine in &machines {
+            let Some(mut unit) = unit::unit(machine) else { continue };
+            if let Some(alike) = &self.alike {
+                alike.settle(machine, &mut unit).await?;
+            }
+            units.push(unit);
+        }
         units.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(Fleet { units, ..Fleet::default() })
     }

@@ -1,5 +1,6 @@
 //! Fly.io as a deployer: calls only. What follows from what is decided in `promotion::rollout`.
 
+mod alike;
 mod deployer;
 mod error;
 mod labels;

@@ -11,7 +11,7 @@ use promotion::machine::Phase;
 use promotion::model::{
     At, Claim, Class, Decision, Millis, PromotionId, Proof, Release, Statement, canonical,
 };
-use promotion::ports::Notice;
+use promotion::ports::{Notice, Registry as _, Watch};
 use providers::ssh::{self, AllowedSigners, SshApprovals, SshAttestor};
 use providers::{
     Grounds, ItestChecks, OsRandomness, Registries, SuiteFile, SystemClock, TerminalNotices, UuidIds,
@@ -42,6 +42,36 @@ async fn machines_of_fly_conform() {
         };
         deployer(&cloud.fly(), &fixture, &SystemClock).await;
         cloud.end().await;
+    })
+    .await;
+}
+
+/// Whether machines report the digest of an index or that of the platform's manifest in it is not established (fly.md 5), so
+/// both are tried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machines_of_an_index_conform_whatever_digest_they_report() {
+    within(async {
+        for platform_digest in [false, true] {
+            let cloud = Cloud::start_with(|options| options.quirks.platform_digest = platform_digest).await;
+            cloud.app("web").await;
+            let (one, two) = (cloud.index("web", "v1").await.0, cloud.index("web", "v2").await.0);
+            let wanted = spec(&one);
+            let fixture = DeployerFixture {
+                place: place("fly", "web"),
+                missing: Some(place("fly", "elsewhere")),
+                images: [one, two],
+                group: wanted.group,
+                region: wanted.region,
+                config: wanted.config,
+                proof: Proof::Checks(providers::fly::expected_checks(&config())),
+                patience: Millis::secs(60),
+                has_leases: true,
+                has_cordons: true,
+                has_room: true,
+            };
+            deployer(&cloud.fly().with_images(cloud.registry(OURS)), &fixture, &SystemClock).await;
+            cloud.end().await;
+        }
     })
     .await;
 }
@@ -93,7 +123,8 @@ async fn registries_of_two_organisations_conform() {
         // Production sees its copy, and copies on from it.
         let copy = copy.pinned(image.digest().unwrap().clone());
         let production = "production".parse().unwrap();
-        promotion::ports::Registry::ensure_copy(&registries, &production, &image, &copy).await.unwrap();
+        let nobody: Watch = Arc::new(|_| ());
+        registries.ensure_copy(&production, &image, &copy, nobody).await.unwrap();
         let again: ImageRef = format!("{}/production-again", cloud.registry_host()).parse().unwrap();
         let there = RegistryFixture {
             environment: production,

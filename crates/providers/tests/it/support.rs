@@ -14,7 +14,7 @@ use flyclient::{
     retry::RetryPolicy,
     transport::{Body, HttpService, Options as TransportOptions, Request, ReqwestService},
 };
-use flytypes::{ImageRef, machine::MachineConfig};
+use flytypes::{Digest, ImageRef, machine::MachineConfig};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, header};
 use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs};
@@ -84,12 +84,17 @@ impl Drop for Cloud {
 
 impl Cloud {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let shim = Shim { exe: fixture(), args: vec![ARGUMENT.to_owned()] };
         let runtime = Arc::from(runtime::choose(Some(RuntimeKind::Plain), shim).unwrap());
         let orgs = Orgs::one(OURS, "ours").with(THEIRS, "theirs");
         let mut options = Options::new(dir.path(), runtime, orgs);
         (options.rate_limits, options.lag) = (false, EdgeLag { min_ms: 1, max_ms: 30 });
+        change(&mut options);
         let handle = Localcloud::start(options).await.unwrap();
         Self { handle: Some(handle), service: transport(), _dir: dir }
     }
@@ -150,6 +155,38 @@ impl Cloud {
         let env = BTreeMap::from([("VERSION".to_owned(), version.to_owned())]);
         let spec = ImageSpec { argv, env, ..ImageSpec::default() };
         self.push(repository, version, build(&tree, &spec).unwrap()).await
+    }
+
+    /// The same inside of an index, as build tools push it: beside the image of this platform another one and an
+    /// attestation. Pinned to the index; and the digest of what runs of it.
+    pub(crate) async fn index(&self, repository: &str, version: &str) -> (ImageRef, Digest) {
+        let runs = self.image(repository, version).await;
+        let here = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            _ => "arm64",
+        };
+        let elsewhere = self.image(repository, &format!("{version}-elsewhere")).await;
+        let proof = self.image(repository, &format!("{version}-attestation")).await;
+        let mut entries = Vec::new();
+        for (image, os, architecture) in
+            [(&proof, "unknown", "unknown"), (&elsewhere, "linux", "riscv64"), (&runs, "linux", here)]
+        {
+            let size = self.registry(OURS).manifest(image).await.unwrap().bytes.len();
+            entries.push(json!({
+                "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": image.digest(), "size": size,
+                "platform": {"os": os, "architecture": architecture},
+            }));
+        }
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let index = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}).to_string();
+        let push = Push {
+            repository: repository.to_owned(),
+            tag: Some(format!("{version}-index")),
+            media_type: media_type.to_owned(),
+            manifest: index.into(),
+            blobs: Vec::new(),
+        };
+        (self.registry(OURS).push(&push).await.unwrap(), runs.digest().unwrap().clone())
     }
 
     /// A static bundle of one page. Pinned.

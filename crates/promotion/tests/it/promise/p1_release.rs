@@ -8,7 +8,7 @@ use flytypes::{Digest, ImageRef};
 use promotion::engine::{Ask, Engine, Handle, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{EnvironmentName, Kind, PromotionId, UnitState};
-use promotion::ports::{PortError, Registry};
+use promotion::ports::{Copied, ImageFacts, PortError, Registry, Survey, Watch};
 use promotion::testing::{Manners, Moment, Switch, World, env, name};
 
 use crate::story::{plant, releases, shape};
@@ -202,11 +202,24 @@ struct Slow {
 #[async_trait]
 impl Registry for Slow {
     async fn resolve(&self, environment: &EnvironmentName, image: &ImageRef) -> Result<Digest, PortError> {
+        self.registry.resolve(environment, image).await
+    }
+
+    async fn look(&self, environment: &EnvironmentName, image: &ImageRef) -> Result<ImageFacts, PortError> {
         if !self.is_over.swap(true, Ordering::SeqCst) {
             plant(&self.world, "api", 1, |_| ());
             plant(&self.world, "api", 1, |_| ());
         }
-        self.registry.resolve(environment, image).await
+        self.registry.look(environment, image).await
+    }
+
+    async fn survey(
+        &self,
+        environment: &EnvironmentName,
+        from: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<Survey, PortError> {
+        self.registry.survey(environment, from, to).await
     }
 
     async fn ensure_copy(
@@ -214,8 +227,18 @@ impl Registry for Slow {
         environment: &EnvironmentName,
         from: &ImageRef,
         to: &ImageRef,
-    ) -> Result<u64, PortError> {
-        self.registry.ensure_copy(environment, from, to).await
+        watch: Watch,
+    ) -> Result<Copied, PortError> {
+        self.registry.ensure_copy(environment, from, to, watch).await
+    }
+
+    async fn ensure_tag(
+        &self,
+        environment: &EnvironmentName,
+        image: &ImageRef,
+        tag: &str,
+    ) -> Result<(), PortError> {
+        self.registry.ensure_tag(environment, image, tag).await
     }
 }
 
