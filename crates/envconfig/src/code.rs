@@ -55,6 +55,7 @@ codes! {
     TooFewApprovers = "E0212", "fewer people than approvals";
     Unproven = "E0213", "a component is promoted from where it does not run";
     StorePromoted = "E0214", "the journal is in a database that a promotion can change";
+    CopyToken = "E0215", "images are copied with a token that deploys";
     Clamped = "E0301", "a duration outside of what Fly accepts";
     NoProcesses = "E0302", "a service does not say which processes it serves";
     NoProcessGroup = "E0303", "no process group has this name";

@@ -110,7 +110,10 @@ fn sizes(
 
 /// A variable of the app with the name under which we look for a secret of ours.
 fn secrets(project: &Project, file: &str, fly: &FlyToml) -> Vec<Problem> {
-    let tokens = project.environments().values().map(|e| &e.fly.token.value);
+    let tokens = project
+        .environments()
+        .values()
+        .flat_map(|e| [&e.fly.token.value, &e.registry.pull.value, &e.registry.push.value]);
     let store = match project.store().map(|store| &store.url) {
         Some(StoreUrl::Secret(reference)) => Some(reference),
         _ => None,

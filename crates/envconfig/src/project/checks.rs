@@ -9,7 +9,7 @@ use super::{
     store::{StoreRef, StoreUrl},
 };
 use crate::{
-    Code, EnvironmentName, SecretRef, Severity, Source,
+    Code, EnvironmentName, Resolved, SecretRef, Severity, Source,
     reading::{Sink, Span, suggest},
 };
 
@@ -114,23 +114,66 @@ fn circles(sink: &Sink<'_>, edges: &[(&EnvironmentName, &EnvironmentName, Span, 
     }
 }
 
+/// Every token of an environment that the file or a default of its own names.
+fn tokens_of(environment: &Environment) -> Vec<(&'static str, &Resolved<SecretRef>)> {
+    let rights =
+        [("registry.pull", &environment.registry.pull), ("registry.push", &environment.registry.push)];
+    let own = rights.into_iter().filter(|(_, right)| !right.is_default());
+    std::iter::once(("fly.token", &environment.fly.token)).chain(own).collect()
+}
+
 fn tokens(sink: &Sink<'_>, environments: &[Located], shared: &BTreeSet<SecretRef>) {
-    let mut users: BTreeMap<&SecretRef, &Environment> = BTreeMap::new();
+    let mut users: BTreeMap<&SecretRef, (&Environment, &str, &Resolved<SecretRef>)> = BTreeMap::new();
     for environment in environments.iter().map(|located| &located.value) {
-        let token = &environment.fly.token;
-        let Some(first) = users.insert(&token.value, environment) else { continue };
-        if shared.contains(&token.value) {
+        for (field, token) in tokens_of(environment) {
+            let earlier = users.insert(&token.value, (environment, field, token));
+            let Some((first, first_field, first_token)) = earlier else { continue };
+            if first.name == environment.name || shared.contains(&token.value) {
+                continue;
+            }
+            // One of the two was written by somebody: defaults differ.
+            let (here, field, token, other) = if token.is_default() {
+                (first, first_field, first_token, environment)
+            } else {
+                (environment, field, token, first)
+            };
+            let what = format!("`{}` and `{}` use the same token, `{}`", other.name, here.name, token.value);
+            let why = "whoever holds one environment's token can change the other";
+            let hint = format!(
+                "use a token per environment, or say so: `[shared]` `secrets = [\"{}\"]`",
+                token.value
+            );
+            let span = sink.span_of(&token.source);
+            let key = format!("environments.{}.{field}", here.name);
+            sink.error(Code::SharedSecret, &span, &key, what, why, Some(hint));
+        }
+    }
+}
+
+/// Promotions that copy images with more rights than that takes.
+pub(super) fn copies(sink: &Sink<'_>, environments: &[Located], paths: &[Path]) {
+    for path in paths {
+        let (Some(from), Some(to)) = (find(environments, &path.from), find(environments, &path.to)) else {
+            continue;
+        };
+        if !to.is_apart_from(from) {
             continue;
         }
-        // One of the two was written by somebody: defaults differ.
-        let (here, other) = if token.is_default() { (first, environment) } else { (environment, first) };
-        let what = format!("`{}` and `{}` use the same token, `{}`", other.name, here.name, token.value);
-        let why = "whoever holds one environment's token can change the other";
-        let hint =
-            format!("use a token per environment, or say so: `[shared]` `secrets = [\"{}\"]`", token.value);
-        let span = sink.span_of(&here.fly.token.source);
-        let key = format!("environments.{}.fly.token", here.name);
-        sink.error(Code::SharedSecret, &span, &key, what, why, Some(hint));
+        let rights = [
+            (from, "registry.pull", &from.registry.pull, "read"),
+            (to, "registry.push", &to.registry.push, "written"),
+        ];
+        for (environment, field, _, verb) in rights.into_iter().filter(|(_, _, right, _)| right.is_default())
+        {
+            let key = format!("environments.{}.{field}", environment.name);
+            let name = &environment.name;
+            let what = format!("images are {verb} in `{name}` with the token that deploys there");
+            let why =
+                format!("a promotion from `{}` to `{}` copies them, which takes less", from.name, to.name);
+            let hint =
+                format!("name one that only does that: `[environments.{name}]` `{field} = \"env:NAME\"`");
+            sink.report(Severity::Note, Code::CopyToken, &path.span, &key, what, why, Some(hint));
+        }
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Environment {
     pub access: Resolved<Access>,
     /// The account on Fly.
     pub fly: FlyAccess,
+    /// The rights to its images.
+    pub registry: RegistryAccess,
     /// What each component is called here.
     pub bindings: BTreeMap<ComponentName, Binding>,
     /// Fields in which it may differ from what it mirrors.
@@ -94,6 +96,16 @@ pub struct FlyAccess {
     pub registry: Option<RegistryHost>,
 }
 
+/// Rights to images, neither of which has to be able to deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistryAccess {
+    /// Where the token is found that reads this environment's images, also for a copy to elsewhere.
+    pub pull: Resolved<SecretRef>,
+    /// Where the token is found that writes images here.
+    pub push: Resolved<SecretRef>,
+}
+
 /// Limits of a code runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,6 +117,13 @@ pub struct Limits {
 }
 
 impl Environment {
+    /// Whether images of `other` must be copied to be run here: what an organisation may read ends with it (fly.md 5), and so
+    /// does a registry. Where an organisation is not named, it is taken for the same.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        let orgs = self.fly.org.as_ref().zip(other.fly.org.as_ref());
+        self.fly.registry != other.fly.registry || orgs.is_some_and(|(one, two)| one != two)
+    }
+
     /// The Fly apps of this environment.
     pub fn fly_apps(&self) -> impl Iterator<Item = (&ComponentName, &FlyBinding)> {
         self.bindings.iter().filter_map(|(name, binding)| Some((name, binding.as_fly()?)))
@@ -112,8 +131,8 @@ impl Environment {
 }
 
 /// The keys of an environment that are no components.
-pub(super) const RESERVED: [&str; 8] =
-    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "limits"];
+pub(super) const RESERVED: [&str; 9] =
+    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "limits", "registry"];
 
 /// An environment and where its name stands.
 #[derive(Debug)]
@@ -158,10 +177,12 @@ fn environment(
     let access = access.unwrap_or_else(|| {
         Resolved::default_of(Access::Public, "Fly serves every app with a service to everybody")
     });
+    let fly = fly_access(&name, section.get("fly"));
     let environment = Environment {
+        registry: registry_access(&fly, section.get("registry")),
+        fly,
         branch: section.get("branch").and_then(|v| v.resolved()),
         mirrors: section.get("mirrors").and_then(|v| v.resolved()),
-        fly: fly_access(&name, section.get("fly")),
         may_differ: section.get("parity").map(|v| may_differ(&v)).unwrap_or_default(),
         limits: limits(section.get("limits")),
         bindings: bindings(&section, known),
@@ -203,6 +224,24 @@ fn fly_access(name: &EnvironmentName, value: Option<Value<'_>>) -> FlyAccess {
         api: get("api").and_then(|v| scalars::web_url(&v)),
         registry: get("registry").and_then(|v| v.parse()),
     };
+    if let Some(section) = &section {
+        section.finish();
+    }
+    access
+}
+
+fn registry_access(fly: &FlyAccess, value: Option<Value<'_>>) -> RegistryAccess {
+    let section = value.and_then(|value| value.section());
+    let get = |key: &str| section.as_ref().and_then(|section| section.get(key));
+    let or_deploy = |key: &str, what: &str| {
+        get(key).and_then(|v| scalars::secret(&v)).unwrap_or_else(|| {
+            let why = format!(
+                "the token that deploys {what} images, too; one that only does that can do less harm"
+            );
+            Resolved::default_of(fly.token.value.clone(), why)
+        })
+    };
+    let access = RegistryAccess { pull: or_deploy("pull", "reads"), push: or_deploy("push", "writes") };
     if let Some(section) = &section {
         section.finish();
     }

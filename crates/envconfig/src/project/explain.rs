@@ -62,6 +62,8 @@ fn environment_rows(environment: &Environment, rows: &mut Vec<Explained>) {
     rows.push(row(&key("lifecycle"), &environment.lifecycle));
     rows.push(row(&key("access"), &environment.access));
     rows.push(row(&key("fly.token"), &environment.fly.token));
+    rows.push(row(&key("registry.pull"), &environment.registry.pull));
+    rows.push(row(&key("registry.push"), &environment.registry.push));
     rows.push(row(&key("limits.num-runners"), &environment.limits.num_runners));
     rows.push(row(&key("limits.timeout"), &environment.limits.timeout));
 }

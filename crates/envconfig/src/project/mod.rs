@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
 pub use component::{Component, ComponentKind, HealthProof};
-pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits};
+pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits, RegistryAccess};
 pub use explain::Explained;
 pub use people::People;
 pub use policy::{Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Strategy, Waves};
@@ -165,6 +165,7 @@ fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<Project> {
     if !sink.has_errors() {
         // A binding that could not be read would look like one that is missing.
         checks::unproven(sink, &environments, &paths);
+        checks::copies(sink, &environments, &paths);
     }
     let suites = suites.with_conventional(&paths);
     Some(Project {

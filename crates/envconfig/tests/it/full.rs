@@ -215,6 +215,11 @@ fn defaults_are_explained_with_their_source() {
     assert_eq!(settle.value, "10s");
     assert!(settle.source.to_string().starts_with("default: "), "{}", settle.source);
     assert_eq!(row("environments.staging.fly.token").value, "env:FLY_TOKEN_STAGING");
+    // A right to images is the right to deploy until the file says otherwise, and the source says that.
+    for key in ["environments.staging.registry.pull", "environments.staging.registry.push"] {
+        assert_eq!(row(key).value, "env:FLY_TOKEN_STAGING", "{key}");
+        assert!(row(key).source.to_string().contains("token that deploys"), "{}", row(key).source);
+    }
     let strategies = read(SMALLEST).explain_defaults();
     assert!(strategies.iter().any(|row| row.key.contains("volumes") && row.value == "rolling"));
 }

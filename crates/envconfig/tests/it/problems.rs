@@ -287,6 +287,48 @@ fn shared_secrets_may_be_shared_when_the_file_says_so() {
 }
 
 #[test]
+fn a_right_to_images_of_one_environment_is_none_of_another() {
+    let production = "[environments.production]\napi.app = \"a\"\n";
+    for (rest, key) in [
+        ("registry.pull = \"env:FLY_TOKEN_PRODUCTION\"\n", "environments.pr.registry.pull"),
+        ("registry = { push = \"env:FLY_TOKEN_PRODUCTION\" }\n", "environments.pr.registry.push"),
+    ] {
+        let problem = among(&format!("{production}[environments.pr]\n{rest}"));
+        assert_eq!((problem.code, problem.key.as_str()), (Code::SharedSecret, key), "{problem}");
+    }
+    // Of one environment they may be one and the same.
+    let text = format!("{BASE}[environments.pr]\nregistry = {{ pull = \"env:R\", push = \"env:R\" }}\n");
+    assert_eq!(all(&text), []);
+    let problem = among("[environments.pr]\nregistry.pul = \"env:R\"\n");
+    assert!(problem.to_string().contains("did you mean `pull`?"), "{problem}");
+    let problem = among("[environments.pr]\nregistry.pull = \"hunter2\"\n");
+    assert_eq!(problem.code, Code::SecretLiteral);
+    assert!(!problem.to_string().contains("hunter2"), "{problem}");
+}
+
+/// fly.md 5: separate organisations need a copy, and a copy needs no right to deploy.
+#[test]
+fn a_copy_across_organisations_by_tokens_that_deploy_is_said() {
+    let file = |staging: &str, production: &str| {
+        format!(
+            "{BASE}[environments.staging]\nfly.org = \"acme-staging\"\napi.app = \"s\"\n{staging}\
+             [environments.production]\nfly.org = \"acme-prod\"\napi.app = \"p\"\n{production}"
+        )
+    };
+    let notes = |text: &str| {
+        let parsed = envconfig::project::Project::parse("understudy.toml", text).unwrap();
+        parsed.findings.into_iter().map(|it| (it.code, it.key, it.severity.to_string())).collect::<Vec<_>>()
+    };
+    let note = |key: &str| (Code::CopyToken, key.to_owned(), "note".to_owned());
+    let (pull, push) = ("environments.staging.registry.pull", "environments.production.registry.push");
+    assert_eq!(notes(&file("", "")), [note(pull), note(push)]);
+    assert_eq!(notes(&file("registry.pull = \"env:A\"\n", "")), [note(push)]);
+    assert_eq!(notes(&file("registry.pull = \"env:A\"\n", "registry.push = \"env:B\"\n")), []);
+    // In one organisation nothing is copied.
+    assert_eq!(notes(&file("", "").replace("acme-prod", "acme-staging")), []);
+}
+
+#[test]
 fn components_are_of_one_kind() {
     let environments = "[environments.production]\n";
     let table = [
