@@ -218,11 +218,15 @@ pub(crate) fn deployment(info: &DeploymentInfo) -> Value {
 /// What runs in an environment and what is under way.
 pub(crate) fn environment(view: &EnvironmentView) -> Value {
     let live = view.promotions.values().filter(|view| !view.state.phase.is_final());
-    json!({
+    let mut value = json!({
         "environment": view.name,
         "current": view.current().map(promotion),
         "since": since(view).map(|at| at.to_string()),
         "under_way": live.map(promotion).collect::<Vec<_>>(),
         "records": view.head,
-    })
+    });
+    if let Some((at, by)) = view.ejected() {
+        value["ejected"] = json!({"at": at.to_string(), "by": by});
+    }
+    value
 }

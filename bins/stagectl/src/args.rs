@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clikit::Common;
 use envconfig::{ComponentName, EnvironmentName, ProcessGroup};
+use wiring::keys::Who;
 
 /// Makes, keeps and checks the environments of a project
 #[derive(Debug, clap::Parser)]
@@ -28,6 +29,13 @@ pub(crate) enum Verb {
     /// Writes what follows from the project file and fly.toml
     #[command(subcommand)]
     Render(Render),
+    /// Takes an environment out of our hands: our labels come off its machines, and nothing else changes
+    ///
+    /// No machine gets a new version or is restarted; `fly deploy` goes on as before. Parked machines are left and
+    /// named. What was recorded stays in the journal, and the next promotion asks for `promote adopt` first. Exit
+    /// codes: 0 done, 3 refused (a promotion is under way, another store's marks, somebody's lease, not allowed), 2 the
+    /// files cannot be used, 8 the provider does not answer.
+    Eject(Eject),
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -52,6 +60,24 @@ pub(crate) struct Machines {
     /// This process group only
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<ProcessGroup>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Eject {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: EnvironmentName,
+    /// Destroys the parked machines that carry our label: then there is no warm way back
+    #[arg(long)]
+    pub(crate) destroy_parked: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: Option<String>,
+    /// Shows what would be done and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
 }
 
 #[derive(Debug, clap::Args)]

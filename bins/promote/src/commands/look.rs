@@ -45,7 +45,9 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
                 .collect();
             table.row([
                 view.name.as_str(),
-                release.map_or("nothing", |release| release.version.as_str()),
+                release.map_or(if view.ejected().is_some() { "ejected" } else { "nothing" }, |release| {
+                    release.version.as_str()
+                }),
                 release.map_or("", |release| release.commit.as_str()),
                 &show::since(view).map(|at| at.to_string()).unwrap_or_default(),
                 &live.join(", "),

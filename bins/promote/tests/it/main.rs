@@ -10,6 +10,7 @@ mod environments;
 mod fencing;
 mod help;
 mod laptop;
+mod leaving;
 mod looking;
 mod people;
 mod store;

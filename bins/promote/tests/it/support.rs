@@ -52,6 +52,19 @@ pub(crate) fn exe() -> PathBuf {
     }
 }
 
+/// Another binary of this workspace, which lies beside this one once it was built.
+pub(crate) fn beside(name: &str) -> PathBuf {
+    let path = exe().with_file_name(name);
+    if !path.exists() {
+        let cargo = env!("CARGO");
+        let target = path.parent().and_then(Path::parent).expect("it lies in target/PROFILE");
+        let mut command = std::process::Command::new(cargo);
+        command.args(["build", "--quiet", "--package", name, "--bin", name, "--target-dir"]).arg(target);
+        assert!(command.status().unwrap().success(), "{name} must build");
+    }
+    path
+}
+
 /// How a process ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -349,6 +362,12 @@ impl Stage {
         let deploy = Deploy::new(PRODUCTION, image, config);
         self.flyctl().deploy_first(&deploy).await.unwrap();
         deploy
+    }
+
+    /// Runs `stagectl` to its end.
+    pub(crate) async fn stagectl(&self, args: &[&str]) -> Ran {
+        let program = beside("stagectl").display().to_string();
+        ended(self.command_of(&program, args).spawn().unwrap()).await
     }
 
     /// The machines of an app at the provider, by id.

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod check;
+pub(crate) mod eject;
 pub(crate) mod fly;
 pub(crate) mod machines;
 

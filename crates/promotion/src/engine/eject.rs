@@ -126,9 +126,10 @@ impl Engine {
         Ok(ejected)
     }
 
-    /// What [`Engine::eject`] would do; nothing is written and nothing changes. Who looks need not prove who they are.
+    /// What [`Engine::eject`] would do; nothing is written and nothing changes. Everybody may look.
     pub async fn would_eject(&self, eject: &Eject) -> Result<Ejected, EngineError> {
-        let view = self.may_eject(eject).await?;
+        let view = self.view(&eject.environment).await?;
+        nothing_under_way(&view)?;
         let found = self.found(eject, &view).await?;
         let (destroyed, parked) = ends(eject, found.parked);
         let freed = found.labelled.into_iter().map(|(at, _)| at).collect();

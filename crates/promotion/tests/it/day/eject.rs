@@ -80,6 +80,8 @@ async fn labels_come_off_and_nothing_else_changes() {
     let eject = ask(&world, &World::lead(), false);
     let would = world.engine().would_eject(&eject).await.unwrap();
     assert_eq!(fleets(&world).await, before, "a look changes nothing");
+    let anybody = Eject { signed: None, ..ask(&world, &Person::new("whoever-looks").unwrap(), false) };
+    assert_eq!(world.engine().would_eject(&anybody).await.unwrap(), would);
     let n_calls = world.provider.calls().len();
     let ejected = world.engine().eject(eject).await.unwrap();
     assert_eq!(ids(&ejected.freed), live);
