@@ -6,6 +6,7 @@ mod adopt;
 mod bad_days;
 mod bad_input;
 mod beside;
+mod bootstrap;
 mod environments;
 mod fencing;
 mod help;

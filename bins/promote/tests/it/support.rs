@@ -14,7 +14,7 @@ use cell::image::{ImageSpec, Tree, build};
 use cell::runtime::{RuntimeKind, choose};
 use cell::shim::{ARGUMENT, Shim};
 use flyclient::fly::Client;
-use flyclient::fly::wire::{ListMachines, NewApp};
+use flyclient::fly::wire::ListMachines;
 use flyclient::registry::{Auth, Push, Registry};
 use flyclient::transport::{Body, HttpService, Options as HttpOptions, Request, ReqwestService};
 use flyclient::{Base, Token};
@@ -150,7 +150,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A stand-in with both apps and without machines.
+    /// A stand-in with both apps, as `fly apps create` makes them, and without machines.
     pub(crate) async fn new(project: Project) -> Self {
         let dir = Dir(tempfile::tempdir().unwrap());
         let shim = Shim { exe: exe(), args: vec![ARGUMENT.to_owned()] };
@@ -169,8 +169,7 @@ impl Stage {
         let client = Client::new(base, token, service.clone());
         let stage = Self { dir, cloud, client, registry, service };
         for app in [PRODUCTION, STAGING] {
-            let app = NewApp { name: app.parse().unwrap(), org_slug: "acme".to_owned(), network: None };
-            stage.client.apps().create(&app).await.unwrap();
+            stage.flyctl().create_app(app, "acme").await.unwrap();
         }
         stage.write_project(&project).await;
         stage
