@@ -10,6 +10,7 @@ mod gates;
 mod images;
 mod keeping;
 mod locked;
+mod pace;
 mod planning;
 mod preview;
 mod roll;
@@ -68,7 +69,8 @@ pub struct Ports {
 pub struct Options {
     /// A runner that died is replaced after this long. Default 30 s.
     pub lease_ttl: Millis,
-    /// The time between two looks at a fleet, about; chance shifts it by up to a quarter. Default 500 ms.
+    /// The least time between two looks at a fleet in which something moves; chance adds up to a quarter. Where only time
+    /// passes it is twice as long, and in the long run four times for a fleet of more than 20 units. Default 250 ms.
     pub poll: Millis,
     /// Looks that may fail in a row before a try counts as errored. Default 10.
     pub looks_failed_max: u32,
@@ -76,7 +78,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lease_ttl: Millis::secs(30), poll: Millis(500), looks_failed_max: 10 }
+        Self { lease_ttl: Millis::secs(30), poll: Millis(250), looks_failed_max: 10 }
     }
 }
 

@@ -139,10 +139,10 @@ impl Session<'_> {
         self.append(vec![Entry::Came { component, outcomes }]).await
     }
 
-    pub(super) async fn look(&self, rollout: &Rollout, ask_edges: bool) -> Result<Observed, PortError> {
-        let ports = &self.engine.ports;
+    pub(super) async fn look(&mut self, rollout: &Rollout, ask_edges: bool) -> Result<Observed, PortError> {
         let place = &rollout.target.place;
-        let fleet = ports.deployer.observe_fleet(place).await?;
+        let fleet = self.fleet(place).await?;
+        let ports = &self.engine.ports;
         let edges: Vec<EdgeAnswer> = if ask_edges { ports.checks.ask_edges(place).await } else { Vec::new() };
         Ok(Observed { fleet, edges, all_edges: ports.checks.edges(place) })
     }

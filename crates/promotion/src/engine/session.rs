@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::pace::Pace;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
 use crate::machine::{Event, Phase, Stamped, step};
-use crate::model::{At, EnvironmentName, Millis, Nonce, PromotionId, UnitId};
-use crate::ports::JournalError;
+use crate::model::{At, EnvironmentName, Fleet, Millis, Nonce, Place, PromotionId, UnitId};
+use crate::ports::{JournalError, PortError};
 use crate::rollout::Stamp;
 
 pub(super) struct Session<'e> {
@@ -20,6 +21,8 @@ pub(super) struct Session<'e> {
     pub(super) unwritten: BTreeMap<UnitId, Nonce>,
     /// Until when the provider's leases last that this session took.
     pub(super) held: BTreeMap<UnitId, At>,
+    /// When fleets were looked at.
+    pace: Pace,
     /// The time of a way back that was over before this session looked.
     anew: Option<At>,
 }
@@ -67,6 +70,7 @@ impl<'e> Session<'e> {
             lease: None,
             unwritten: BTreeMap::new(),
             held: BTreeMap::new(),
+            pace: Pace::default(),
             anew: None,
         };
         let Some(view) = session.environment.promotions.get(id) else {
@@ -219,15 +223,27 @@ impl<'e> Session<'e> {
         Ok(())
     }
 
-    /// Waits about `options.poll`, no longer than until `wake`, in steps short enough to keep the lease.
-    pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<(), EngineError> {
-        let poll = self.engine.options.poll.0.max(1);
-        let shift = self.engine.ports.randomness.below(poll / 4 + 1);
-        let mut time = Millis(poll + shift);
-        if let Some(wake) = wake {
-            time = time.min(Millis(wake.since(self.now()).0.max(1)));
+    /// Looks at the fleet of `place`, and keeps in mind when that was.
+    pub(super) async fn fleet(&mut self, place: &Place) -> Result<Fleet, PortError> {
+        let begun = self.now();
+        let fleet = self.engine.ports.deployer.observe_fleet(place).await;
+        match &fleet {
+            Ok(fleet) => self.pace.looked(begun, fleet, &self.engine.options),
+            Err(_) => self.pace.failed(begun, &self.engine.options),
         }
-        self.engine.ports.clock.sleep(time).await;
+        fleet
+    }
+
+    /// Waits until it is time for the next look, no longer than until `wake`.
+    pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<(), EngineError> {
+        let now = self.now();
+        let next = self.pace.next(wake, &self.engine.options, now);
+        let mut time = next.since(now);
+        if wake != Some(next) {
+            let shift = self.engine.ports.randomness.below(self.engine.options.poll.0.max(1) / 4 + 1);
+            time = Millis(time.0 + shift);
+        }
+        self.engine.ports.clock.sleep(Millis(time.0.max(1))).await;
         self.keep_lease().await
     }
 

@@ -129,10 +129,10 @@ impl Session<'_> {
     }
 
     /// Reads every component back. None when all are as they shall be.
-    async fn read_back(&self, stamp: &Stamp) -> Result<(), (Option<ComponentName>, Readback)> {
+    async fn read_back(&mut self, stamp: &Stamp) -> Result<(), (Option<ComponentName>, Readback)> {
         for target in self.targets() {
             let name = target.place.component.clone();
-            let fleet = self.engine.ports.deployer.observe_fleet(&target.place).await;
+            let fleet = self.fleet(&target.place).await;
             let fleet = fleet.map_err(|error| (Some(name.clone()), Readback::Away(error.message)))?;
             let observed = crate::rollout::Observed { fleet, ..crate::rollout::Observed::default() };
             let kind = &self.view().state.facts.request.kind;

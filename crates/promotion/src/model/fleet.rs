@@ -214,7 +214,11 @@ impl Fleet {
 
     /// A unit by id.
     pub fn unit(&self, id: &UnitId) -> Option<&Unit> {
-        self.units.iter().find(|unit| unit.id == *id)
+        // Sorted by id, as a provider answers; one that was put together otherwise is searched through.
+        match self.units.binary_search_by(|unit| unit.id.cmp(id)) {
+            Ok(n) => self.units.get(n),
+            Err(_) => self.units.iter().find(|unit| unit.id == *id),
+        }
     }
 
     /// The digests that run in live units; more than one is a mixed fleet (P6).

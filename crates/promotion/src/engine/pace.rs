@@ -1,0 +1,147 @@
+//! When to look again: soon while something moves, seldom while only time passes, and never more often in the long run
+//! than the provider's other users should have to bear.
+
+use super::Options;
+use crate::model::{At, Fleet, Millis, Unit, UnitState};
+
+/// A fleet up to this size is looked at as often as something moves in it, a larger one a quarter as often: one look
+/// lists them all.
+const SMALL: usize = 20;
+
+/// How much less often a large fleet is looked at in the long run.
+const SLOWER: u64 = 4;
+
+/// How much less often where only time passes.
+const CALMER: u64 = 2;
+
+/// Looks that a large fleet may have in hand after a while without any: the burst that Fly grants for reads
+/// (<https://fly.io/docs/machines/api/working-with-machines-api/>).
+const BURST: u64 = 10;
+
+/// What is known of the looks so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    last: Option<At>,
+    /// When no look is owed any more (the "theoretical arrival time" of the cell rate algorithm).
+    paid_at: Option<At>,
+    is_large: bool,
+    is_moving: bool,
+}
+
+impl Pace {
+    /// A look that began at `at` found `fleet`.
+    pub(super) fn looked(&mut self, at: At, fleet: &Fleet, options: &Options) {
+        self.is_large = fleet.units.len() > SMALL;
+        self.is_moving = fleet.units.iter().any(moves);
+        self.owe(at, options);
+    }
+
+    /// A look that began at `at` found nothing out.
+    pub(super) fn failed(&mut self, at: At, options: &Options) {
+        self.is_moving = true;
+        self.owe(at, options);
+    }
+
+    fn owe(&mut self, at: At, options: &Options) {
+        let paid_at = self.paid_at.map_or(at, |paid_at| paid_at.max(at));
+        self.paid_at = Some(paid_at.plus(self.apart(options)));
+        self.last = Some(at);
+    }
+
+    /// The time between two looks in the long run.
+    fn apart(&self, options: &Options) -> Millis {
+        let poll = options.poll.0.max(1);
+        Millis(if self.is_large { poll * SLOWER } else { poll })
+    }
+
+    /// When to look again, no later than at `wake`, at which time alone changes something.
+    pub(super) fn next(&self, wake: Option<At>, options: &Options, now: At) -> At {
+        let (Some(last), Some(paid_at)) = (self.last, self.paid_at) else { return now };
+        let poll = options.poll.0.max(1);
+        // A runner that waits must still keep its lease.
+        let slow = (poll * CALMER).min((options.lease_ttl.0 / 4).max(poll));
+        let soon = last.plus(Millis(if self.is_moving { poll } else { slow }));
+        let at = wake.filter(|wake| *wake > now).map_or(soon, |wake| wake.min(soon));
+        // However late it is: no more than a burst ahead of what the long run allows.
+        let owed = Millis(self.apart(options).0 * BURST);
+        let allowed = At(paid_at.0.saturating_sub(owed.0.cast_signed()));
+        at.max(allowed).max(now)
+    }
+}
+
+/// Whether a look soon may find `unit` otherwise.
+fn moves(unit: &Unit) -> bool {
+    match unit.state {
+        UnitState::Starting | UnitState::Stopping => true,
+        UnitState::Started => unit.checks.iter().any(|check| !check.passing),
+        UnitState::Stopped | UnitState::Failed | UnitState::Unknown | UnitState::Destroyed => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnitSpec;
+
+    const OPTIONS: Options = Options { lease_ttl: Millis(30_000), poll: Millis(250), looks_failed_max: 10 };
+    const NOW: At = At(1_000_000);
+
+    fn fleet(n: usize, state: UnitState) -> Fleet {
+        let spec = UnitSpec {
+            group: "app".parse().unwrap(),
+            region: "fra".parse().unwrap(),
+            image: format!("registry.fly.io/app@sha256:{}", "1".repeat(64)).parse().unwrap(),
+            config: serde_json::Value::Null,
+        };
+        let unit = |n: usize| {
+            let made = Unit::new(format!("m{n}").parse().unwrap(), "v1".parse().unwrap(), &spec);
+            Unit { state, ..made }
+        };
+        Fleet { units: (0..n).map(unit).collect(), secrets_version: None }
+    }
+
+    /// The times of the next `looks` looks, from now on, at a fleet that stays as it is.
+    fn times(fleet: &Fleet, looks: usize) -> Vec<i64> {
+        let (mut pace, mut now, mut times) = (Pace::default(), NOW, Vec::new());
+        for _ in 0..looks {
+            now = pace.next(None, &OPTIONS, now);
+            times.push(now.0 - NOW.0);
+            pace.looked(now, fleet, &OPTIONS);
+        }
+        times
+    }
+
+    #[test]
+    fn four_looks_a_second_while_something_moves_and_two_while_time_passes() {
+        assert_eq!(times(&fleet(20, UnitState::Starting), 4), [0, 250, 500, 750]);
+        assert_eq!(times(&fleet(20, UnitState::Started), 4), [0, 500, 1000, 1500]);
+    }
+
+    #[test]
+    fn a_large_fleet_has_a_burst_and_then_one_look_a_second() {
+        let times = times(&fleet(21, UnitState::Starting), 40);
+        assert_eq!(times[..4], [0, 250, 500, 750], "the burst");
+        let last: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(30).collect();
+        assert!(last.iter().all(|apart| *apart == 1000), "{last:?}");
+        // After 13 s: ten at once and one for each second, as Fly counts reads.
+        assert!(times.iter().filter(|at| **at <= 13_000).count() <= 10 + 13 + 1, "{times:?}");
+    }
+
+    #[test]
+    fn it_looks_at_the_instant_at_which_time_changes_something() {
+        let mut pace = Pace::default();
+        pace.looked(NOW, &fleet(2, UnitState::Started), &OPTIONS);
+        let at = |wake: i64| pace.next(Some(NOW.plus(Millis(wake.unsigned_abs()))), &OPTIONS, NOW).0 - NOW.0;
+        assert_eq!([at(120), at(500), at(5000)], [120, 500, 500]);
+        let past = pace.next(Some(At(NOW.0 - 1)), &OPTIONS, NOW);
+        assert_eq!(past.0 - NOW.0, 500, "what is over wakes nobody");
+    }
+
+    #[test]
+    fn a_pause_is_no_longer_than_a_lease_bears() {
+        let options = Options { lease_ttl: Millis(2_000), poll: Millis(400), ..OPTIONS };
+        let mut pace = Pace::default();
+        pace.looked(NOW, &fleet(2, UnitState::Started), &options);
+        assert_eq!(pace.next(None, &options, NOW).0 - NOW.0, 500);
+    }
+}
