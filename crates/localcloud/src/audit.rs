@@ -1,6 +1,6 @@
 //! The audit log: the provider's truth, one JSON object per line in `audit.jsonl` of the state directory.
 //!
-//! A line is written whole in one append, before the answer is sent. Three kinds:
+//! A line is written whole in one append, before the answer is sent. Four kinds:
 //!
 //! * a call: `{at_us, request_id, org, method, path, action, app, machine, status, applied, ms, key, fault}`. `at_us`:
 //!   when it arrived, microseconds since 1970; `action`: its name in the routing table; `status`: what was decided
@@ -9,6 +9,8 @@
 //!   Registry calls have `action` `registry-…` and `app` = the repository.
 //! * a change of a machine: `{at_us, event: "state", app, machine, from, to, instance_id, digest}`; of a site
 //!   `{at_us, event: "site", site, version, digest}`.
+//! * a check of a machine that says something else than before: `{at_us, event: "check", app, machine, instance_id, check,
+//!   passing}`.
 //! * what an edge believes from now on: `{at_us, event: "edge", region, app, machine, routable}`.
 
 use std::{

@@ -194,6 +194,15 @@ impl Cloud {
                 "instance_id": new.instance_id, "digest": new.image.digest,
             }));
         }
+        for check in &new.checks {
+            let before = old.and_then(|old| old.checks.iter().find(|c| c.name == check.name)?.passing.into());
+            if before.is_some_and(|passing| passing != check.passing) {
+                self.audit.line(&json!({
+                    "at_us": clock::now_us(), "event": "check", "app": new.app, "machine": new.id,
+                    "instance_id": new.instance_id, "check": check.name, "passing": check.passing,
+                }));
+            }
+        }
         let (before, after) = (old.map(Seen::of), Seen::of(new));
         if before.as_ref() != Some(&after) {
             self.edges.tell(self.next_order(), &News::Machine(after), &self.faults);

@@ -109,6 +109,35 @@ async fn an_update_is_asynchronous_and_makes_a_new_version() {
     .await;
 }
 
+/// From the audit log alone: a new version's checks begin as failed, and say when they pass.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_log_tells_when_checks_pass() {
+    within(async {
+        let s = Server::start().await;
+        s.app("web").await;
+        s.push("web", "v1", &[]).await;
+        let id = s.started("web", json!({"config": s.config("web:v1")})).await;
+        s.until("web", &id, |m| m["checks"][0]["status"] == "passing").await;
+        let updated =
+            s.post(&format!("/v1/apps/web/machines/{id}"), json!({"config": s.config("web:v1")})).await;
+        s.until("web", &id, |m| {
+            m["instance_id"] == updated["instance_id"] && m["checks"][0]["status"] == "passing"
+        })
+        .await;
+        let audit = s.audit();
+        let checks: Vec<_> = audit.iter().filter(|l| l["event"] == "check" && l["machine"] == id).collect();
+        let said: Vec<_> = checks.iter().map(|l| l["passing"].as_bool().unwrap()).collect();
+        assert_eq!(said, [true, false, true]);
+        assert_eq!(checks[2]["instance_id"], updated["instance_id"]);
+        assert_eq!(
+            (&checks[2]["app"], &checks[2]["check"]),
+            (&json!("web"), &json!("servicecheck-00-http-8080"))
+        );
+        s.end().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_machines_stay_stopped_and_states_guard_each_call() {
     within(async {

@@ -1,6 +1,6 @@
 //! A small service for the tests' images: plain threads and sockets, nothing of the crate under test.
 //!
-//! Listens on `HOST`:`PORT`. Answers with its environment as lines; `/healthz` 200 unless `HEALTH` says another code;
+//! Listens on `HOST`:`PORT`. Answers with its environment as lines and its machine's id in `x-machine-id`; `/healthz` 200 unless `HEALTH` says another code;
 //! `/slow?MS` late; `/count` how many POSTs came; `/exit?CODE` ends; `/stream` in chunks; `/upgrade` echoes
 //! bytes; `/drop` closes without an answer. `EXIT` set: ends at once with it.
 //! `IDLE_MS` set: closes a kept connection that was idle so long. `DEAF` set: ignores where it is told to listen.
@@ -137,6 +137,7 @@ fn answer(stream: &mut TcpStream, method: &str, target: &str, body: &[u8]) -> st
 }
 
 fn text(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let id = env("FLY_MACHINE_ID").map(|id| format!("x-machine-id: {id}\r\n")).unwrap_or_default();
+    let answer = format!("HTTP/1.1 200 OK\r\n{id}content-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(answer.as_bytes())
 }
