@@ -2,7 +2,10 @@
 //!
 //! A benchmark is a program that prints one JSON object per figure on a line of its own:
 //! `{"figure":"…","value":1.5,"unit":"ms","limit":4,"peer":{"name":"…","value":9}}`; `limit` and `peer` are
-//! optional, smaller is better, and every other line is commentary.
+//! optional, smaller is better, and every other line is commentary. One that only drives prints what it did instead,
+//! and the figures are worked out here from what others wrote down meanwhile ([`deploy`]).
+
+pub mod deploy;
 
 use crate::process::{Run, Shell};
 use crate::repo::Repo;
@@ -19,14 +22,58 @@ pub struct Bench {
     pub about: &'static str,
     /// Program and arguments, run in the root of the repository. `cargo` is the one that called us.
     pub command: &'static [&'static str],
+    /// What the lines that it prints are.
+    pub prints: Prints,
+    /// Whether it runs only when it is asked for by name: it takes long.
+    pub is_large: bool,
+}
+
+/// What a benchmark's lines of JSON are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prints {
+    /// A figure each.
+    Figures,
+    /// A promotion each, whose figures are computed from the audit log ([`deploy`]).
+    Promotions,
 }
 
 /// All benchmarks. A new one is a new row.
-pub const BENCHES: &[Bench] = &[Bench {
-    name: "promotion",
-    about: "our own share of a promotion's time, calls per machine, start of a machine",
-    command: &["cargo", "run", "--release", "-q", "-p", "promote", "--example", "bench_promotion"],
-}];
+pub const BENCHES: &[Bench] = &[
+    Bench {
+        name: "promotion",
+        about: "our own share of a promotion's time, calls per machine, start of a machine",
+        command: &["cargo", "run", "--release", "-q", "-p", "promote", "--example", "bench_promotion"],
+        prints: Prints::Figures,
+        is_large: false,
+    },
+    Bench {
+        name: "deploy",
+        about: "promotions of up to 100 machines under Fly's latency, boot time, edge lag and limits",
+        command: &["sh", "-c", DEPLOY],
+        prints: Prints::Promotions,
+        is_large: false,
+    },
+    Bench {
+        name: "deploy-1000",
+        about: "the same with 1,000 machines, rolling",
+        command: &["sh", "-c", DEPLOY_1000],
+        prints: Prints::Promotions,
+        is_large: true,
+    },
+];
+
+/// The driver finds the programs that it starts beside itself.
+macro_rules! deploy {
+    ($runs:literal) => {
+        concat!(
+            "cargo build --release -q -p promote -p localcloud --bin promote --bin localcloud-fixture ",
+            "--bin localcloud-fixture-app --example bench_deploy && exec target/release/examples/bench_deploy",
+            $runs
+        )
+    };
+}
+const DEPLOY: &str = deploy!("");
+const DEPLOY_1000: &str = deploy!(" rolling-1000");
 
 /// One figure that a benchmark measured.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -76,7 +123,7 @@ pub fn run_benches(
     name: Option<&str>,
 ) -> Result<Exit, Failure> {
     let wanted: Vec<&Bench> =
-        benches.iter().filter(|bench| name.is_none_or(|name| name == bench.name)).collect();
+        benches.iter().filter(|bench| name.map_or(!bench.is_large, |name| name == bench.name)).collect();
     if benches.is_empty() {
         out.text("no bench yet\n")?;
         return Ok(Exit::NoTests);
@@ -123,17 +170,24 @@ fn measure(bench: &Bench, repo: &Repo, shell: &Shell) -> Result<Vec<Figure>, Fai
     if !ran.is_ok() {
         return Err(Failure::invalid_measurement(format!("the benchmark ended with {}", ran.ending())));
     }
-    let lines = ran.text.lines().filter(|line| line.starts_with('{'));
-    lines
-        .map(|line| {
-            let figure: Figure =
-                serde_json::from_str(line).or_exit(Exit::InvalidMeasurement, || "a figure cannot be read")?;
-            match figure.value.is_finite() {
-                true => Ok(figure),
-                false => Err(Failure::invalid_measurement(format!("{} is no number", figure.figure))),
+    let mut figures = Vec::new();
+    for line in ran.text.lines().filter(|line| line.starts_with('{')) {
+        match bench.prints {
+            Prints::Figures => figures.push(read(line, "a figure")?),
+            Prints::Promotions => {
+                let told: deploy::Told = read(line, "a promotion")?;
+                figures.extend(deploy::figures(&told).map_err(Failure::invalid_measurement)?);
             }
-        })
-        .collect()
+        }
+    }
+    match figures.iter().find(|figure| !figure.value.is_finite()) {
+        Some(figure) => Err(Failure::invalid_measurement(format!("{} is no number", figure.figure))),
+        None => Ok(figures),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(line: &str, what: &str) -> Result<T, Failure> {
+    serde_json::from_str(line).or_exit(Exit::InvalidMeasurement, || format!("{what} cannot be read"))
 }
 
 fn cells(bench: &str, figure: &Figure, is_over: bool) -> [String; 7] {

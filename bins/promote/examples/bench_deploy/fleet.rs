@@ -30,7 +30,8 @@ pub(crate) async fn make(stage: &Stage, image: &str, n: usize) {
     let app = stage.app();
     let made = stream::iter(0..n).map(|n| {
         let region = REGIONS[n % REGIONS.len()].parse().unwrap();
-        let machine = CreateMachine { config: config.clone(), region: Some(region), ..CreateMachine::default() };
+        let machine =
+            CreateMachine { config: config.clone(), region: Some(region), ..CreateMachine::default() };
         let app = &app;
         async move { app.machines().create(&machine).await.unwrap() }
     });
@@ -41,7 +42,10 @@ pub(crate) async fn make(stage: &Stage, image: &str, n: usize) {
         for machine in &machines {
             let state = if machine.state != MachineState::Started {
                 machine.state.as_str().to_owned()
-            } else if machine.reported_checks().all(|check| check.status == flytypes::wire::CheckState::Passing) {
+            } else if machine
+                .reported_checks()
+                .all(|check| check.status == flytypes::wire::CheckState::Passing)
+            {
                 continue;
             } else {
                 "not passing".to_owned()
@@ -53,4 +57,10 @@ pub(crate) async fn make(stage: &Stage, image: &str, n: usize) {
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// The region of each machine.
+pub(crate) async fn regions(stage: &Stage) -> BTreeMap<String, String> {
+    let machines = stage.app().machines().list(&ListMachines::default()).await.unwrap();
+    machines.iter().map(|machine| (machine.id.to_string(), machine.region.to_string())).collect()
 }

@@ -38,7 +38,9 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<&Run> = RUNS
         .iter()
-        .filter(|run| if names.is_empty() { !run.is_large } else { names.iter().any(|name| name == run.name) })
+        .filter(
+            |run| if names.is_empty() { !run.is_large } else { names.iter().any(|name| name == run.name) },
+        )
         .collect();
     if wanted.is_empty() || wanted.len() < names.len() {
         say(std::io::stderr(), "there is no such run; --list names them");

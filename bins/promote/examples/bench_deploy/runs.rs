@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::fleet;
 use crate::process::Watched;
 use crate::stage::{APP, Stage};
 use crate::traffic::Traffic;
-use crate::fleet;
 
 /// One run.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,7 @@ async fn measured(stage: &Stage, run: &Run, verb: &str, args: &[&str]) -> Result
         return Err(format!("{} {verb} ended with {:?}: {}", run.name, ended.code, ended.err));
     }
     Ok(json!({
+        "regions": fleet::regions(stage).await,
         "run": run.name, "verb": verb, "strategy": run.strategy, "machines": run.machines, "app": APP,
         "settings": stage.settings(), "audit": stage.audit(), "from_us": ended.from_us, "to_us": ended.to_us,
         "rss_kib": ended.rss_kib, "requests": traffic.sent, "failed": traffic.failed,

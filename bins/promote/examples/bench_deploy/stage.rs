@@ -112,9 +112,9 @@ impl Stage {
 
     /// What the run asks to wait for, for whoever works out the critical path.
     pub(crate) fn settings(&self) -> Value {
+        // Creates: fly.md 1.8.
         json!({
             "settle_ms": SETTLE_MS, "drain_ms": DRAIN_MS, "max_unavailable": MAX_UNAVAILABLE,
-            "latency_ms": LATENCY_MS, "boot_ms": BOOT_MS, "check_ms": CHECK_MS, "lag_max_ms": LAG.max_ms,
             "creates_per_second": 1, "creates_burst": 3,
         })
     }
@@ -146,7 +146,8 @@ impl Stage {
                  registry = \"{registry}\" }}"
             )
         };
-        let edges: Vec<String> = self.edges().await.iter().map(|edge| format!("{:?}", edge.as_str())).collect();
+        let edges: Vec<String> =
+            self.edges().await.iter().map(|edge| format!("{:?}", edge.as_str())).collect();
         write(
             "understudy.toml",
             &format!(
@@ -224,8 +225,9 @@ impl Stage {
     pub(crate) async fn end(self) {
         self.cloud.shutdown().await;
         let machines = std::fs::read_dir(self.dir.join("cloud/machines")).into_iter().flatten().flatten();
-        let ids: std::collections::BTreeSet<Vec<u8>> =
-            machines.filter_map(|entry| Some(format!("FLY_MACHINE_ID={}", entry.file_name().to_str()?).into())).collect();
+        let ids: std::collections::BTreeSet<Vec<u8>> = machines
+            .filter_map(|entry| Some(format!("FLY_MACHINE_ID={}", entry.file_name().to_str()?).into()))
+            .collect();
         for _ in 0..5 {
             for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
                 let pid = process.file_name().to_str().and_then(|name| name.parse().ok());

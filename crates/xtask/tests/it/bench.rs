@@ -2,10 +2,10 @@
 
 use crate::world::{Caught, World};
 use clikit::Exit;
-use xtask::bench::{BENCHES, Bench, run, run_benches};
+use xtask::bench::{BENCHES, Bench, Prints, run, run_benches};
 
 const fn prints(name: &'static str, command: &'static [&'static str]) -> Bench {
-    Bench { name, about: "prints figures", command }
+    Bench { name, about: "prints figures", command, prints: Prints::Figures, is_large: false }
 }
 
 const GOOD: Bench = prints(
@@ -68,4 +68,21 @@ fn the_real_list_has_names_of_its_own() {
     }
     let names: std::collections::BTreeSet<&str> = BENCHES.iter().map(|bench| bench.name).collect();
     assert_eq!(names.len(), BENCHES.len());
+}
+
+#[test]
+fn a_large_one_runs_when_it_is_named_only() {
+    let large = Bench { is_large: true, ..SLOW };
+    assert_eq!(bench(&[GOOD, large], None).0, Exit::Done);
+    assert_eq!(bench(&[GOOD, large], Some("slow")).0, Exit::Regression);
+}
+
+/// A promotion's figures come from the audit log that it names, and from nothing that the driver says of it.
+#[test]
+fn promotions_are_judged_by_their_audit_log() {
+    let promotions = Bench {
+        prints: Prints::Promotions,
+        ..prints("runs", &["sh", "-c", "echo '{\"run\":\"r\",\"audit\":\"/nowhere/audit.jsonl\"}'"])
+    };
+    assert_eq!(bench(&[promotions], None).0, Exit::InvalidMeasurement);
 }
