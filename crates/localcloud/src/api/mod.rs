@@ -374,6 +374,7 @@ async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         Action::FaultReplace => own::replace_faults(cloud, call),
         Action::FaultAdd => own::add_fault(cloud, call),
         Action::RegistryPrune => own::prune(cloud, call),
+        Action::FaultsStruck => own::struck(cloud),
         Action::QuirksGet => own::quirks(cloud),
         Action::QuirksSet => own::set_quirks(cloud, call),
         Action::MachineLog => own::log(cloud, call),

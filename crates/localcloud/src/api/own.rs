@@ -119,6 +119,11 @@ pub(super) fn prune(cloud: &Cloud, call: &Call) -> Handled {
     Ok(Reply::ok(json!({"pruned": pruned})))
 }
 
+/// GET `/localcloud/v1/faults/struck`.
+pub(super) fn struck(cloud: &Cloud) -> Handled {
+    Ok(Reply::ok(json!(cloud.faults.struck())))
+}
+
 /// GET `/localcloud/v1/quirks`.
 pub(super) fn quirks(cloud: &Cloud) -> Handled {
     Ok(Reply::ok(json!(cloud.quirks())))

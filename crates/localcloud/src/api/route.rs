@@ -63,6 +63,7 @@ actions! {
     FaultReplace "fault-replace" PUT "localcloud/v1/faults";
     FaultAdd "fault-add" POST "localcloud/v1/faults";
     RegistryPrune "registry-prune" POST "localcloud/v1/registry/prune";
+    FaultsStruck "faults-struck" GET "localcloud/v1/faults/struck";
     QuirksGet "quirks-get" GET "localcloud/v1/quirks";
     QuirksSet "quirks-set" PATCH "localcloud/v1/quirks";
     MachineLog "machine-log" GET "localcloud/v1/apps/{app}/machines/{id}/log";
@@ -91,6 +92,7 @@ impl Action {
                 | Self::FaultList
                 | Self::FaultReplace
                 | Self::FaultAdd
+                | Self::FaultsStruck
                 | Self::QuirksGet
                 | Self::QuirksSet
         )

@@ -3,6 +3,8 @@
 //! `GET /localcloud/v1/faults` answers `{"faults": [FAULT, …]}`, `PUT` replaces the whole list with the same shape
 //! and `POST` adds one FAULT. Any known token may do it. The list is not kept over a restart of the server.
 //!
+//! `GET /localcloud/v1/faults/struck` answers how often each struck since the server started, `{NAME: {APP: TIMES}}`.
+//!
 //! FAULT is an object: `name` (below) and, where wanted:
 //!
 //! - filters: `app`, `machine`, `action`, `region`. `action` is the action's name in the audit log (`machine-update`,
@@ -40,6 +42,7 @@ mod fault;
 mod name;
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -89,41 +92,57 @@ impl Standing {
     }
 }
 
+/// How often each fault struck, by name and app; what is about no app stands under the empty name.
+pub(crate) type Struck = BTreeMap<&'static str, BTreeMap<String, u64>>;
+
+#[derive(Debug)]
+struct Inner {
+    standing: Vec<Standing>,
+    rng: StdRng,
+    struck: Struck,
+}
+
 /// The faults in force.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    inner: Mutex<(Vec<Standing>, StdRng)>,
+    inner: Mutex<Inner>,
 }
 
 impl Faults {
     pub(crate) fn new(faults: Vec<Fault>, seed: u64) -> Result<Self, String> {
-        let all = Self { inner: Mutex::new((Vec::new(), StdRng::seed_from_u64(seed))) };
+        let rng = StdRng::seed_from_u64(seed);
+        let all = Self { inner: Mutex::new(Inner { standing: Vec::new(), rng, struck: Struck::new() }) };
         all.replace(faults)?;
         Ok(all)
     }
 
     /// The list, without those that are over.
-    fn lock(&self) -> MutexGuard<'_, (Vec<Standing>, StdRng)> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        inner.0.retain(|standing| !standing.is_over(now));
+        inner.standing.retain(|standing| !standing.is_over(now));
         inner
     }
 
     pub(crate) fn list(&self) -> Vec<Fault> {
-        self.lock().0.iter().map(|standing| standing.fault.clone()).collect()
+        self.lock().standing.iter().map(|standing| standing.fault.clone()).collect()
+    }
+
+    /// How often each struck.
+    pub(crate) fn struck(&self) -> Struck {
+        self.lock().struck.clone()
     }
 
     /// Whether a fault of this name is in force, wherever it strikes.
     pub(crate) fn has(&self, name: FaultName) -> bool {
-        self.lock().0.iter().any(|standing| standing.fault.name == name)
+        self.lock().standing.iter().any(|standing| standing.fault.name == name)
     }
 
     pub(crate) fn replace(&self, faults: Vec<Fault>) -> Result<(), String> {
         if let Some(problem) = faults.iter().find_map(Fault::problem) {
             return Err(problem);
         }
-        self.lock().0 = faults.into_iter().map(Standing::new).collect();
+        self.lock().standing = faults.into_iter().map(Standing::new).collect();
         Ok(())
     }
 
@@ -131,7 +150,7 @@ impl Faults {
         if let Some(problem) = fault.problem() {
             return Err(problem);
         }
-        self.lock().0.push(Standing::new(fault));
+        self.lock().standing.push(Standing::new(fault));
         Ok(())
     }
 
@@ -147,8 +166,8 @@ impl Faults {
         wanted: impl Fn(&Fault) -> bool,
     ) -> Option<Fault> {
         let mut inner = self.lock();
-        let (faults, rng) = &mut *inner;
-        for Standing { fault, .. } in faults.iter_mut() {
+        let Inner { standing, rng, struck: times } = &mut *inner;
+        for Standing { fault, .. } in standing.iter_mut() {
             if fault.name != name || !chance.fits(fault) || !wanted(fault) {
                 continue;
             }
@@ -160,6 +179,8 @@ impl Faults {
                 continue;
             }
             let struck = fault.clone();
+            let app = chance.app.unwrap_or_default().to_owned();
+            *times.entry(name.as_str()).or_default().entry(app).or_default() += 1;
             if let Some(count) = &mut fault.count {
                 *count -= 1;
             }

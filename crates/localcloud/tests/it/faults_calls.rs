@@ -114,6 +114,8 @@ async fn a_fault_ends_by_itself() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(s.get("/localcloud/v1/faults").await, json!({"faults": []}));
+        let struck = s.get("/localcloud/v1/faults/struck").await;
+        assert!(struck["rate-limit-burst"]["web"].as_u64() >= Some(1), "{struck}");
         s.end().await;
     })
     .await;

@@ -8,6 +8,7 @@
 
 mod checks;
 mod conformance;
+mod faulted;
 mod fly;
 mod fly_bad_days;
 mod registry;

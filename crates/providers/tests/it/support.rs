@@ -107,6 +107,21 @@ impl Cloud {
         self.handle.as_ref().expect("it has not ended")
     }
 
+    pub(crate) fn api_url(&self) -> &str {
+        self.handle().api_url()
+    }
+
+    /// The provider's own records of an app.
+    pub(crate) fn audit(&self, app: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.handle().audit_path()).unwrap();
+        let mark = format!("\"app\":{}", json!(app));
+        // The last line may be on its way.
+        text.lines()
+            .filter(|line| line.contains(&mark))
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
     /// The registry's host, as it stands in image references.
     pub(crate) fn registry_host(&self) -> &str {
         self.handle().registry_host()
