@@ -78,6 +78,20 @@ pub fn tests(session: &mut Session<'_>) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// Promotions under pairs of faults at the provider, which are too many for the step `tests`: the table is printed, and
+/// `FAULTS_SEED` draws other pairs.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn faults(session: &mut Session<'_>) -> Result<Report, Failure> {
+    let programs = cargo(session, &["build", "-p", "providers", "--examples", "--locked"]).echoed_errors();
+    if !programs.run(session.shell)?.is_ok() {
+        return Ok(Report::failed("the examples do not compile"));
+    }
+    let pairs = ["--", "--ignored", "--nocapture", "faulted"];
+    one(session, &[["test", "-p", "providers", "--test", "it", "--locked"].as_slice(), &pairs].concat())
+}
+
 /// A report from the results: the sums of the test binaries count, and they must agree with the names that were
 /// read.
 #[must_use]

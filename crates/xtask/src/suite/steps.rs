@@ -39,13 +39,14 @@ pub struct Step {
 }
 
 /// All steps in their order: cheap ones first, and `traceability` after `tests`.
-pub const ALL: [Step; 12] = [
+pub const ALL: [Step; 13] = [
     Step { name: "parts", about: "programs that the tests use", run: parts::step },
     Step { name: "format", about: "cargo fmt --check", run: cargo_steps::format },
     Step { name: "tidy", about: "the house rules", run: tidy_step },
     Step { name: "lints", about: "clippy over everything", run: cargo_steps::lints },
     Step { name: "tests", about: "every test of the workspace", run: cargo_steps::tests },
     Step { name: "traceability", about: "the tests that requirements name", run: traceability::step },
+    Step { name: "faults", about: "pairs of faults at the provider", run: cargo_steps::faults },
     Step {
         name: "bare-engine",
         about: "promotion without its default features",

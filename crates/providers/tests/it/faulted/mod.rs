@@ -79,8 +79,9 @@ fn seed() -> u64 {
     std::env::var("FAULTS_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED)
 }
 
-/// Fifty random pairs, for each strategy.
+/// Fifty random pairs, for each strategy; a minute and a half on an idle machine: `cargo xtask test faults`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it takes long: a step of its own, `cargo xtask test faults`"]
 async fn every_pair_of_faults_ends_new_or_back() {
     let seed = seed();
     println!("seed {seed}: FAULTS_SEED={seed} draws these pairs again");
