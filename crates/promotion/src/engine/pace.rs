@@ -92,12 +92,13 @@ mod tests {
             region: "fra".parse().unwrap(),
             image: format!("registry.fly.io/app@sha256:{}", "1".repeat(64)).parse().unwrap(),
             config: serde_json::Value::Null,
+            secrets_version: None,
         };
         let unit = |n: usize| {
             let made = Unit::new(format!("m{n}").parse().unwrap(), "v1".parse().unwrap(), &spec);
             Unit { state, ..made }
         };
-        Fleet { units: (0..n).map(unit).collect(), secrets_version: None }
+        Fleet { units: (0..n).map(unit).collect(), ..Fleet::default() }
     }
 
     /// The times of the next `looks` looks, from now on, at a fleet that stays as it is.

@@ -340,11 +340,6 @@ impl UnitTurn<'_> {
         matches!(self.unit.state, UnitState::Started | UnitState::Stopped | UnitState::Failed)
     }
 
-    /// Whether what an update made of the unit is there.
-    fn is_at_rest(&self) -> bool {
-        matches!(self.unit.state, UnitState::Started | UnitState::Stopped | UnitState::Failed)
-    }
-
     /// Sends the update, or judges what became of it; none when the unit is through.
     fn update(
         &self,

@@ -17,6 +17,7 @@ use promotion::model::{
     Class, ComponentTarget, EnvironmentName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
     Release, Signed, StoreId, Strategy,
 };
+use promotion::plain::NoSecrets;
 use promotion::ports::Clock as _;
 use promotion::testing::{Desk, Seeded, Signer};
 use providers::fly::{FlyDeployer, expected_checks, unit_config};
@@ -119,6 +120,7 @@ impl<'c> Run<'c> {
             journal: Arc::new(Memory::new(StoreId::new(format!("store-{app}")).unwrap(), clock.clone())),
             deployer: Arc::new(FlyDeployer::new(client)),
             registry: Arc::new(Registries::default().with(environment(), cloud.registry(OURS))),
+            secrets: Arc::new(NoSecrets),
             checks: Arc::new(ItestChecks::new(
                 BTreeMap::from([("smoke".parse().unwrap(), suite)]),
                 BTreeMap::from([(environment(), grounds)]),
@@ -282,6 +284,7 @@ impl<'c> Run<'c> {
                     story.push(format!("{at} call {call} {}", problem.unwrap_or_default()));
                 }
                 EngineEvent::Note { text, .. } => story.push(format!("{at} note {text}")),
+                EngineEvent::Copy { .. } => {}
             }
         }
         story
