@@ -1,6 +1,7 @@
 //! The two verbs over the Machines API.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use promotion::rollout::UnitCall;
 
 use super::alike::Alike;
 use super::error::{port, read};
+use super::seen::{Present, Seen};
 use super::shape::full;
 use super::{labels, unit};
 
@@ -25,12 +27,13 @@ use super::{labels, unit};
 pub struct FlyDeployer {
     client: Client,
     alike: Option<Alike>,
+    seen: Arc<Seen>,
 }
 
 impl FlyDeployer {
     /// Over a client.
-    pub const fn new(client: Client) -> Self {
-        Self { client, alike: None }
+    pub fn new(client: Client) -> Self {
+        Self { client, alike: None, seen: Arc::default() }
     }
 
     /// Reads images in `registry`, so that a machine that reports the digest of a platform's manifest is known to run the
@@ -44,6 +47,28 @@ impl FlyDeployer {
     fn app(&self, place: &Place) -> Result<AppHandle, PortError> {
         let name: AppName = place.name.parse().map_err(refused)?;
         Ok(self.client.app(&name))
+    }
+
+    /// What stands at `id`: as the last look saw it, where that is of version `expect`; else it is looked at.
+    async fn present(
+        &self,
+        app: &AppHandle,
+        id: &MachineId,
+        expect: Option<&UnitVersion>,
+    ) -> Result<Present, PortError> {
+        let is_it = |present: &Present| {
+            let version = present.version.as_ref().map(InstanceId::as_str);
+            expect.is_none_or(|expect| version == Some(expect.as_str()))
+        };
+        if let Some(present) = self.seen.take(app.name(), id).filter(is_it) {
+            return Ok(present);
+        }
+        let machine = app.machines().get(id).await.map_err(|error| read(&error))?;
+        // The API writes on what is gone, too: a label there would be one that nobody sees.
+        if unit::state(&machine).is_none() {
+            return Err(PortError::refused(format!("machine {id} is gone")));
+        }
+        Present::of(&machine).ok_or_else(|| out_of_reach(id))
     }
 }
 
@@ -102,7 +127,8 @@ async fn changed(app: &AppHandle, id: &MachineId, result: Result<(), Error>) -> 
 impl Deployer for FlyDeployer {
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
         let query = ListMachines { include_leases: true, ..ListMachines::default() };
-        let machines = match self.app(place)?.machines().list(&query).await {
+        let app = self.app(place)?;
+        let machines = match app.machines().list(&query).await {
             Ok(machines) => machines,
             Err(error) if error.is_not_found() => {
                 return Err(PortError::refused(format!(
@@ -112,6 +138,7 @@ impl Deployer for FlyDeployer {
             }
             Err(error) => return Err(read(&error)),
         };
+        self.seen.keep(app.name(), &machines);
         let mut units = Vec::new();
         for machine in &machines {
             let Some(mut unit) = unit::unit(machine) else { continue };
@@ -132,7 +159,10 @@ impl Deployer for FlyDeployer {
                 create(&app, slot, spec, labels, *open, key).await
             }
             UnitCall::Update { unit, expect, spec, labels, start } => {
-                update(&app, unit, expect, spec, labels, *start, nonce).await
+                let id = machine_id(unit)?;
+                let present = self.present(&app, &id, Some(expect)).await?;
+                let machine = replacement(&present, expect, spec, labels, *start)?;
+                update(&app, &id, &present, &machine, nonce).await
             }
             UnitCall::Start { unit } => start(&app, &machine_id(unit)?, nonce).await,
             UnitCall::Stop { unit } => {
@@ -151,7 +181,12 @@ impl Deployer for FlyDeployer {
             UnitCall::Destroy { unit } => {
                 unless_gone(app.machines().destroy(&machine_id(unit)?, true, nonce).await)
             }
-            UnitCall::Tag { unit, labels } => tag(&app, &machine_id(unit)?, labels).await,
+            UnitCall::Tag { unit, labels } => {
+                let id = machine_id(unit)?;
+                let present = self.present(&app, &id, None).await?;
+                let changes = labels::changes(labels, &present.metadata);
+                changed(&app, &id, app.metadata().patch(&id, &changes, None).await).await
+            }
             UnitCall::Lease { unit, ttl, description } => {
                 lease(&app, &machine_id(unit)?, ttl.duration(), description, nonce).await
             }
@@ -189,19 +224,16 @@ async fn create(
     app.machines().create(&machine).await.map(|machine| done(&machine)).map_err(|error| port(&error))
 }
 
-async fn update(
-    app: &AppHandle,
-    unit: &UnitId,
+/// What an update sends: of what is there only flyctl's metadata and our labels stay.
+fn replacement(
+    present: &Present,
     expect: &UnitVersion,
     spec: &UnitSpec,
     labels: &BTreeMap<String, Option<String>>,
     start: bool,
-    nonce: Option<&str>,
-) -> Result<Performed, PortError> {
-    let id = machine_id(unit)?;
-    let present = app.machines().get(&id).await.map_err(|error| read(&error))?;
-    // What the configuration itself says is in the spec; the rest is flyctl's and ours.
-    let mut metadata = present.config.ok_or_else(|| out_of_reach(&id))?.metadata;
+) -> Result<UpdateMachine, PortError> {
+    let mut metadata = present.metadata.clone();
+    // What the configuration itself says is in the spec.
     let own = labels::own(&metadata);
     metadata.retain(|key, _| !own.contains_key(key));
     for (key, value) in labels::changes(labels, &metadata) {
@@ -211,21 +243,30 @@ async fn update(
         };
     }
     let config = full(&spec.config, &spec.image.to_string(), metadata)
-        .map_err(|error| refused(format!("the configuration of {unit} cannot be sent: {error}")))?;
+        .map_err(|error| refused(format!("the configuration cannot be sent: {error}")))?;
     let current: InstanceId = expect.as_str().parse().map_err(refused)?;
-    let machine = UpdateMachine {
+    Ok(UpdateMachine {
         config,
         current_version: Some(current),
         skip_launch: !start,
         min_secrets_version: spec.secrets_version,
         ..UpdateMachine::default()
-    };
-    let updated = match app.machines().update(&id, &machine, nonce).await {
+    })
+}
+
+async fn update(
+    app: &AppHandle,
+    id: &MachineId,
+    present: &Present,
+    machine: &UpdateMachine,
+    nonce: Option<&str>,
+) -> Result<Performed, PortError> {
+    let updated = match app.machines().update(id, machine, nonce).await {
         Ok(updated) => updated,
-        Err(error) => return Err(judged(app, &id, &error).await),
+        Err(error) => return Err(judged(app, id, &error).await),
     };
-    if start && rests(&present.state) {
-        wake(app, &id, updated.instance_id.clone(), nonce).await?;
+    if !machine.skip_launch && rests(&present.state) {
+        wake(app, id, updated.instance_id.clone(), nonce).await?;
     }
     Ok(done(&updated))
 }
@@ -267,21 +308,6 @@ async fn start(app: &AppHandle, id: &MachineId, nonce: Option<&str>) -> Result<P
         }
     }
     Err(judged(app, id, &error).await)
-}
-
-async fn tag(
-    app: &AppHandle,
-    id: &MachineId,
-    labels: &BTreeMap<String, Option<String>>,
-) -> Result<Performed, PortError> {
-    let present = app.machines().get(id).await.map_err(|error| read(&error))?;
-    // The API writes on what is gone, too: a label there would be one that nobody sees.
-    if unit::state(&present).is_none() {
-        return Err(PortError::refused(format!("machine {id} is gone")));
-    }
-    let metadata = present.config.ok_or_else(|| out_of_reach(id))?.metadata;
-    let changes = labels::changes(labels, &metadata);
-    changed(app, id, app.metadata().patch(id, &changes, None).await).await
 }
 
 async fn lease(

@@ -5,6 +5,7 @@ mod deployer;
 mod error;
 mod labels;
 mod secrets;
+mod seen;
 mod shape;
 mod unit;
 

@@ -1,6 +1,7 @@
 //! Machines as units: what is written is seen again, and a call whose effect is there already succeeds.
 
-use promotion::model::{Millis, Nonce, UnitState, label};
+use http::Method;
+use promotion::model::{Millis, Nonce, UnitState, UnitVersion, label};
 use promotion::ports::{Key, PortErrorKind};
 use promotion::rollout::UnitCall;
 use serde_json::json;
@@ -102,6 +103,49 @@ async fn an_update_replaces_image_and_labels_and_refuses_a_stale_version() {
         let version = on.call(back).await.version.unwrap();
         let rests = on.until(&unit.id, |u| u.version == version && u.state != UnitState::Starting).await;
         assert_eq!((rests.state, rests.digest.as_ref()), (UnitState::Stopped, one.digest()));
+        cloud.end().await;
+    })
+    .await;
+}
+
+/// One list serves a whole fleet: a call after a look reads nothing again, and what it keeps is what that look saw.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_after_a_look_does_not_look_again() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let (one, two) = (cloud.image("web", "v1").await, cloud.image("web", "v2").await);
+        let fly = cloud.fly();
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        let unit = on.created("app/fra/0", &one, &[], true).await;
+        let gets = || cloud.audit().iter().filter(|line| line["action"] == "machine-get").count();
+
+        // flyctl's own metadata, written by somebody else without a new version (fly.md 1.3).
+        let path = format!("/v1/apps/web/machines/{}/metadata/fly_release_version", unit.id);
+        let (status, _) = cloud.raw(Method::POST, &path, Some(json!({"value": "7"}))).await;
+        assert_eq!(status, 204);
+        on.fleet().await;
+        let before = gets();
+        let update = |expect: &UnitVersion, image| UnitCall::Update {
+            unit: unit.id.clone(),
+            expect: expect.clone(),
+            spec: spec(image),
+            labels: map(&[("c", Some("3".to_owned()))]),
+            start: true,
+        };
+        let version = on.call(update(&unit.version, &two)).await.version.unwrap();
+        assert_eq!(gets(), before, "the look before it is enough");
+        let after = on.until(&unit.id, |u| u.version == version && u.state == UnitState::Started).await;
+        assert_eq!(after.label("c"), Some("3"));
+        let metadata = cloud.machine("web", &unit.id).await["config"]["metadata"].clone();
+        assert_eq!(metadata["fly_release_version"], json!("7"), "it stays as it was seen");
+
+        let before = gets();
+        on.call(UnitCall::Tag { unit: unit.id.clone(), labels: map(&[("d", Some("4".to_owned()))]) }).await;
+        assert_eq!(gets(), before);
+        // Nobody looked since: what the call before left behind is read.
+        on.call(UnitCall::Tag { unit: unit.id.clone(), labels: map(&[("d", None)]) }).await;
+        assert_eq!(gets(), before + 1);
         cloud.end().await;
     })
     .await;
