@@ -1,8 +1,7 @@
 //! Effects of the outbox: each is done at least once, in order, and marked as done.
 
-use futures_util::future::join_all;
-
 use super::EngineError;
+use super::lanes::side_by_side;
 use super::locked::is_away;
 use super::session::Session;
 use crate::journal::{Entry, OutboxItem};
@@ -86,7 +85,7 @@ impl Session<'_> {
                     let deployer = &deployer;
                     async move { deployer.perform(&component.place, &call, &key).await }
                 });
-                let results = self.keeping(join_all(calls)).await?;
+                let results = self.keeping(side_by_side(calls.collect())).await?;
                 // Gone, or somebody else's by now: nothing of ours is left.
                 let mut away = results.into_iter().map(|result| result.is_err_and(|error| is_away(&error)));
                 left.retain(|_| away.next().unwrap_or_default());

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-
 use super::EngineError;
 use super::drive::Came;
+use super::lanes::side_by_side;
 use super::roll::Rollout;
 use super::session::Session;
 use crate::journal::Entry;
@@ -318,7 +317,7 @@ impl Session<'_> {
                 (unit, result)
             }
         });
-        self.keeping(join_all(lanes)).await
+        self.keeping(side_by_side(lanes.collect())).await
     }
 }
 

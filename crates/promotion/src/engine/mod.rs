@@ -9,6 +9,7 @@ mod events;
 mod gates;
 mod images;
 mod keeping;
+mod lanes;
 mod locked;
 mod pace;
 mod planning;

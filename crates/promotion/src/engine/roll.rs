@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-
+use super::lanes::side_by_side;
 use super::locked::Lease;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
@@ -262,7 +261,7 @@ impl Session<'_> {
                 results
             }
         });
-        let lanes = self.keeping(join_all(lanes)).await?;
+        let lanes = self.keeping(side_by_side(lanes.collect())).await?;
         let mut results: Vec<_> = lanes.into_iter().flatten().collect();
         results.sort_by_key(|(n, _)| *n);
         Ok(results.into_iter().map(|(_, result)| result).collect())
