@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Code, Problem, Severity, cross,
+    Code, Parsed, Problem, Problems, Severity, cross,
     fly_toml::FlyToml,
     project::{Component, Project},
 };
@@ -11,13 +11,15 @@ use crate::{
 /// Checks a project file's `text` and every fly.toml that it names.
 ///
 /// `file` is the project file's name for messages. `read` gets the path of a fly.toml as it is written in the project
-/// file, relative to it, and answers the name for messages and the content, or why it cannot be read.
+/// file, relative to it, and answers the name for messages and the content, or why it cannot be read; it is asked for the
+/// suites' files too. `beside` gets the path of a fly.toml in the same way and one that stands in it, relative to it.
 ///
 /// Returns every finding: the project file's first, then those of each component's file.
 pub fn check(
     file: &str,
     text: &str,
     mut read: impl FnMut(&str) -> (String, Result<String, String>),
+    beside: impl Fn(&str, &str) -> Result<Vec<u8>, String>,
 ) -> Vec<Problem> {
     let parsed = match Project::parse(file, text) {
         Ok(parsed) => parsed,
@@ -25,13 +27,30 @@ pub fn check(
     };
     let project = parsed.value;
     let mut findings = parsed.findings;
+    for (name, suite) in project.suites() {
+        let (suite_file, content) = read(suite.file.value.as_str());
+        let Err(why) = content else { continue };
+        let mut problem = unreadable(file, &format!("suites.{name}.file"), &suite_file, why, &suite.file);
+        if matches!(suite.file.source, crate::Source::Default { .. }) {
+            // Nobody wrote the path: a policy names the suite.
+            let asks = project.paths().values().find(|policy| policy.suites.value.contains(name));
+            if let Some(crate::Source::File { line, column }) = asks.map(|policy| &policy.suites.source) {
+                (problem.line, problem.column) = (*line, *column);
+            }
+            problem = problem.with_hint("write its file, or say in `[suites]` where it is");
+        }
+        findings.push(problem);
+    }
     let mut seen = BTreeSet::new();
     for (name, component) in project.components() {
         let Component::Fly { config, .. } = component else { continue };
         let (fly_file, content) = read(config.value.as_str());
         let is_new = seen.insert(config.value.clone());
-        match content.map(|text| FlyToml::parse(&fly_file, &text)) {
-            Err(why) => findings.push(unreadable(file, name.as_str(), &fly_file, why, config)),
+        let named = |path: &str| beside(config.value.as_str(), path);
+        match content.map(|text| FlyToml::parse_beside(&fly_file, &text, &named)) {
+            Err(why) => {
+                findings.push(unreadable(file, &format!("components.{name}.config"), &fly_file, why, config));
+            }
             Ok(Ok(fly)) => {
                 // Two components may share a file; what is wrong in it is said once.
                 findings.extend(fly.findings.into_iter().filter(|_| is_new));
@@ -46,8 +65,23 @@ pub fn check(
 /// Checks one fly.toml, fly.json or fly.yaml by itself. `file` is its name, which also tells its format.
 ///
 /// Nobody can say here how a group without checks proves that it works, so it is a warning and not an error.
+///
+/// What other files say that it names is left out, with a warning: [`check_fly_beside`] reads them.
 pub fn check_fly(file: &str, text: &str) -> Vec<Problem> {
-    let parsed = match FlyToml::parse(file, text) {
+    findings_of(FlyToml::parse(file, text), file)
+}
+
+/// The same with the files that it names; `beside` as for [`FlyToml::parse_beside`].
+pub fn check_fly_beside(
+    file: &str,
+    text: &str,
+    beside: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+) -> Vec<Problem> {
+    findings_of(FlyToml::parse_beside(file, text, beside), file)
+}
+
+fn findings_of(parsed: Result<Parsed<FlyToml>, Problems>, file: &str) -> Vec<Problem> {
+    let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(problems) => return problems.list,
     };
@@ -67,16 +101,16 @@ pub fn check_fly(file: &str, text: &str) -> Vec<Problem> {
 
 fn unreadable(
     file: &str,
-    component: &str,
-    fly_file: &str,
+    key: &str,
+    named: &str,
     why: String,
     config: &crate::Resolved<crate::ProjectPath>,
 ) -> Problem {
-    let what = format!("`{fly_file}` cannot be read");
+    let what = format!("`{named}` cannot be read");
     let mut problem = Problem::about_file(Severity::Error, Code::Unreadable, file, what)
         .because(why)
         .with_hint("the path is relative to the project file");
-    problem.key = format!("components.{component}.config");
+    problem.key = key.to_owned();
     if let crate::Source::File { line, column } = config.source {
         (problem.line, problem.column) = (line, column);
     }

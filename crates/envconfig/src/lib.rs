@@ -22,7 +22,7 @@ mod resolved;
 mod secret;
 mod text_value;
 
-pub use check::{check, check_fly};
+pub use check::{check, check_fly, check_fly_beside};
 pub use code::Code;
 pub use flytypes::{AppName, Region};
 pub use malformed::Malformed;

@@ -103,7 +103,10 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
                 failure
                     .with_hint(format!("`config` of [components.{name}] names it, from the project file on"))
             })?;
-            let toml = FlyToml::parse(&file.display().to_string(), &text)
+            let named = |path: &str| {
+                std::fs::read(file.with_file_name("").join(path)).map_err(|error| error.to_string())
+            };
+            let toml = FlyToml::parse_beside(&file.display().to_string(), &text, &named)
                 .map_err(|problems| Failure::usage(problems.to_string().trim_end().to_owned()))?;
             configs.insert(name.to_string(), toml.value);
         }

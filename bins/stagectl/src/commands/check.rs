@@ -6,16 +6,9 @@ use clikit::{Common, Context, Exit, Failure, Output, Table};
 use envconfig::{Code, Problem, Severity};
 use serde::Serialize;
 
-use super::read;
+use super::{read, read_beside};
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report {
-    /// Whether the exit code is 0.
-    ok: bool,
-    findings: Vec<Finding>,
-}
-
+/// What `--json` prints: a list of these, empty where nothing was found. The exit code says how it came out.
 #[derive(Serialize)]
 struct Finding {
     severity: Severity,
@@ -26,8 +19,6 @@ struct Finding {
     /// From 1; 0 when it is about the file as a whole.
     line: u32,
     column: u32,
-    /// The key's path.
-    key: String,
 }
 
 pub(crate) fn exec(
@@ -41,15 +32,16 @@ pub(crate) fn exec(
         None => find(context, &common.project),
     };
     let exit = verdict(&findings);
-    let report = Report { ok: exit == Exit::Done, findings: findings.iter().map(Finding::from).collect() };
-    out.conclude(exit, &report, |report| human(&report.findings))
+    let findings: Vec<Finding> = findings.iter().map(Finding::from).collect();
+    out.conclude(exit, &findings, |findings| human(findings))
 }
 
 /// The findings of one fly.toml.
 fn find_in(context: &Context, config: &Path) -> Vec<Problem> {
     let file = config.display().to_string();
-    match read(&context.current_dir.join(config)) {
-        Ok(text) => envconfig::check_fly(&file, &text),
+    let path = context.current_dir.join(config);
+    match read(&path) {
+        Ok(text) => envconfig::check_fly_beside(&file, &text, &|named| read_beside(&path, named)),
         Err(why) => {
             let what = format!("`{file}` cannot be read");
             vec![Problem::about_file(Severity::Error, Code::Unreadable, &file, what).because(why)]
@@ -69,10 +61,13 @@ fn find(context: &Context, project: &Path) -> Vec<Problem> {
             return vec![problem.because(why).with_hint(hint)];
         }
     };
-    envconfig::check(&file, &text, |relative| {
-        let beside = |project: &Path| project.with_file_name("").join(relative);
-        (beside(project).display().to_string(), read(&beside(&path)))
-    })
+    let beside = |project: &Path, relative: &str| project.with_file_name("").join(relative);
+    envconfig::check(
+        &file,
+        &text,
+        |relative| (beside(project, relative).display().to_string(), read(&beside(&path, relative))),
+        |config, named| read_beside(&beside(&path, config), named),
+    )
 }
 
 /// Input that cannot be read goes before findings, and notes are none.
@@ -95,7 +90,6 @@ impl From<&Problem> for Finding {
             file: problem.file.clone(),
             line: problem.line,
             column: problem.column,
-            key: problem.key.clone(),
         }
     }
 }

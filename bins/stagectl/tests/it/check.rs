@@ -60,7 +60,7 @@ fn a_right_project_is_exit_0() {
     let run = stagectl(dir.path(), &["check"]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "nothing found\n", ""));
     let run = stagectl(dir.path(), &["check", "--json"]);
-    assert_eq!((run.code, json_of(&run)), (0, json!({"ok": true, "findings": []})));
+    assert_eq!((run.code, json_of(&run)), (0, json!([])));
 }
 
 #[test]
@@ -70,13 +70,12 @@ fn findings_of_both_files_are_exit_15() {
     let run = stagectl(dir.path(), &["check", "--json"]);
     assert_eq!(run.code, 15);
     let report = json_of(&run);
-    assert_eq!(report["ok"], json!(false));
-    let codes: Vec<&Value> = report["findings"].as_array().unwrap().iter().map(|f| &f["code"]).collect();
+    let codes: Vec<&Value> = report.as_array().unwrap().iter().map(|f| &f["code"]).collect();
     assert_eq!(codes, ["E0212", "E0102"]);
     assert_eq!(
-        report["findings"][1],
+        report[1],
         json!({
-            "severity": "error", "code": "E0102", "file": "understudy.toml", "line": 7, "column": 2, "key": "peeple",
+            "severity": "error", "code": "E0102", "file": "understudy.toml", "line": 7, "column": 2,
             "message": "unknown key `peeple`; the file has no such section or key; did you mean `people`?",
         })
     );
@@ -100,14 +99,14 @@ fn a_fly_toml_is_found_beside_the_project_file_and_named_as_seen_from_here() {
 fn what_cannot_be_read_is_exit_2() {
     let empty = folder(&[]);
     let run = stagectl(empty.path(), &["check", "--json"]);
-    assert_eq!((run.code, &json_of(&run)["findings"][0]["code"]), (2, &json!("E0108")));
+    assert_eq!((run.code, &json_of(&run)[0]["code"]), (2, &json!("E0108")));
     let broken = folder(&[("understudy.toml", "[project\n")]);
     let run = stagectl(broken.path(), &["check", "--json"]);
-    assert_eq!((run.code, &json_of(&run)["findings"][0]["code"]), (2, &json!("E0101")));
+    assert_eq!((run.code, &json_of(&run)[0]["code"]), (2, &json!("E0101")));
     let without_fly = folder(&[("understudy.toml", PROJECT)]);
     let run = stagectl(without_fly.path(), &["check", "--json"]);
     assert_eq!(run.code, 2);
-    let finding = &json_of(&run)["findings"][0];
+    let finding = &json_of(&run)[0];
     assert_eq!(
         (&finding["code"], &finding["line"], &finding["column"]),
         (&json!("E0108"), &json!(2), &json!(10))
@@ -160,4 +159,73 @@ fn a_full_stdout_is_told() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("cannot write to stdout"), "{stderr}");
     assert_eq!(output.status.code(), Some(2), "{stderr}");
+}
+
+const FILES: &str = "\
+app = \"runner\"
+machine_config = \"machine.json\"
+[http_service]
+internal_port = 8080
+[[http_service.checks]]
+path = \"/healthz\"
+[[files]]
+guest_path = \"/etc/app.conf\"
+local_path = \"deploy/app.conf\"
+";
+
+/// `fly deploy` reads them from the disk (fly.md 3.2); here they are read beside the file that names them.
+#[test]
+fn files_that_fly_toml_names_are_read_beside_it() {
+    let machine = r#"{"dns": {"skip_registration": true}}"#;
+    let dir = folder(&[
+        ("app/fly.toml", FILES),
+        ("app/machine.json", machine),
+        ("app/deploy/app.conf", "workers = 4\n"),
+    ]);
+    let run = stagectl(dir.path(), &["check", "--config", "app/fly.toml", "--json"]);
+    assert_eq!((run.code, json_of(&run)), (0, json!([])));
+    let run = stagectl(dir.path(), &["render", "machines", "--config", "app/fly.toml", "--json"]);
+    let config = json_of(&run)["app"].clone();
+    // printf 'workers = 4\n' | base64
+    assert_eq!(config["files"], json!([{"guest_path": "/etc/app.conf", "raw_value": "d29ya2VycyA9IDQK"}]));
+    assert_eq!(config["dns"]["skip_registration"], json!(true));
+    assert_eq!(config["services"][0]["internal_port"], json!(8080));
+
+    fs::remove_file(dir.path().join("app/deploy/app.conf")).unwrap();
+    fs::write(dir.path().join("app/machine.json"), "{").unwrap();
+    let run = stagectl(dir.path(), &["check", "--config", "app/fly.toml", "--json"]);
+    let found = json_of(&run);
+    let places: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (&f["severity"], &f["code"], &f["line"], &f["column"]))
+        .collect();
+    let error = &json!("error");
+    let expected =
+        [(error, &json!("E0105"), &json!(2), &json!(18)), (error, &json!("E0108"), &json!(9), &json!(14))];
+    assert_eq!((run.code, places.as_slice()), (2, expected.as_slice()), "{found}");
+    assert_eq!(stagectl(dir.path(), &["render", "machines", "--config", "app/fly.toml"]).code, 2);
+}
+
+#[test]
+fn a_suite_whose_file_is_not_there_is_named_where_it_stands() {
+    let listed = format!("{PROJECT}[suites.smoke]\nfile = \"tests/smoke.toml\"\n");
+    let asked = format!(
+        "{PROJECT}[promotion.staging.production]\nsuites = [\"load\"]\napprovals = {{ count = 0 }}\n"
+    );
+    for (project, place, name) in
+        [(&listed, (10, 8), "tests/smoke.toml"), (&asked, (10, 10), "tests/load.toml")]
+    {
+        let dir = folder(&[("understudy.toml", project.as_str()), ("fly.toml", FLY)]);
+        let run = stagectl(dir.path(), &["check", "--json"]);
+        let found = json_of(&run);
+        let missing = found.as_array().unwrap().iter().find(|f| f["code"] == "E0108").unwrap();
+        assert_eq!((&missing["line"], &missing["column"]), (&json!(place.0), &json!(place.1)), "{found}");
+        assert!(missing["message"].as_str().unwrap().contains(name), "{found}");
+        fs::create_dir(dir.path().join("tests")).unwrap();
+        fs::write(dir.path().join(name), "").unwrap();
+        let run = stagectl(dir.path(), &["check", "--json"]);
+        assert!(!run.stdout.contains("E0108"), "{}", run.stdout);
+    }
 }

@@ -197,10 +197,10 @@ fn one_file_is_checked_by_itself() {
     ]);
     let run = stagectl(dir.path(), &["check", "--config", "fly.yml", "--json"]);
     assert_eq!(run.code, 15);
-    let finding = &json_of(&run)["findings"][0];
+    let finding = &json_of(&run)[0];
     assert_eq!((&finding["code"], &finding["file"]), (&json!("E0109"), &json!("fly.yml")));
     let run = stagectl(dir.path(), &["check", "--config", "note.json", "--json"]);
-    assert_eq!((run.code, &json_of(&run)["findings"][0]["code"]), (0, &json!("E0309")));
+    assert_eq!((run.code, &json_of(&run)[0]["code"]), (0, &json!("E0309")));
     let run = stagectl(dir.path(), &["check", "--config", "none.toml"]);
     assert_eq!(run.code, 2);
 }
@@ -224,7 +224,7 @@ fn the_program_says_of_every_file_what_is_expected() {
         let said = |f: &Value| {
             format!("{} {} {}:{}", text(&f["severity"]), text(&f["code"]), f["line"], f["column"])
         };
-        let found: Vec<String> = json_of(&run)["findings"].as_array().unwrap().iter().map(said).collect();
+        let found: Vec<String> = json_of(&run).as_array().unwrap().iter().map(said).collect();
         assert_eq!(json!(found), wanted, "{case:?}");
 
         let run = stagectl(&case, &["render", "machines", "--config", file, "--json"]);

@@ -91,7 +91,7 @@ pub struct FlyToml {
     pub metrics: Vec<Scoped<machine::Metrics>>,
     /// `[[statics]]`.
     pub statics: Vec<machine::Static>,
-    /// `[[files]]` whose content is in the file, which is base64 here, or in a secret.
+    /// `[[files]]` whose content is in the file or beside it, which is base64 here, or in a secret.
     pub files: Vec<Scoped<machine::File>>,
     /// `[experimental]`, as far as it decides what runs.
     pub experimental: Experimental,
@@ -125,8 +125,24 @@ impl FlyToml {
     ///
     /// # Errors
     /// Everything that flyctl would refuse as well, at once, with line and column.
+    ///
+    /// What other files say that it names (`local_path`, `machine_config`) is left out, with a warning.
     pub fn parse(file: &str, text: &str) -> Result<Parsed<Self>, Problems> {
         reading::read_file(file, text, reading::Format::of_name(file), true, read::read)
+    }
+
+    /// The same, with the files that it names: `beside` gets a path as it is written, relative to this file, and answers
+    /// the content, or why it cannot be read.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; a named file that cannot be read is one as well.
+    pub fn parse_beside(
+        file: &str,
+        text: &str,
+        beside: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Parsed<Self>, Problems> {
+        let format = reading::Format::of_name(file);
+        reading::read_file_beside(file, text, format, true, Some(beside), read::read)
     }
 
     /// The process groups: the keys of `[processes]`, or `app` alone.

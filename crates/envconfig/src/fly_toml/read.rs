@@ -98,7 +98,7 @@ fn all_metrics(root: &Section<'_>, groups: &Groups, old: Option<Metrics>) -> Vec
     all
 }
 
-/// The configuration below all others: JSON in a text. A file that it names is not read.
+/// The configuration below all others: JSON in a text, or in a file that it names.
 fn machine_config(root: &Section<'_>) -> Option<MachineConfig> {
     let experimental = root.get("experimental").and_then(|v| match &v.node.kind {
         Kind::Table(_) => v.section()?.get("machine_config"),
@@ -108,11 +108,11 @@ fn machine_config(root: &Section<'_>) -> Option<MachineConfig> {
     // It may hold what nobody should see.
     value.sink.hide_all(value.node);
     let text = value.text()?;
-    if !text.trim_start().starts_with('{') {
-        sections::only_flyctl(&value, "the configuration");
-        return None;
-    }
-    let read = serde_json::from_str(text);
+    let read = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+    } else {
+        serde_json::from_slice(&sections::beside(&value, "the configuration")?)
+    };
     if let Err(error) = &read {
         let what = format!("`{}` is no machine configuration", value.path);
         let why = format!("line {}, column {} of its JSON cannot be read", error.line(), error.column());

@@ -229,14 +229,32 @@ pub(super) fn statics(section: &Section<'_>) -> Static {
 }
 
 /// Says that what `value` names is not looked at.
-pub(super) fn only_flyctl(value: &Value<'_>, what: &str) {
+fn only_flyctl(value: &Value<'_>, what: &str) {
     let said = format!("{what} that `{}` names is not read here", value.path);
     let why = "only `fly deploy` reads it, on the machine it runs on, so no promotion can carry it over";
     let hint = Some("put it into the image, into a secret, or into this file".to_owned());
     value.sink.report(Severity::Warning, Code::OnlyFlyctl, value.span(), &value.path, said, why, hint);
 }
 
-/// `local_path` is read by `fly deploy` from the disk; what is not in this file is not part of this value.
+/// The content of a file that `value` names, where somebody can read it.
+pub(super) fn beside(value: &Value<'_>, what: &str) -> Option<Vec<u8>> {
+    let path = value.text()?;
+    match value.sink.beside(path) {
+        None => {
+            only_flyctl(value, what);
+            None
+        }
+        Some(Ok(content)) => Some(content),
+        Some(Err(why)) => {
+            let said = format!("{what} that `{}` names cannot be read", value.path);
+            let hint = format!("`{}` is relative to this file", path.escape_debug());
+            value.error(Code::Unreadable, said, why, Some(hint));
+            None
+        }
+    }
+}
+
+/// The content of `local_path` is read from the disk, as `fly deploy` does.
 pub(super) fn file(section: &Section<'_>) -> Option<File> {
     let text = |key: &str| section.get(key).and_then(|v| v.text().map(str::to_owned));
     if let Some(value) = section.get("raw_value") {
@@ -248,8 +266,8 @@ pub(super) fn file(section: &Section<'_>) -> Option<File> {
     let guest_path = guest_path.and_then(|v| v.text()).unwrap_or_default().to_owned();
     // The order in which flyctl looks.
     if let Some(local) = section.get("local_path") {
-        only_flyctl(&local, "the file");
-        return None;
+        let raw_value = Some(BASE64_STANDARD.encode(beside(&local, "the file")?));
+        return Some(File { guest_path, raw_value, ..File::default() });
     }
     let raw_value = raw.filter(|_| secret_name.is_none()).map(|raw| BASE64_STANDARD.encode(raw));
     Some(File { guest_path, raw_value, secret_name, ..File::default() })

@@ -14,7 +14,7 @@ pub(crate) use content::{is_variable_name, json, scalar, variables};
 pub(crate) use format::Format;
 pub use mask::without_tokens;
 pub(crate) use section::{Section, suggest};
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Beside, Sink};
 pub(crate) use tree::{Entry, Kind, Node, Span};
 pub(crate) use value::Value;
 
@@ -29,7 +29,19 @@ pub(crate) fn read_file<T>(
     lenient: bool,
     read: impl FnOnce(&Sink<'_>, &Section<'_>) -> Option<T>,
 ) -> Result<crate::Parsed<T>, Problems> {
-    let sink = Sink::new(file, text, lenient);
+    read_file_beside(file, text, format, lenient, None, read)
+}
+
+/// The same where files that the text names can be read.
+pub(crate) fn read_file_beside<T>(
+    file: &str,
+    text: &str,
+    format: Format,
+    lenient: bool,
+    beside: Option<Beside<'_>>,
+    read: impl FnOnce(&Sink<'_>, &Section<'_>) -> Option<T>,
+) -> Result<crate::Parsed<T>, Problems> {
+    let sink = Sink::new(file, text, lenient).with_files(beside);
     let parsed = match format.parse(text) {
         Ok(parsed) => parsed,
         Err(wrong) => {

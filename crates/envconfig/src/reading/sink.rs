@@ -1,24 +1,46 @@
 //! Where problems are collected while a file is read.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, fmt};
 
 use super::{Format, Kind, Node, Span, mask};
 use crate::{Code, Problem, Resolved, Severity, Source};
 
+/// Reads a file that the text names, by its path from there; or why it cannot be read.
+pub(crate) type Beside<'t> = &'t dyn Fn(&str) -> Result<Vec<u8>, String>;
+
 /// Collects problems, and remembers which parts of the text must not be quoted.
-#[derive(Debug)]
 pub(crate) struct Sink<'t> {
     file: &'t str,
     text: &'t str,
     lenient: bool,
+    beside: Option<Beside<'t>>,
     problems: RefCell<Vec<(Problem, Span)>>,
     hidden: RefCell<Vec<Span>>,
+}
+
+impl fmt::Debug for Sink<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink")
+            .field("file", &self.file)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'t> Sink<'t> {
     /// For one file. In a lenient file an unknown key is a warning, else an error.
     pub(super) fn new(file: &'t str, text: &'t str, lenient: bool) -> Self {
-        Self { file, text, lenient, problems: RefCell::default(), hidden: RefCell::default() }
+        Self { file, text, lenient, beside: None, problems: RefCell::default(), hidden: RefCell::default() }
+    }
+
+    /// The same where files that it names can be read.
+    pub(super) fn with_files(self, beside: Option<Beside<'t>>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// The content of a file that this one names; none where nobody can read any.
+    pub(crate) fn beside(&self, path: &str) -> Option<Result<Vec<u8>, String>> {
+        self.beside.map(|read| read(path))
     }
 
     /// How bad an unknown key is in this file.

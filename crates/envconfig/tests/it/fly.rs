@@ -537,3 +537,19 @@ mod against_the_project {
         assert_eq!(cross(policy, &volumes), [(Code::PolicyVolumes, Severity::Error, 4)]);
     }
 }
+
+/// Where nobody can read files, what they say is left out, and that is said.
+#[test]
+fn files_that_nobody_can_read_are_left_out_and_named() {
+    let text = "machine_config = \"m.json\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"a\"\n\
+                [checks.alive]\ntype = \"tcp\"\nport = 1\n";
+    let parsed = FlyToml::parse("fly.toml", text).unwrap();
+    let said: Vec<_> = parsed.findings.iter().map(|p| (p.code, p.line, p.column)).collect();
+    assert_eq!(said, [(Code::OnlyFlyctl, 1, 18), (Code::OnlyFlyctl, 4, 14)]);
+    assert!(parsed.value.files.is_empty() && parsed.value.machine_config.is_none());
+
+    let missing = |named: &str| Err(format!("{named} is not there"));
+    let problems = FlyToml::parse_beside("fly.toml", text, &missing).unwrap_err().list;
+    let said: Vec<_> = problems.iter().map(|p| (p.code, p.line, p.column)).collect();
+    assert_eq!(said, [(Code::Unreadable, 1, 18), (Code::Unreadable, 4, 14)]);
+}

@@ -22,6 +22,14 @@ pub(crate) struct Case {
     expected: String,
 }
 
+impl Case {
+    /// A file that this one names, from its folder.
+    fn beside(&self, named: &str) -> Result<Vec<u8>, String> {
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fly"));
+        fs::read(root.join(&self.folder).join(named)).map_err(|error| error.to_string())
+    }
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fly"));
     let mut cases = Vec::new();
@@ -46,7 +54,7 @@ fn said(problem: &Problem) -> String {
 }
 
 fn flattened(case: &Case) -> Value {
-    match FlyToml::parse(&case.file, &case.text) {
+    match FlyToml::parse_beside(&case.file, &case.text, &|named| case.beside(named)) {
         Ok(parsed) => serde_json::to_value(parsed.value.flatten()).unwrap(),
         Err(_) => json!({}),
     }
@@ -59,7 +67,7 @@ fn compare(case: &Case) -> Vec<String> {
     let expected = serde_json::to_value(expected).unwrap();
     let mut differences = Vec::new();
 
-    let findings = envconfig::check_fly(&case.file, &case.text);
+    let findings = envconfig::check_fly_beside(&case.file, &case.text, &|named| case.beside(named));
     let wanted: Vec<&str> =
         expected["findings"].as_array().unwrap().iter().map(|said| said.as_str().unwrap()).collect();
     let found: Vec<String> = findings.iter().map(said).collect();
