@@ -1,5 +1,6 @@
 //! The promotion engine on the command line.
 
+mod apart;
 mod args;
 mod commands;
 #[cfg(feature = "demo")]

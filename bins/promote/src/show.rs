@@ -80,6 +80,7 @@ pub(crate) fn promotion(view: &PromotionView) -> Value {
         "plan": facts.plan.as_ref().map(|plan| plan.hash.clone()),
         "approvals": facts.approvals.iter().map(|approval| json!({"by": approval.by, "at": approval.at.to_string()})).collect::<Vec<_>>(),
         "attestations": facts.attestations.iter().map(|it| json!({"suite": it.statement.suite, "by": it.by})).collect::<Vec<_>>(),
+        "images": facts.images,
         "why": facts.failure.as_ref().map(|failure| failure.why.clone()),
         "stalled": facts.stalled,
     })

@@ -60,7 +60,7 @@ impl Wired {
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// The registry of `environment`.
+    /// With what reads `environment`'s images.
     ///
     /// # Errors
     /// 2 when the project file has no such environment.
@@ -155,8 +155,8 @@ pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
         let name = EnvironmentName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
         dispatch = open.engine.join(dispatch, &name);
         lookout = open.looking.join(lookout, &name);
-        registries = registries.with(name.clone(), open.engine.registry);
-        by_name.insert(name.to_string(), open.looking.registry);
+        registries = registries.with_rights(name.clone(), open.engine.pull, open.engine.push);
+        by_name.insert(name.to_string(), open.looking.pull);
         grounds.insert(name, grounds_of(environment, if open.local { &here } else { &[] })?);
     }
     let allowed = allowed_signers(&files.root)?;
@@ -239,7 +239,8 @@ struct Opened {
 struct Reach {
     client: Client,
     sites: SiteClient,
-    registry: Registry,
+    pull: Registry,
+    push: Registry,
 }
 
 impl Opened {
@@ -249,12 +250,18 @@ impl Opened {
         environment: &Environment,
         services: &Services,
     ) -> Result<Self, Failure> {
-        let secret = secret(context, root, &environment.fly.token.value)
-            .map_err(|failure| failure.with_hint(format!("environment `{}` needs it", environment.name)))?;
-        let token: Token = secret.parse().map_err(|error: flyclient::TokenError| {
-            Failure::usage(format!("the token of environment `{}` is none", environment.name))
-                .with_source(error)
-        })?;
+        let name = &environment.name;
+        let read = |reference: &SecretRef, what: &str| {
+            let text = secret(context, root, reference)
+                .map_err(|failure| failure.with_hint(format!("environment `{name}` needs it{what}")))?;
+            let token: Token = text.parse().map_err(|error: flyclient::TokenError| {
+                Failure::usage(format!("the token of environment `{name}`{what} is none")).with_source(error)
+            })?;
+            Ok::<_, Failure>((text, token))
+        };
+        let (secret, token) = read(&environment.fly.token.value, "")?;
+        let pull = read(&environment.registry.pull.value, " to read images")?.1;
+        let push = read(&environment.registry.push.value, " to write images")?.1;
         let base = environment.fly.api.clone().map(String::from);
         let base = base.or_else(|| context.var("FLY_FLAPS_BASE_URL").map(str::to_owned));
         let base: Base = match &base {
@@ -270,15 +277,19 @@ impl Opened {
         let patient = RetryPolicy::new(OsRandomness.below(u64::MAX));
         let looking = RetryPolicy { unreached_max: UNREACHED_MAX, ..patient.clone() };
         let reach = |service: &Arc<dyn HttpService>, policy: RetryPolicy| {
-            let registry = Registry::new(&host, Some(Auth::new(token.clone())), service.clone())
-                .map_err(|error| Failure::usage(format!("`{host}` is no registry")).with_source(error))?
-                .with_retry(policy.clone());
+            let registry = |token: &Token| {
+                let opened = Registry::new(&host, Some(Auth::new(token.clone())), service.clone());
+                opened
+                    .map(|registry| registry.with_retry(policy.clone()))
+                    .map_err(|error| Failure::usage(format!("`{host}` is no registry")).with_source(error))
+            };
+            let (pull, push) = (registry(&pull)?, registry(&push)?);
             let sites =
                 SiteClient::new(base.as_url().clone(), &secret, service.clone()).ok_or_else(|| {
                     Failure::usage(format!("the token of environment `{}` is none", environment.name))
                 })?;
-            let client = Client::new(base.clone(), token.clone(), service.clone()).with_retry(policy);
-            Ok::<_, Failure>(Reach { client, sites, registry })
+            let client = Client::new(base.clone(), token.clone(), service.clone()).with_retry(policy.clone());
+            Ok::<_, Failure>(Reach { client, sites, pull, push })
         };
         let (looking, engine) = (reach(&services.looking, looking)?, reach(&services.patient, patient)?);
         Ok(Self { engine, looking, local })
@@ -287,8 +298,9 @@ impl Opened {
 
 impl Reach {
     fn join(&self, dispatch: Dispatch, name: &EnvironmentName) -> Dispatch {
+        let fly = FlyDeployer::new(self.client.clone()).with_images(self.pull.clone());
         dispatch
-            .with(name.clone(), "fly", Arc::new(FlyDeployer::new(self.client.clone())))
+            .with(name.clone(), "fly", Arc::new(fly))
             .with_secrets(name.clone(), "fly", Arc::new(FlySecrets::new(self.client.clone())))
             .with(name.clone(), "static", Arc::new(SiteDeployer::new(self.sites.clone())))
     }

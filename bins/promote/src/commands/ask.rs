@@ -2,14 +2,15 @@
 
 use clikit::Failure;
 use envconfig::project::PromotionPolicy;
+use flytypes::ImageRef;
 use promotion::engine::Ask;
 use promotion::model::Kind;
 
 use super::release::{Found, of_images as find_images, of_promotion};
 use super::start::{policy_into, rules_into, targets_for};
-use crate::find;
 use crate::keys::Asker;
 use crate::wire::Wired;
+use crate::{apart, find};
 
 /// Which release.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ pub(crate) async fn of_images(
     asker: &Asker,
 ) -> Result<Ask, Failure> {
     let components = wired.targets(environment)?.components();
-    let registry = wired.registry(environment)?;
-    let found = find_images(registry, &components, images, named.version, named.commit).await?;
+    let reader = |image: &ImageRef| apart::reader(wired, environment, image);
+    let found = find_images(&reader, &components, images, named.version, named.commit).await?;
     put(wired, environment, kind, &found, asker)
 }
 
@@ -64,12 +65,11 @@ pub(crate) fn put(
 ) -> Result<Ask, Failure> {
     let targets = wired.targets(environment)?;
     let rules = rules_into(&wired.project, environment);
-    let host = wired.registry(environment)?.host().to_owned();
     let ask = Ask {
         environment: find::environment(environment)?,
         class: targets.class(),
         kind,
-        components: targets_for(&targets, found, &host, rules)?,
+        components: targets_for(wired, &targets, environment, found, rules)?,
         release: found.release.clone(),
         policy: policy_into(&wired.project, environment)?,
         requested_by: asker.person().clone(),

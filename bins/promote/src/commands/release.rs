@@ -6,12 +6,12 @@ use clikit::Failure;
 use flyclient::registry::{Error, ErrorKind, Registry};
 use flytypes::ImageRef;
 use promotion::journal::PromotionView;
-use promotion::model::{ComponentName, Release};
+use promotion::model::{ComponentName, Release, image_label};
 
 /// The OCI label of a version (image spec, "Pre-Defined Annotation Keys").
-const VERSION: &str = "org.opencontainers.image.version";
+const VERSION: &str = image_label::VERSION;
 /// The OCI label of a source commit.
-const COMMIT: &str = "org.opencontainers.image.revision";
+const COMMIT: &str = image_label::REVISION;
 
 /// A release, and where each component's image was found.
 pub(crate) struct Found {
@@ -19,9 +19,12 @@ pub(crate) struct Found {
     pub(crate) images: BTreeMap<String, ImageRef>,
 }
 
+/// With what an image is read.
+type Reader<'w> = dyn Fn(&ImageRef) -> Result<&'w Registry, Failure> + Sync + 'w;
+
 /// Looks images up by reference: `REF` for the only component, `COMPONENT=REF` else.
 pub(crate) async fn of_images(
-    registry: &Registry,
+    reader: &Reader<'_>,
     components: &[String],
     given: &[String],
     version: Option<String>,
@@ -32,7 +35,8 @@ pub(crate) async fn of_images(
         let (component, reference) = split(components, text)?;
         let image: ImageRef =
             reference.parse().map_err(|error: flytypes::ImageRefError| Failure::usage(error.to_string()))?;
-        let pinned = registry.resolve(&image).await.map_err(|error| registry_failure(&error, &image))?;
+        let pinned =
+            reader(&image)?.resolve(&image).await.map_err(|error| registry_failure(&error, &image))?;
         if images.insert(component.clone(), pinned).is_some() {
             return Err(Failure::usage(format!("component `{component}` is given twice")));
         }
@@ -47,7 +51,7 @@ pub(crate) async fn of_images(
         if version.is_some() && commit.is_some() {
             break;
         }
-        let labels = registry.labels(image).await.unwrap_or_default();
+        let labels = reader(image)?.labels(image).await.unwrap_or_default();
         version = version.or_else(|| labels.get(VERSION).cloned());
         commit = commit.or_else(|| labels.get(COMMIT).cloned());
     }

@@ -14,7 +14,7 @@ use super::release::Found;
 use crate::args::Start;
 use crate::keys::Asker;
 use crate::wire::Wired;
-use crate::{find, keys, preflight, show, watch};
+use crate::{apart, find, keys, preflight, show, watch};
 
 /// How often `--wait` looks whether somebody decided.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
@@ -52,16 +52,18 @@ fn policy_for(
 /// What every component shall become. Within one registry and organisation an image is run from where it was pushed;
 /// into another it is copied under the target's own name.
 pub(crate) fn targets_for(
+    wired: &Wired,
     targets: &Targets<'_>,
+    environment: &str,
     found: &Found,
-    registry: &str,
     rules: Option<&PromotionPolicy>,
 ) -> Result<Vec<ComponentTarget>, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
+    let registry = wired.registry(environment)?.host();
     let mut list = Vec::new();
     for component in targets.components() {
         let Some(source) = found.images.get(&component) else { continue };
-        let image = if registry == source.registry() {
+        let image = if !apart::is_apart(&wired.project, environment, registry, source) {
             source.clone()
         } else {
             let place = targets.place(&component).map_err(|error| usage(&error))?;
@@ -121,7 +123,9 @@ fn explain(run: &Run<'_>, wired: &Wired) -> Result<Exit, Failure> {
 
 /// Prints a plan and whether the gates are open; 3 when one is closed.
 pub(crate) async fn show_plan(run: &Run<'_>, wired: &Wired, ask: Ask) -> Result<Exit, Failure> {
-    let planned = wired.engine.plan(ask).await.map_err(find::engine_failure)?;
+    let strong = apart::strong_tokens(wired, &ask);
+    let mut planned = wired.engine.plan(ask).await.map_err(find::engine_failure)?;
+    planned.plan.warnings.extend(strong);
     let closed = planned.gates.as_ref().err().cloned();
     let value = json!({
         "ok": closed.is_none(), "plan": planned.plan, "hash": planned.plan.hash,

@@ -10,6 +10,7 @@ mod bootstrap;
 mod environments;
 mod fencing;
 mod help;
+mod images;
 mod laptop;
 mod leaving;
 mod looking;

@@ -14,14 +14,14 @@ use cell::image::{ImageSpec, Tree, build};
 use cell::runtime::{RuntimeKind, choose};
 use cell::shim::{ARGUMENT, Shim};
 use flyclient::fly::Client;
-use flyclient::fly::wire::ListMachines;
+use flyclient::fly::wire::{ListMachines, NewApp};
 use flyclient::registry::{Auth, Push, Registry};
 use flyclient::transport::{Body, HttpService, Options as HttpOptions, Request, ReqwestService};
 use flyclient::{Base, Token};
 use flytypes::wire::Machine;
 use futures_util::StreamExt as _;
 use localcloud::flyctl::{Deploy, Flyctl};
-use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs};
+use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs, Right, Scope};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -35,6 +35,12 @@ pub(crate) const PRODUCTION: &str = "runner";
 pub(crate) const STAGING: &str = "runner-staging";
 const TOKEN: &str = "token-of-production-0123456789";
 const TOKEN_STAGING: &str = "token-of-staging-0123456789";
+/// Rights to images, where staging is apart.
+pub(crate) const PULL_STAGING: &str = "token-to-pull-from-staging-0123456789";
+pub(crate) const PULL: &str = "token-to-pull-from-production-0123456789";
+pub(crate) const PUSH: &str = "token-to-push-to-production-0123456789";
+/// The organisation of staging, where it is apart.
+const ORG_STAGING: &str = "acme-staging";
 
 /// Runs a test body with a hard end.
 pub(crate) async fn within<T>(body: impl Future<Output = T>) -> T {
@@ -106,11 +112,22 @@ pub(crate) struct Project {
     pub(crate) settle: &'static str,
     /// Whether the provider refuses the number of a lease that is over, even where nobody else holds the machine.
     pub(crate) strict_nonce: bool,
+    /// Whether staging is an organisation of its own, and images are copied with rights that deploy nothing.
+    pub(crate) apart: bool,
+    /// Whether releases are pushed as indexes, and machines report the digest of the platform's manifest in them.
+    pub(crate) platform_digest: bool,
 }
 
 impl Default for Project {
     fn default() -> Self {
-        Self { approvals: 1, lease: "5s", settle: "200ms", strict_nonce: false }
+        Self {
+            approvals: 1,
+            lease: "5s",
+            settle: "200ms",
+            strict_nonce: false,
+            apart: false,
+            platform_digest: false,
+        }
     }
 }
 
@@ -145,7 +162,11 @@ pub(crate) struct Stage {
     dir: Dir,
     cloud: Handle,
     client: Client,
+    staging: Client,
     registry: Registry,
+    /// Where releases are pushed to, and with what.
+    pushes: (&'static str, Registry),
+    index: bool,
     service: Arc<dyn HttpService>,
 }
 
@@ -155,21 +176,37 @@ impl Stage {
         let dir = Dir(tempfile::tempdir().unwrap());
         let shim = Shim { exe: exe(), args: vec![ARGUMENT.to_owned()] };
         let runtime = Arc::from(choose(Some(RuntimeKind::Plain), shim).unwrap());
-        let orgs = Orgs::one(TOKEN, "acme").with(TOKEN_STAGING, "acme");
+        let org_staging = if project.apart { ORG_STAGING } else { "acme" };
+        let orgs = Orgs::one(TOKEN, "acme")
+            .with(TOKEN_STAGING, org_staging)
+            .with_scoped(PULL_STAGING, org_staging, Scope::new(Right::Pull))
+            .with_scoped(PULL, "acme", Scope::new(Right::Pull))
+            .with_scoped(PUSH, "acme", Scope::new(Right::Push));
         let mut options = Options::new(dir.0.path().join("cloud"), runtime, orgs);
         options.rate_limits = false;
         options.quirks.strict_nonce = project.strict_nonce;
+        options.quirks.platform_digest = project.platform_digest;
         options.lag = EdgeLag { min_ms: 0, max_ms: 50 };
         let cloud = Localcloud::start(options).await.unwrap();
         let service: Arc<dyn HttpService> = Arc::new(ReqwestService::new(&HttpOptions::default()).unwrap());
         let base: Base = cloud.api_url().parse().unwrap();
-        let token: Token = TOKEN.parse().unwrap();
-        let auth = Auth::new(token.clone());
-        let registry = Registry::new(cloud.registry_host(), Some(auth), service.clone()).unwrap();
+        let [token, token_staging]: [Token; 2] = [TOKEN, TOKEN_STAGING].map(|token| token.parse().unwrap());
+        let open = |token: &Token| {
+            let auth = Auth::new(token.clone());
+            Registry::new(cloud.registry_host(), Some(auth), service.clone()).unwrap()
+        };
+        let registry = open(&token);
+        let pushes =
+            if project.apart { (STAGING, open(&token_staging)) } else { (PRODUCTION, registry.clone()) };
+        let staging = Client::new(base.clone(), token_staging, service.clone());
         let client = Client::new(base, token, service.clone());
-        let stage = Self { dir, cloud, client, registry, service };
-        for app in [PRODUCTION, STAGING] {
-            stage.flyctl().create_app(app, "acme").await.unwrap();
+        let stage =
+            Self { dir, cloud, client, staging, registry, pushes, index: project.platform_digest, service };
+        for (app, org, client) in
+            [(PRODUCTION, "acme", &stage.client), (STAGING, org_staging, &stage.staging)]
+        {
+            let app = NewApp { name: app.parse().unwrap(), org_slug: org.to_owned(), network: None };
+            client.apps().create(&app).await.unwrap();
         }
         stage.write_project(&project).await;
         stage
@@ -223,18 +260,30 @@ impl Stage {
         self.write(".understudy/allowed_signers", &signers);
         self.write("production.token", TOKEN);
         self.write("staging.token", TOKEN_STAGING);
+        for (file, token) in [("pull-staging", PULL_STAGING), ("pull", PULL), ("push", PUSH)] {
+            self.write(&format!("{file}.token"), token);
+        }
         self.write("fly.toml", FLY_TOML);
         self.write("tests/smoke.toml", SMOKE);
         let mut text = format!(
             "[store]\nurl = \"sqlite:understudy.db?lease={}\"\n\n[components.api]\nconfig = \"fly.toml\"\n\n",
             project.lease
         );
-        for (name, app) in [("production", PRODUCTION), ("staging", STAGING)] {
+        let rights =
+            |rights: &str| if project.apart { format!("registry = {{ {rights} }}\n") } else { String::new() };
+        let (own, theirs) = (
+            rights("pull = \"file:pull.token\", push = \"file:push.token\""),
+            rights("pull = \"file:pull-staging.token\""),
+        );
+        let org_staging = if project.apart { ORG_STAGING } else { "acme" };
+        for (name, app, org, rights) in
+            [("production", PRODUCTION, "acme", own), ("staging", STAGING, org_staging, theirs)]
+        {
             let edges = self.edges(app).await;
             let list: Vec<String> = edges.iter().map(|edge| format!("{edge:?}")).collect();
             text.push_str(&format!(
-                "[environments.{name}]\n\
-                 fly = {{ org = \"acme\", token = \"file:{name}.token\", api = \"{}\", registry = \"{}\" }}\n\
+                "[environments.{name}]\n{rights}\
+                 fly = {{ org = \"{org}\", token = \"file:{name}.token\", api = \"{}\", registry = \"{}\" }}\n\
                  api = {{ app = \"{app}\", url = \"{}\", edges = [{}], overlay = {{ env = {{ APP_ENV = \"{name}\" }} }} }}\n\n",
                 self.cloud.api_url(), self.cloud.registry_host(), edges[0], list.join(", "),
             ));
@@ -270,7 +319,7 @@ impl Stage {
             body: Body::Empty,
             timeout: None,
         };
-        request.headers.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+        request.headers.insert("authorization", format!("Bearer {}", token_of(app)).parse().unwrap());
         let mut body = self.service.send(request).await.unwrap().body;
         let mut bytes = Vec::new();
         while let Some(part) = body.next().await {
@@ -294,17 +343,58 @@ impl Stage {
                 .collect::<BTreeMap<_, _>>(),
             ..ImageSpec::default()
         };
+        let (repository, registry) = &self.pushes;
         let tree = Tree::of_files([("etc/release", version.as_bytes().to_vec())]);
         let image = build(&tree, &spec).unwrap();
-        let push = Push {
-            repository: PRODUCTION.to_owned(),
+        let mut push = Push {
+            repository: repository.to_string(),
             tag: Some(version.to_owned()),
             media_type: image.media_type,
             manifest: Bytes::from(image.manifest),
             blobs: image.blobs.into_iter().map(|blob| Bytes::from(blob.bytes)).collect(),
         };
-        self.registry.push(&push).await.unwrap();
-        format!("{}/{PRODUCTION}:{version}", self.cloud.registry_host())
+        if self.index {
+            let alone = Push { tag: None, ..push.clone() };
+            let child = registry.push(&alone).await.unwrap();
+            let entries: Vec<Value> = ["amd64", "arm64"]
+                .map(|architecture| {
+                    serde_json::json!({"mediaType": alone.media_type, "digest": child.digest(), "size": alone.manifest.len(),
+                        "platform": {"os": "linux", "architecture": architecture}})
+                })
+                .to_vec();
+            let media_type = "application/vnd.oci.image.index.v1+json";
+            let index =
+                serde_json::json!({"schemaVersion": 2, "mediaType": media_type, "manifests": entries});
+            push = Push {
+                media_type: media_type.to_owned(),
+                manifest: Bytes::from(index.to_string()),
+                blobs: Vec::new(),
+                ..push
+            };
+        }
+        registry.push(&push).await.unwrap();
+        format!("{}/{repository}:{version}", self.cloud.registry_host())
+    }
+
+    /// The digest behind a reference in production's organisation.
+    pub(crate) async fn digest_of(&self, reference: &str) -> Option<String> {
+        let image = format!("{}/{reference}", self.cloud.registry_host()).parse().unwrap();
+        let pinned = self.registry.resolve(&image).await.ok()?;
+        pinned.digest().map(ToString::to_string)
+    }
+
+    /// Retention takes an image out of production's repository.
+    pub(crate) async fn prune(&self, digest: &str) {
+        let url = format!("http://{}/v2/{PRODUCTION}/manifests/{digest}", self.cloud.registry_host());
+        let mut request = Request {
+            method: http::Method::DELETE,
+            url: url.parse().unwrap(),
+            headers: http::HeaderMap::new(),
+            body: Body::Empty,
+            timeout: None,
+        };
+        request.headers.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+        assert_eq!(self.service.send(request).await.unwrap().status, 202);
     }
 
     /// Deploys an image where nobody is asked; answers the promotion's id.
@@ -372,7 +462,8 @@ impl Stage {
     /// The machines of an app at the provider, by id.
     pub(crate) async fn machines(&self, app: &str) -> Vec<Machine> {
         let query = ListMachines { include_leases: true, ..ListMachines::default() };
-        let app = self.client.app(&app.parse().unwrap());
+        let client = if app == STAGING { &self.staging } else { &self.client };
+        let app = client.app(&app.parse().unwrap());
         let mut machines = app.machines().list(&query).await.unwrap();
         machines.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
         machines
@@ -412,6 +503,10 @@ impl Stage {
         // The last line may be on its way.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
+}
+
+fn token_of(app: &str) -> &'static str {
+    if app == STAGING { TOKEN_STAGING } else { TOKEN }
 }
 
 /// Waits for a process, no longer than the hard end.
