@@ -1,6 +1,7 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
 mod copying;
+mod drift;
 mod drive;
 mod effects;
 mod eject;

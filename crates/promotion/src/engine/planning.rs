@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::EngineError;
+use super::drift::{asleep, unclear};
 use super::drive::Came;
 use super::preview::preview;
 use super::secrets;
@@ -10,7 +11,7 @@ use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
     Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy,
-    PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, Unit, UnitState, label,
+    PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, UnitState, label,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, unproven};
@@ -70,12 +71,13 @@ impl Session<'_> {
                 Ok(found) => found,
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };
+            let drifted = self.drifted(component, &fleet);
             if let Kind::Rollback { of } = &request.kind
-                && let Some(why) =
-                    self.drifted(of, component, &fleet).or_else(|| self.left_over(of, component, &fleet))
+                && let Some(why) = drifted.refusal(of).or_else(|| self.left_over(of, component, &fleet))
             {
                 return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
             }
+            warnings.extend(drifted.warning());
             found_any |= fleet.live().next().is_some();
             if let Some(why) = self.taken_out(&request.kind, &fleet) {
                 return Ok(Err(NoPlan::Closed { gate: "verb", why }));
@@ -86,7 +88,7 @@ impl Session<'_> {
                 Err(closed) => return Ok(Err(closed)),
             };
             if request.kind == Kind::Adopt {
-                if let Some(why) = unlike(&target, &fleet) {
+                if let Some(why) = unclear(&target, &fleet) {
                     return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
                 }
                 warnings.extend(asleep(&target, &fleet));
@@ -135,39 +137,6 @@ impl Session<'_> {
             rollback: secrets::verdict(found_any, &caveats),
         };
         Ok(Ok(Plan::new(target, lines, warnings).with_images(images)))
-    }
-
-    /// What runs where we were sent away is nobody's release until somebody takes it over again.
-    fn taken_out(&self, kind: &Kind, fleet: &Fleet) -> Option<String> {
-        let (at, by) = self.environment.ejected()?;
-        let is_new = matches!(kind, Kind::Promote | Kind::Deploy) && fleet.live().next().is_some();
-        let name = &self.environment.name;
-        is_new.then(|| {
-            format!("{by} took `{name}` out at {at} (stagectl eject); adopt what runs there first: promote adopt --env {name}")
-        })
-    }
-
-    /// What somebody else put there since `of` did: a rollback of `of` would take it away behind their back.
-    fn drifted(&self, of: &PromotionId, component: &ComponentTarget, fleet: &Fleet) -> Option<String> {
-        let place = &component.place;
-        let facts = &self.environment.current().filter(|current| current.id() == of)?.state.facts;
-        let put = facts.plan.as_ref()?.component(&place.component)?.digest()?;
-        let before = facts.snapshot.as_ref()?.components.get(&place.component);
-        let (unit, digest) = fleet.live().find_map(|unit| {
-            // What runs the earlier image already is where the way back leads; of what is out of reach nothing is known.
-            let is_back = before.is_some_and(|it| it.units.iter().any(|was| was.unit.digest == unit.digest));
-            let digest = unit.digest.as_ref().filter(|digest| *digest != put && !is_back)?;
-            (unit.label(label::PROMOTION) == Some(of.as_str())).then_some((unit, digest))
-        })?;
-        let by = unit.deployed_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-        Some(format!(
-            "machine {} of `{}` runs {}, deployed{by}, and {} is what {of} put there: going back would throw that \
-             away unseen; promote over it, or take it over with `stagectl eject` and `promote adopt`",
-            unit.id,
-            place.name,
-            digest.short(),
-            put.short()
-        ))
     }
 
     /// A machine that a rollback of `of` would leave behind on another image than the others: it was neither there before
@@ -261,26 +230,6 @@ fn fill(
         return Err(NoPlan::Closed { gate: "digest", why });
     }
     Ok(target)
-}
-
-/// Why what runs cannot be taken over as the one image that was asked for: nobody could say which release it is (P6).
-fn unlike(target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
-    let name = &target.place.name;
-    if let Some(mix) = fleet.mix() {
-        return Some(format!("`{name}` is mixed: {mix}; bring all its machines to one image first"));
-    }
-    let unit = fleet.live().find(|unit| unit.digest.as_ref() != target.digest())?;
-    Some(format!("machine {} of `{name}` does not run {}", unit.id, target.image))
-}
-
-/// How many units are taken over at rest: nobody starts them to see whether they would run (P12).
-fn asleep(target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
-    let rests = |unit: &&Unit| matches!(unit.state, UnitState::Stopped | UnitState::Stopping);
-    let n = fleet.live().filter(rests).count();
-    let machines = if n == 1 { "machine" } else { "machines" };
-    (n > 0).then(|| {
-        format!("{n} stopped {machines} of `{}` unproven, same digest: taken over at rest", target.place.name)
-    })
 }
 
 fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Vec<String>) {

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod back;
+mod drift;
 mod eject;
 mod parked;
 mod secrets;

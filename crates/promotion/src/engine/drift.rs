@@ -1,0 +1,92 @@
+//! What is found, against what was put there: fleets that others changed meanwhile, and fleets that nobody can name.
+
+use super::session::Session;
+use crate::model::{ComponentTarget, Fleet, Kind, PromotionId, Unit, UnitState, label};
+
+/// What somebody else deployed on a unit of the promotion whose release runs here.
+pub(super) struct Drifted {
+    of: PromotionId,
+    what: String,
+}
+
+/// Whether there is such a thing.
+pub(super) struct Drift(Option<Drifted>);
+
+impl Drift {
+    /// Why `of` cannot be undone: it would take away, unseen, what somebody put there since.
+    pub(super) fn refusal(&self, of: &PromotionId) -> Option<String> {
+        let drifted = self.0.as_ref().filter(|drifted| drifted.of == *of)?;
+        Some(format!(
+            "{}: going back would throw that away unseen; promote over it, or take it over with `stagectl eject` \
+             and `promote adopt`",
+            drifted.what
+        ))
+    }
+
+    /// The same for whoever approves what comes next.
+    pub(super) fn warning(self) -> Option<String> {
+        self.0.map(|drifted| drifted.what)
+    }
+}
+
+impl Session<'_> {
+    /// What somebody else put there since the promotion did whose release runs here, as far as this journal knows.
+    pub(super) fn drifted(&self, component: &ComponentTarget, fleet: &Fleet) -> Drift {
+        Drift(self.find_drift(component, fleet))
+    }
+
+    fn find_drift(&self, component: &ComponentTarget, fleet: &Fleet) -> Option<Drifted> {
+        let place = &component.place;
+        let current = self.environment.current()?;
+        let (of, facts) = (current.id(), &current.state.facts);
+        let put = facts.plan.as_ref()?.component(&place.component)?.digest()?;
+        let before = facts.snapshot.as_ref()?.components.get(&place.component);
+        let (unit, digest) = fleet.live().find_map(|unit| {
+            // What runs the earlier image already is where the way back leads; of what is out of reach nothing is known.
+            let is_back = before.is_some_and(|it| it.units.iter().any(|was| was.unit.digest == unit.digest));
+            let digest = unit.digest.as_ref().filter(|digest| *digest != put && !is_back)?;
+            (unit.label(label::PROMOTION) == Some(of.as_str())).then_some((unit, digest))
+        })?;
+        let by = unit.deployed_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let what = format!(
+            "machine {} of `{}` runs {}, deployed{by}, and {} is what {of} put there",
+            unit.id,
+            place.name,
+            digest.short(),
+            put.short()
+        );
+        Some(Drifted { of: of.clone(), what })
+    }
+
+    /// What runs where we were sent away is nobody's release until somebody takes it over again.
+    pub(super) fn taken_out(&self, kind: &Kind, fleet: &Fleet) -> Option<String> {
+        let (at, by) = self.environment.ejected()?;
+        let is_new = matches!(kind, Kind::Promote | Kind::Deploy) && fleet.live().next().is_some();
+        let name = &self.environment.name;
+        is_new.then(|| {
+            format!(
+                "{by} took `{name}` out at {at} (stagectl eject); adopt what runs there first: promote adopt --env {name}"
+            )
+        })
+    }
+}
+
+/// Why what runs cannot be taken over: nobody could say which release it is (P6).
+pub(super) fn unclear(target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+    let name = &target.place.name;
+    if let Some(mix) = fleet.mix() {
+        return Some(format!("`{name}` is mixed: {mix}; bring all its machines to one image first"));
+    }
+    let unit = fleet.live().find(|unit| unit.digest.is_none())?;
+    Some(format!("what machine {} of `{name}` runs is not known: it is {}", unit.id, unit.state))
+}
+
+/// How many units are taken over at rest: nobody starts them to see whether they would run (P12).
+pub(super) fn asleep(target: &ComponentTarget, fleet: &Fleet) -> Option<String> {
+    let rests = |unit: &&Unit| matches!(unit.state, UnitState::Stopped | UnitState::Stopping);
+    let n = fleet.live().filter(rests).count();
+    let machines = if n == 1 { "machine" } else { "machines" };
+    (n > 0).then(|| {
+        format!("{n} stopped {machines} of `{}` unproven, same digest: taken over at rest", target.place.name)
+    })
+}
