@@ -45,6 +45,10 @@ impl Rates {
     }
 }
 
+/// Who has to wait waits so much longer: the server counts from when a request arrives, and the next one may be faster on
+/// its way. It is given once, not each time, so that the rate in the long run stays what it is.
+const RESERVE: Duration = Duration::from_millis(60);
+
 /// Buckets above this number are looked through for full ones, which say nothing.
 const BUCKETS_MAX: usize = 4096;
 
@@ -83,7 +87,8 @@ impl Budget {
         }
         let slot = full_at.entry((action, subject.to_owned())).or_insert(now);
         *slot = (*slot).max(now) + rate.interval;
-        slot.saturating_sub(rate.interval * rate.burst.max(1)).saturating_sub(now)
+        let wait = slot.saturating_sub(rate.interval * rate.burst.max(1)).saturating_sub(now);
+        if wait.is_zero() { wait } else { wait + RESERVE }
     }
 }
 
@@ -114,14 +119,14 @@ mod tests {
 
     #[tokio::test]
     async fn three_at_once_then_one_a_second() {
-        assert_eq!(starts(Kind::Other, 6).await, [0, 0, 0, 1000, 2000, 3000]);
+        assert_eq!(starts(Kind::Other, 6).await, [0, 0, 0, 1060, 2060, 3060]);
     }
 
     #[tokio::test]
     async fn ten_reads_at_once_then_five_a_second() {
         let starts = starts(Kind::GetMachine, 13).await;
         assert_eq!(starts[..10], [0; 10]);
-        assert_eq!(starts[10..], [200, 400, 600]);
+        assert_eq!(starts[10..], [260, 460, 660]);
     }
 
     #[tokio::test]
@@ -142,15 +147,15 @@ mod tests {
         }
         assert!(clock.slept().is_empty());
         budget.take(&clock, "start", "m1", Kind::Other).await;
-        assert_eq!(clock.slept(), [Duration::from_secs(1)]);
+        assert_eq!(clock.slept(), [Duration::from_millis(1060)]);
     }
 
     #[test]
     fn those_who_come_together_are_put_in_a_row() {
         let budget = Budget::new(Rates::documented());
         let waits: Vec<_> =
-            (0..5).map(|_| budget.reserve(Duration::ZERO, "a", "m", Kind::Other).as_secs()).collect();
-        assert_eq!(waits, [0, 0, 0, 1, 2]);
+            (0..5).map(|_| budget.reserve(Duration::ZERO, "a", "m", Kind::Other).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 1060, 2060]);
     }
 
     #[test]
