@@ -118,7 +118,7 @@ async fn a_call_after_a_look_does_not_look_again() {
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let unit = on.created("app/fra/0", &one, &[], true).await;
-        let gets = || cloud.audit().iter().filter(|line| line["action"] == "machine-get").count();
+        let gets = || cloud.audit("web").iter().filter(|line| line["action"] == "machine-get").count();
 
         // flyctl's own metadata, written by somebody else without a new version (fly.md 1.3).
         let path = format!("/v1/apps/web/machines/{}/metadata/fly_release_version", unit.id);

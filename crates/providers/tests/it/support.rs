@@ -241,12 +241,6 @@ impl Cloud {
         assert_eq!(status, 200, "{said}");
     }
 
-    /// The provider's own records.
-    pub(crate) fn audit(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.handle().audit_path()).unwrap();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-
     /// A machine as the API shows it.
     pub(crate) async fn machine(&self, app: &str, id: &UnitId) -> Value {
         self.raw(Method::GET, &format!("/v1/apps/{app}/machines/{id}"), None).await.1
