@@ -28,6 +28,7 @@ async fn past_us(byte: u8) -> (World, promotion::model::PromotionId, UnitId) {
         region: unit.region.clone(),
         image: target.image,
         config: unit.config.clone(),
+        secrets_version: None,
     };
     let (expect, labels) = (unit.version.clone(), BTreeMap::new());
     let call = UnitCall::Update { unit: unit.id.clone(), expect, spec, labels, start: true };
