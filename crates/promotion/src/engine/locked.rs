@@ -68,7 +68,8 @@ impl Session<'_> {
                 return Ok(came);
             }
             // A parked fleet is part of what is put back, though ordinary deploys leave it alone.
-            let ours = |unit: &&Unit| unit.managed || unit.is_parked();
+            // One whose host does not answer takes no lease, and no call either.
+            let ours = |unit: &&Unit| (unit.managed || unit.is_parked()) && !unit.is_away();
             let units: Vec<UnitId> = fleet.units.iter().filter(ours).map(|unit| unit.id.clone()).collect();
             match self.lease(component, &units, &BTreeMap::new()).await? {
                 Lease::Ours => {}

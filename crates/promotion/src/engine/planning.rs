@@ -14,7 +14,7 @@ use crate::model::{
     PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, UnitState, label,
 };
 use crate::ports::PortError;
-use crate::rollout::{Direction, Job, unproven};
+use crate::rollout::{Direction, Job, is_second_fleet, remarks, unproven};
 
 /// Why there is no plan.
 pub(super) enum NoPlan {
@@ -120,6 +120,7 @@ impl Session<'_> {
                     let job =
                         Job { target: &target, snapshot: &snapshot, stamp: &stamp, direction, undone: None };
                     warnings.extend(unproven(job));
+                    warnings.extend(remarks(job, &fleet));
                 }
             }
             components.push(target);
@@ -213,6 +214,9 @@ fn fill(
         let why = format!("`{}` runs already; promote into it, or adopt it", asked.place.name);
         return Err(NoPlan::Closed { gate: "fleet", why });
     }
+    if let Some(why) = is_second_fleet(asked, fleet).filter(|_| changes_fleet(kind)) {
+        return Err(NoPlan::Closed { gate: "fleet", why });
+    }
     for (name, group) in &mut target.groups {
         if let Some(counts) = found.get(name) {
             group.counts.clone_from(counts);
@@ -232,6 +236,11 @@ fn fill(
     Ok(target)
 }
 
+/// Whether machines are made or changed for what was asked for, and not only put back or looked at.
+const fn changes_fleet(kind: &Kind) -> bool {
+    matches!(kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap)
+}
+
 fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Vec<String>) {
     let name = &target.place.name;
     let digests = fleet.digests();
@@ -243,9 +252,19 @@ fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Ve
         warnings
             .push(format!("machine {} of `{name}` is not managed by deploys and stays as it is", unit.id));
     }
+    for unit in fleet.live().filter(|unit| unit.is_away()) {
+        warnings.push(format!(
+            "the host of machine {} of `{name}` does not answer: it stays as it is, and would serve the earlier release \
+             when it comes back; promote again then, or destroy it",
+            unit.id
+        ));
+    }
     let serving = fleet.live().filter(|unit| unit.state == UnitState::Started).count();
-    if target.strategy == Strategy::Rolling && serving == 1 && class == Class::Production {
-        warnings.push(format!("`{name}` has one machine: rolling leaves a gap in which nothing answers"));
+    let in_place = matches!(target.strategy, Strategy::Rolling | Strategy::Canary);
+    if in_place && serving == 1 && class == Class::Production {
+        warnings.push(format!(
+            "`{name}` has one machine: changing it where it stands leaves a gap in which nothing answers"
+        ));
     }
 }
 

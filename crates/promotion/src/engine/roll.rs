@@ -277,7 +277,10 @@ fn give_up(rollout: &Rollout, problems: &[PortError], refusals: &mut u32) -> Opt
     *refusals += 1;
     let is_over = *refusals > REFUSALS_MAX;
     match (rollout.filed, refused) {
-        (Direction::Forward, Some(_)) => Some(Rolled::Failed(error.message.clone())),
+        // On a way back that a person asked for, too, there may be another way.
+        (Direction::Forward, Some(_)) if rollout.direction == Direction::Forward || is_over => {
+            Some(Rolled::Failed(error.message.clone()))
+        }
         (Direction::Forward, None) | (Direction::Back, Some(_)) if is_over => {
             Some(Rolled::Failed(error.message.clone()))
         }

@@ -378,6 +378,7 @@ fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, is_leased:
         Outcome::Failed(error) if error.kind == PortErrorKind::Ambiguous => {
             progress.lose(call, is_leased, at);
         }
+        Outcome::Failed(error) if error.kind == PortErrorKind::Refused => progress.refuse(call),
         Outcome::Failed(_) => {}
         Outcome::Performed(done) => {
             if let (UnitCall::Update { unit, .. }, Some(version)) = (call, &done.version) {

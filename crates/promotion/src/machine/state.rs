@@ -171,6 +171,18 @@ impl State {
             let stays = format!("; `{}` stays on {}", request.environment, request.release.version);
             failure.why.push_str(&stays);
         }
+        if phase == Phase::RollbackFailed
+            && self.phase == Phase::RollingBack
+            && let Some(failure) = &mut self.facts.failure
+        {
+            // The first cause says why it went back, and whoever is called needs to know why that failed.
+            let why = match event {
+                Event::Failed(failure) => failure.why.as_str(),
+                _ => "it took too long",
+            };
+            failure.why.push_str("; the way back failed: ");
+            failure.why.push_str(why);
+        }
         self.phase = phase;
         if moved {
             self.facts.phase_since = at;

@@ -187,6 +187,11 @@ impl Unit {
         self.labels.get(key).map(String::as_str)
     }
 
+    /// Its host does not answer: what it is configured to be and what it runs nobody can tell.
+    pub fn is_away(&self) -> bool {
+        self.state == UnitState::Unknown
+    }
+
     /// Kept stopped for a warm way back.
     pub fn is_parked(&self) -> bool {
         self.labels.contains_key(label::PARKED_UNTIL)

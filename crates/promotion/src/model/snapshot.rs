@@ -33,6 +33,9 @@ pub struct ComponentSnapshot {
     /// The parked units, which only a rollback by a person touches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<UnitRecord>,
+    /// Units whose host did not answer, as far as they were seen: what they are nobody knows, so they are left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<Unit>,
     /// The version of the secrets the units had.
     pub secrets_version: Option<u64>,
     /// Which secrets there were; another one after every change.
@@ -41,19 +44,24 @@ pub struct ComponentSnapshot {
 }
 
 impl ComponentSnapshot {
-    /// Takes the live units of `fleet`. A unit without a digest could not be put back: an error.
+    /// Takes the live units of `fleet`. A unit without a digest could not be put back: an error, unless its host does not
+    /// answer.
     pub fn take(place: Place, fleet: &Fleet) -> Result<Self, String> {
         let record = |unit: &Unit| {
             let image = unit.image.clone().filter(|image| image.digest().is_some())?;
             Some(UnitRecord { unit: unit.clone(), image })
         };
-        let mut units = Vec::new();
+        let (mut units, mut away) = (Vec::new(), Vec::new());
         for unit in fleet.live() {
+            if unit.is_away() {
+                away.push(unit.clone());
+                continue;
+            }
             units.push(record(unit).ok_or_else(|| format!("unit {} shows no digest", unit.id))?);
         }
         let parked = fleet.units.iter().filter(|unit| unit.managed && unit.is_parked()).filter_map(record);
         let (secrets_version, secrets) = (fleet.secrets_version, fleet.secrets.clone());
-        Ok(Self { place, units, parked: parked.collect(), secrets_version, secrets })
+        Ok(Self { place, units, parked: parked.collect(), away, secrets_version, secrets })
     }
 
     /// Every unit that stands in it.

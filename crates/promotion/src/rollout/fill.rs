@@ -84,17 +84,6 @@ impl Look<'_> {
         };
         if is_down {
             if acted.is_none_or(|at| self.now.since(at) >= START_AGAIN) {
-                if unit.is_parked() {
-                    let labels = one
-                        .role
-                        .labels
-                        .whole()
-                        .into_iter()
-                        .map(|(key, value)| (key, Some(value)))
-                        .chain([(label::PARKED_UNTIL.to_owned(), None), (label::PARKED_BY.to_owned(), None)])
-                        .collect();
-                    self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
-                }
                 self.calls.push(UnitCall::Start { unit: unit.id.clone() });
                 let tries = self.progress.marks.get(&unit.id).map_or(0, |mark| mark.tries) + 1;
                 let mark = Mark { turn: Turn::Updating, since: self.now, tries, tried_at: Some(self.now) };

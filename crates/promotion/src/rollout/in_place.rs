@@ -263,6 +263,12 @@ impl UnitTurn<'_> {
         let id = &self.unit.id;
         loop {
             let next = match mark.turn {
+                Turn::Closing | Turn::Opening if self.now.since(mark.since) > limits.wait => {
+                    return Err(format!(
+                        "unit {id} would not be moved in or out of traffic within {}",
+                        limits.wait
+                    ));
+                }
                 Turn::Closing if !self.unit.cordoned && (self.serves() || self.want.role.duty.proves()) => {
                     calls.push(UnitCall::Cordon { unit: id.clone() });
                     return Ok((format!("taking {id} out of traffic"), None));

@@ -1,8 +1,9 @@
 //! The lower level: which unit calls follow. Strategies live here, never in adapters.
 //!
 //! Every strategy is the same walk with other sets: units that change in place, units that come in, units that go.
-//! Blue-green has only incoming and outgoing ones, rolling and immediate change in place, and the way back revives
-//! what was parked, changes back what was changed, and ends what was made.
+//! Blue-green has only incoming and outgoing ones; rolling, canary and immediate change in place, and the way back
+//! revives what was parked, changes back what was changed, and ends what was made. With waves the walk is gone through
+//! once for each, with the units of its regions.
 
 mod call;
 mod fill;
@@ -12,6 +13,7 @@ mod next;
 mod pool;
 mod progress;
 mod proof;
+mod remarks;
 mod rest;
 mod role;
 mod seen;
@@ -25,3 +27,4 @@ pub use health::{Expected, Health, health};
 pub use next::{FIRST, next};
 pub use progress::{LateCall, Mark, Progress, Stage, Turn};
 pub use proof::{arrived, restored, unproven};
+pub use remarks::{is_second_fleet, remarks};

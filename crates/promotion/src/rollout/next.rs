@@ -6,7 +6,7 @@ use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
 use super::health::Health;
 use super::in_place::{self, Looked};
 use super::progress::{Progress, Stage};
-use super::role::{Duty, Incoming, Role, undo};
+use super::role::{Duty, Incoming, Labels, Role, undo};
 use super::seen::{Seen, is_ours};
 use super::sets::{Sets, sets};
 use super::waves::{Scope, Waves};
@@ -188,15 +188,25 @@ impl<'a> Look<'a> {
         let is_closed = |(one, unit): &(&Incoming<'_>, &Unit)| {
             one.role.open && unit.cordoned && (one.role.duty.runs() || unit.state == UnitState::Stopped)
         };
-        let closed: Vec<UnitId> =
-            self.incoming_units().into_iter().filter(is_closed).map(|(_, unit)| unit.id.clone()).collect();
+        let closed: Vec<(Labels<'_>, &Unit)> = self
+            .incoming_units()
+            .into_iter()
+            .filter(is_closed)
+            .map(|(one, unit)| (one.role.labels.clone(), unit))
+            .collect();
         if closed.is_empty() {
             return self.go(Stage::SettlingIn);
         }
         if self.late() {
             return Verdict::Failed(format!("{} of {} would not take traffic", closed.len(), self.comers()));
         }
-        self.calls.extend(closed.into_iter().map(|unit| UnitCall::Uncordon { unit }));
+        for (labels, unit) in closed {
+            // Parked until it is proven: where it cannot come up it stays what it was, and no deploy counts it.
+            if let Some(labels) = labels.put_right(unit).filter(|_| unit.is_parked()) {
+                self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
+            }
+            self.calls.push(UnitCall::Uncordon { unit: unit.id.clone() });
+        }
         self.going()
     }
 
@@ -363,8 +373,8 @@ impl<'a> Look<'a> {
                     ];
                     self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels: labels.into() });
                 }
-                // What leaves is destroyed only when the snapshot does not know it.
-                Direction::Back if !self.seen.was_found(&unit.id) => {
+                // What leaves is destroyed only when the snapshot does not know it, or another stands in for it.
+                Direction::Back if !self.seen.was_found(&unit.id) || self.seen.live(&unit.id).is_some() => {
                     self.calls.push(UnitCall::Destroy { unit: unit.id.clone() });
                 }
                 Direction::Back => {

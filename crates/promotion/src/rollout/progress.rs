@@ -8,6 +8,9 @@ use super::call::{Direction, UnitCall};
 use super::seen::Seen;
 use crate::model::{At, Fleet, Millis, RegionName, Unit, UnitId, UnitState, UnitVersion};
 
+/// How often a start may be refused before another unit stands in: what is refused once may be in a passing state.
+const STARTS_MAX: u32 = 2;
+
 /// Where a component's rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -129,6 +132,9 @@ pub struct Progress {
     /// The version each unit got by our update.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<UnitId, UnitVersion>,
+    /// How often the provider refused to start a unit: where it stands there is no room for it any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub no_room: BTreeMap<UnitId, u32>,
     /// When an answer was last lost to a call that no lease fences, a create, a tag or one on a unit that is not ours
     /// to lease: it may still land, until the client's own timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,6 +193,7 @@ impl Progress {
             regions: BTreeSet::new(),
             sick: BTreeMap::new(),
             versions: BTreeMap::new(),
+            no_room: BTreeMap::new(),
             lost: None,
             lost_create: None,
             late: Vec::new(),
@@ -205,6 +212,18 @@ impl Progress {
         }
         self.late.retain(|late| (late.call.verb(), late.call.unit()) != (call.verb(), call.unit()));
         self.late.push(LateCall { at, call: call.clone() });
+    }
+
+    /// Keeps in mind that `call` was refused, where that says something about its unit.
+    pub(crate) fn refuse(&mut self, call: &UnitCall) {
+        if let UnitCall::Start { unit } = call {
+            *self.no_room.entry(unit.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether a unit cannot be started where it stands, as far as trying shows it.
+    pub(super) fn is_given_up(&self, unit: &UnitId) -> bool {
+        self.no_room.get(unit).is_some_and(|refusals| *refusals >= STARTS_MAX)
     }
 
     /// Until when a call whose answer was lost may still land and change something in the fleet.

@@ -34,8 +34,19 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
     if let Some(unit) = observed.fleet.live().find(|unit| is_strange(job, &seen, unit)) {
         return Err(strange(unit));
     }
-    if let Some(unit) = observed.fleet.live().find(|unit| unit.digest.as_ref() != job.target.digest()) {
-        return Err(format!("unit {} still has another digest", unit.id));
+    let is_other = |unit: &&Unit| {
+        let is_left = seen.was_away(&unit.id) && unit.is_away();
+        !is_left && unit.digest.as_ref() != job.target.digest()
+    };
+    if let Some(unit) = observed.fleet.live().find(is_other) {
+        return Err(match seen.was_away(&unit.id) {
+            true => format!(
+                "unit {} came back from a host that did not answer, and has another digest: try again, now that it can \
+                 be changed like the others",
+                unit.id
+            ),
+            false => format!("unit {} still has another digest", unit.id),
+        });
     }
     if n_units == 0 {
         return Err("there is no unit".to_owned());
@@ -133,6 +144,9 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
     }
     if let Some(want) = sets.in_place.first() {
         return Err(format!("unit {} has another image or configuration than before", want.unit));
+    }
+    if let Some(id) = sets.away.first() {
+        return Err(format!("the host of unit {id} does not answer, and nobody knows what it is"));
     }
     for one in &sets.incoming {
         let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;

@@ -22,6 +22,10 @@ impl Look<'_> {
             let units = self.seen.found(&one);
             self.destroy_duplicates(&units);
         }
+        if let Some(id) = self.sets.away.first() {
+            let why = format!("the host of unit {id} does not answer, so it cannot be put back");
+            return if self.late() { Verdict::Failed(why) } else { Verdict::Going { why, wake: None } };
+        }
         if !self.calls.is_empty() {
             if self.late() {
                 return Verdict::Failed("the units do not come to rest".to_owned());

@@ -1,6 +1,6 @@
 //! What was seen and what was found, by name: so that a look at a thousand units is a thousand look-ups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::Job;
 use super::role::{Duty, Incoming, Role, Who};
@@ -16,6 +16,7 @@ pub(super) struct Seen<'a> {
     stand_ins: BTreeMap<&'a str, Vec<&'a Unit>>,
     live: BTreeMap<&'a UnitId, &'a UnitRecord>,
     parked: BTreeMap<&'a UnitId, &'a UnitRecord>,
+    away: BTreeSet<&'a UnitId>,
 }
 
 impl<'a> Seen<'a> {
@@ -28,6 +29,7 @@ impl<'a> Seen<'a> {
             stand_ins: BTreeMap::new(),
             live: by_id(&job.snapshot.units),
             parked: by_id(&job.snapshot.parked),
+            away: job.snapshot.away.iter().map(|unit| &unit.id).collect(),
         };
         for unit in &fleet.units {
             if let Some(slot) = unit.label(label::SLOT).filter(|_| is_ours(job, unit)) {
@@ -57,7 +59,12 @@ impl<'a> Seen<'a> {
 
     /// Whether it stands in the snapshot.
     pub(super) fn was_found(&self, id: &UnitId) -> bool {
-        self.live.contains_key(id) || self.parked.contains_key(id)
+        self.live.contains_key(id) || self.parked.contains_key(id) || self.away.contains(id)
+    }
+
+    /// Whether its host did not answer when it was found.
+    pub(super) fn was_away(&self, id: &UnitId) -> bool {
+        self.away.contains(id)
     }
 
     /// The units that stand for `incoming`, the one to keep first.

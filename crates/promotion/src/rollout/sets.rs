@@ -20,6 +20,8 @@ pub(super) struct Sets<'a> {
     pub(super) in_place: Vec<Want<'a>>,
     pub(super) incoming: Vec<Incoming<'a>>,
     pub(super) outgoing: Vec<&'a UnitId>,
+    /// Units to be put back whose host does not answer now.
+    pub(super) away: Vec<&'a UnitId>,
 }
 
 /// Which units of `scope` come in, change in place and go. A unit whose turn in place has begun stays in place until
@@ -36,7 +38,7 @@ pub(super) fn sets<'a>(
     };
     match job.direction {
         Direction::Forward => forward(job, waves, scope),
-        Direction::Back => back(job, seen, &begun),
+        Direction::Back => back(job, seen, &begun, progress),
     }
 }
 
@@ -85,8 +87,12 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
                 continue;
             }
             let spot = (group, region);
+            // Who is left alone where others change in place is one of those that there shall be.
+            let is_left = |unit: &&Unit| !fill && (&unit.group, &unit.region) == spot;
+            let left = job.snapshot.away.iter().filter(is_left).count();
             let kept = kept.get(&spot).copied().unwrap_or(0);
-            for n in kept..*count {
+            let there = kept.saturating_add(u32::try_from(left).unwrap_or(u32::MAX));
+            for n in there..*count {
                 let Some(slot) = ComponentTarget::slot(group, region, n) else { continue };
                 let rest = rests.get_mut(&spot).and_then(VecDeque::pop_front).unwrap_or(Rest::SERVING);
                 sets.incoming.push(Incoming {
@@ -130,22 +136,29 @@ fn wanted(target: &ComponentTarget, (group, region): Spot<'_>) -> u32 {
     target.groups.get(group).and_then(|group| group.counts.get(region)).copied().unwrap_or(0)
 }
 
-fn back<'a>(job: Job<'a>, seen: &Seen<'a>, begun: &dyn Fn(&UnitId) -> bool) -> Sets<'a> {
+fn back<'a>(
+    job: Job<'a>,
+    seen: &Seen<'a>,
+    begun: &dyn Fn(&UnitId) -> bool,
+    progress: Option<&Progress>,
+) -> Sets<'a> {
     let mut sets = Sets::default();
+    let is_given_up = |unit: &UnitId| progress.is_some_and(|progress| progress.is_given_up(unit));
+    let mut replaced = Vec::new();
     for record in &job.snapshot.units {
-        let mut role = found_role(job.target, record);
+        let role = found_role(job.target, record);
         match seen.unit(&record.unit.id) {
+            // It may not be started where it stands: another one stands in, then it goes.
+            Some(unit) if is_same(unit, record) && is_given_up(&unit.id) => {
+                replaced.push(&unit.id);
+                sets.incoming.push(stand_in(job, record, role));
+            }
             Some(unit) if (is_same(unit, record) && !begun(&unit.id)) || cfg!(feature = "sabotage-p6") => {
                 sets.incoming.push(Incoming { who: Who::Unit(&record.unit.id), role });
             }
+            Some(unit) if unit.is_away() => sets.away.push(&record.unit.id),
             Some(unit) => sets.in_place.push(Want { unit: &record.unit.id, served: serves(unit), role }),
-            None => {
-                // It is what the lost one was, labels too, so that whoever made that one can still undo it.
-                let mut labels = record.unit.labels.clone();
-                labels.insert(label::RESTORES.to_owned(), restores(job, &record.unit.id));
-                role.labels = Labels::With(Rc::new(labels));
-                sets.incoming.push(Incoming { who: Who::InsteadOf(&record.unit.id), role });
-            }
+            None => sets.incoming.push(stand_in(job, record, role)),
         }
     }
     if !sets.in_place.is_empty() {
@@ -160,7 +173,16 @@ fn back<'a>(job: Job<'a>, seen: &Seen<'a>, begun: &dyn Fn(&UnitId) -> bool) -> S
     });
     sets.outgoing =
         seen.fleet.units.iter().filter(|unit| must_leave(job, seen, unit)).map(|unit| &unit.id).collect();
+    sets.outgoing.extend(replaced);
     sets
+}
+
+/// What is made in the place of a unit: it is what that one was, labels too, so that whoever made it can still undo it.
+fn stand_in<'a>(job: Job<'a>, record: &'a UnitRecord, role: Role<'a>) -> Incoming<'a> {
+    let mut labels = record.unit.labels.clone();
+    labels.insert(label::RESTORES.to_owned(), restores(job, &record.unit.id));
+    let who = Who::InsteadOf(&record.unit.id);
+    Incoming { who, role: Role { labels: Labels::With(Rc::new(labels)), ..role } }
 }
 
 /// What a unit must be on the way back, and what is asked of it: no more than when it was found (P5). Who was healthy

@@ -221,7 +221,7 @@ async fn blue_green_opens_the_new_before_it_closes_the_old() {
     assert_eq!(arrived(scene.job(Direction::Forward), &observed, scene.world.now()), Ok(()));
     assert_eq!(
         scene.all_the_way(Direction::Back).await,
-        "tag unit0001, start unit0001, tag unit0002, start unit0002, …, uncordon unit0001, uncordon unit0002, …, \
+        "start unit0001, start unit0002, …, tag unit0001, uncordon unit0001, tag unit0002, uncordon unit0002, …, \
          cordon unit0003, cordon unit0004, …, stop unit0003, stop unit0004, destroy unit0003, destroy unit0004"
     );
     assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));

@@ -60,12 +60,20 @@ impl<'a> Waves<'a> {
 
     /// For people; nothing where there is only one.
     pub(super) fn title(&self, n: usize) -> String {
-        match self.0.get(n) {
-            Some(wave) if self.0.len() > 1 => {
-                let regions: Vec<&str> = wave.iter().map(|region| region.as_str()).collect();
-                format!(" (wave {} of {}: {})", n + 1, self.0.len(), regions.join(", "))
-            }
-            _ => String::new(),
+        match self.0.len() {
+            0 | 1 => String::new(),
+            count => format!(" (wave {} of {count}: {})", n + 1, self.regions(n)),
         }
+    }
+
+    /// The regions of a wave, for people.
+    pub(super) fn regions(&self, n: usize) -> String {
+        let regions = self.0.get(n).into_iter().flatten().map(|region| region.as_str());
+        regions.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The regions of all waves.
+    pub(super) fn all(&self) -> BTreeSet<&'a RegionName> {
+        self.0.iter().flatten().copied().collect()
     }
 }

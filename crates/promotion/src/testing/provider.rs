@@ -34,6 +34,12 @@ pub struct Manners {
     pub broken: Vec<Digest>,
     /// Digests whose pull fails: an update answers well, and the unit goes back silently.
     pub unpullable: Vec<Digest>,
+    /// Units whose host does not answer: they run on, and nobody can look at them or change them.
+    pub unreachable: Vec<UnitId>,
+    /// Units that their host has no room to start again.
+    pub no_room: Vec<UnitId>,
+    /// Whether nobody has room for one unit more.
+    pub full: bool,
     /// Each edge's lag.
     pub lags: Vec<Millis>,
     /// How long a request takes.
@@ -49,6 +55,9 @@ impl Default for Manners {
             sick: Vec::new(),
             broken: Vec::new(),
             unpullable: Vec::new(),
+            unreachable: Vec::new(),
+            no_room: Vec::new(),
+            full: false,
             lags: vec![Millis(150), Millis(900)],
             service: Millis(300),
         }
@@ -269,6 +278,15 @@ impl Provider {
         let now = self.clock.now();
         let manners = lock(&self.manners).clone();
         let mut books = lock(&self.books);
+        if let Some(unit) = call.unit().filter(|unit| manners.unreachable.contains(unit)) {
+            return Err(PortError::not_sent(format!("the host of unit {unit} does not answer")));
+        }
+        let is_start =
+            |unit: &UnitId| matches!(call, UnitCall::Start { .. }) && manners.no_room.contains(unit);
+        if call.unit().is_some_and(is_start) || (manners.full && matches!(call, UnitCall::Create { .. })) {
+            // fly.md 1.8.
+            return Err(PortError::refused("insufficient capacity: could not reserve resource for machine"));
+        }
         if let UnitCall::Create { spec, labels, open, .. } = call {
             books.ids += 1;
             let n = books.ids;
@@ -329,6 +347,19 @@ impl Books {
             }
             None => Ok(version),
         }
+    }
+}
+
+/// What is told of a unit whose host does not answer: that it is there, and its labels (fly.md 1.5, `incomplete_config`).
+fn out_of_reach(unit: Unit) -> Unit {
+    Unit {
+        state: UnitState::Unknown,
+        digest: None,
+        image: None,
+        config: Value::Null,
+        checks: Vec::new(),
+        version_since: None,
+        ..unit
     }
 }
 
@@ -486,8 +517,12 @@ impl Deployer for Provider {
         self.settle();
         let mut books = lock(&self.books);
         books.looks += 1;
-        let units =
-            books.units.get(place).map(|units| units.values().map(|kept| kept.unit.clone()).collect());
+        let away = lock(&self.manners).unreachable.clone();
+        let shown = |kept: &Kept| {
+            let unit = kept.unit.clone();
+            if away.contains(&unit.id) { out_of_reach(unit) } else { unit }
+        };
+        let units = books.units.get(place).map(|units| units.values().map(shown).collect());
         Ok(Fleet { units: units.unwrap_or_default(), ..Fleet::default() })
     }
 

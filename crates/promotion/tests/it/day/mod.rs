@@ -4,6 +4,8 @@ mod adopt;
 mod back;
 mod drift;
 mod eject;
+mod flyctl_history;
+mod groups;
 mod parked;
 mod secrets;
 
