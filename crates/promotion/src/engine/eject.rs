@@ -246,6 +246,13 @@ impl Engine {
         loop {
             let view = self.view(&eject.environment).await?;
             nothing_under_way(&view)?;
+            if let (Some(signed), Some(last)) = (&eject.signed, view.last_ejected())
+                && signed.at <= last
+            {
+                let why =
+                    format!("this was signed before `{}` was taken out at {last}; sign anew", view.name);
+                return Err(EngineError::Proof(PortError::refused(why)));
+            }
             let draft = Draft { promotion: None, at: self.ports.clock.now(), entry: entry.clone() };
             match self.ports.journal.append(&eject.environment, view.head, Some(epoch), vec![draft]).await {
                 Ok(_) => return Ok(()),
@@ -351,8 +358,14 @@ impl Found {
         store: &StoreId,
     ) -> Result<(), EngineError> {
         for unit in fleet.units {
-            if let Some(why) = foreign(&unit, place, view, store) {
-                return Err(refused(why));
+            match foreign(&unit, place, view, store) {
+                None => {}
+                // Somebody else's parked fleet is in nobody's way, and theirs to end.
+                Some(why) if unit.is_parked() => {
+                    self.warnings.push(format!("{why}; it is parked and stays"));
+                    continue;
+                }
+                Some(why) => return Err(refused(why)),
             }
             let at = UnitAt { place: place.clone(), unit: unit.id.clone() };
             match unit.label(label::PARKED_UNTIL) {

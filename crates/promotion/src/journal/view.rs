@@ -197,6 +197,11 @@ impl EnvironmentView {
         Some((*at, by))
     }
 
+    /// When the environment was last taken out of our hands, whatever came since: a word from before counts no more.
+    pub(crate) fn last_ejected(&self) -> Option<At> {
+        self.ejected.as_ref().map(|(at, _)| *at)
+    }
+
     /// What runs now, as far as this journal knows.
     pub fn current(&self) -> Option<&PromotionView> {
         self.standing().pop()

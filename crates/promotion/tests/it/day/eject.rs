@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use promotion::engine::{Eject, Ejected, EngineError, Outcome};
 use promotion::journal::Entry;
 use promotion::machine::Phase;
-use promotion::model::{DeploymentStatus, Fleet, Kind, Millis, Person, StoreId, UnitId, UnitVersion, label};
+use promotion::model::{DeploymentStatus, Fleet, Kind, Millis, Person, UnitId, UnitVersion, label};
+use promotion::ports::{Deployer as _, Key};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
@@ -145,6 +146,14 @@ async fn p1_only_who_may_approve_takes_production_out_and_says_so_with_proof() {
     // A word for the gentle way is none for the other.
     let other = Eject { destroy_parked: true, ..ask(&world, &World::lead(), false) };
     assert!(matches!(world.engine().eject(other).await, Err(EngineError::Proof(_))));
+    // Who reads a word in the journal cannot say it again: not after somebody took production over anew.
+    let word = ask(&world, &World::lead(), false);
+    let forked = world.fork().await;
+    forked.engine().eject(word.clone()).await.unwrap();
+    let (_, second) = releases();
+    let adopt = forked.ask_by(&World::lead(), "production", Kind::Adopt, &second);
+    forked.engine().request(adopt).await.unwrap().drive().await.unwrap();
+    assert!(matches!(forked.engine().eject(word).await, Err(EngineError::Proof(_))));
     let unsigned = Eject { signed: None, ..ask(&world, &World::lead(), false) };
     assert!(matches!(world.engine().eject(unsigned).await, Err(EngineError::Proof(_))));
     assert_eq!(world.engine().view(&env("production")).await.unwrap().head, head);
@@ -181,10 +190,19 @@ async fn p2_what_others_marked_or_hold_is_refused_and_nothing_changes() {
     let marked = plant(&world, "api", 2, |unit| {
         unit.labels.insert(label::STORE.to_owned(), "store-9".to_owned());
     });
-    let told = why(world.engine().eject(ask(&world, &World::lead(), false)).await.unwrap_err());
+    // What another store parked is in nobody's way.
+    let parked = plant(&world, "api", 2, |unit| {
+        unit.labels.insert(label::STORE.to_owned(), "store-8".to_owned());
+        unit.labels.insert(label::PARKED_UNTIL.to_owned(), "2020-01-01T00:00:00Z".to_owned());
+    });
+    let told = why(world.engine().eject(ask(&world, &World::lead(), true)).await.unwrap_err());
     assert!(told.contains(marked.as_str()) && told.contains("store-9"), "{told}");
-    let store: StoreId = world.journal.store_id().await.unwrap();
-    assert!(told.contains(store.as_str()), "{told}");
+    let remove = UnitCall::Destroy { unit: marked };
+    let key = Key { id: "store-9".to_owned(), nonce: None };
+    world.provider.perform(&place, &remove, &key).await.unwrap();
+    let ejected = world.engine().eject(ask(&world, &World::lead(), true)).await.unwrap();
+    assert!(ejected.warnings.iter().any(|it| it.contains(parked.as_str()) && it.contains("store-8")));
+    assert!(world.fleet("production", "api").await.unit(&parked).is_some());
 }
 
 #[tokio::test]
