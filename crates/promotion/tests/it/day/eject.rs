@@ -10,7 +10,7 @@ use promotion::ports::{Deployer as _, Key};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
-use crate::story::{plant, releases};
+use crate::story::{Story, plant, releases};
 
 /// 1.0.0 is adopted in production, and 1.1.0 came by promotion: two machines of `api` are parked.
 async fn promoted() -> World {
@@ -218,6 +218,34 @@ async fn a_promotion_that_is_under_way_comes_first() {
     }
     world.abort(&waiting, "we leave").await.unwrap();
     world.engine().eject(ask(&world, &World::lead(), false)).await.unwrap();
+}
+
+/// The promotion is over, and its runner died before it gave its leases back: leaving gives them back first.
+#[tokio::test]
+async fn leases_of_a_runner_that_died_are_given_back() {
+    let asked = Story::Promote.asked().await;
+    let n_moments = asked.fork().await.play_until(Moment::Never).await.seen().len() as u64;
+    for n in (0..n_moments).rev() {
+        let run = asked.fork().await;
+        run.play_until(Moment::After(n)).await;
+        let view = run.world.bystander().view(&env("production")).await.unwrap();
+        let promotion = &view.promotions[&run.handle.id];
+        if !promotion.state.phase.is_final() || promotion.outbox.is_empty() {
+            continue;
+        }
+        // The dead runner's hold on the environment ends by itself, its leases at the provider not so soon.
+        run.world.clock.advance(Millis::secs(31));
+        let held = |fleets: &[Fleet]| {
+            fleets.iter().flat_map(|fleet| &fleet.units).filter(|unit| unit.lease.is_some()).count()
+        };
+        if held(&fleets(&run.world).await) == 0 {
+            continue;
+        }
+        run.world.engine().eject(ask(&run.world, &World::lead(), false)).await.unwrap();
+        assert_eq!(held(&fleets(&run.world).await), 0);
+        return;
+    }
+    unreachable!("its leases are given back after it is over");
 }
 
 /// Wherever the runner dies, whoever types it again comes to the same end.
