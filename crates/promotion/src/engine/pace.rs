@@ -26,19 +26,30 @@ pub(super) struct Pace {
     paid_at: Option<At>,
     is_large: bool,
     is_moving: bool,
+    /// How long the last look took.
+    took: Millis,
+    /// The instant for which the next look is meant.
+    awaited: Option<At>,
 }
 
 impl Pace {
     /// A look that began at `at` found `fleet`.
-    pub(super) fn looked(&mut self, at: At, fleet: &Fleet, options: &Options) {
+    ///
+    /// A look for an instant begins before it, by the time that a look takes. Where that was too early by a little, what
+    /// it found is as good then: so long is to be waited before anything is decided.
+    pub(super) fn looked(&mut self, at: At, now: At, fleet: &Fleet, options: &Options) -> Millis {
+        self.took = now.since(at);
         self.is_large = fleet.units.len() > SMALL;
         self.is_moving = fleet.units.iter().any(moves);
         self.owe(at, options);
+        let early = self.awaited.take().map_or(Millis::ZERO, |awaited| awaited.since(now));
+        if early <= self.took { early } else { Millis::ZERO }
     }
 
     /// A look that began at `at` found nothing out.
     pub(super) fn failed(&mut self, at: At, options: &Options) {
         self.is_moving = true;
+        self.awaited = None;
         self.owe(at, options);
     }
 
@@ -55,13 +66,26 @@ impl Pace {
     }
 
     /// When to look again, no later than at `wake`, at which time alone changes something.
-    pub(super) fn next(&self, wake: Option<At>, options: &Options, now: At) -> At {
+    pub(super) fn next(&mut self, wake: Option<At>, options: &Options, now: At) -> At {
+        let wake = wake.filter(|wake| *wake > now);
+        let ahead = wake.map(|wake| At(wake.0.saturating_sub(self.took.0.cast_signed())));
+        let at = self.soonest(ahead, options, now);
+        self.awaited = wake.filter(|_| ahead.is_some_and(|ahead| at >= ahead));
+        at
+    }
+
+    /// Whether the next look is meant for an instant.
+    pub(super) const fn is_awaited(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    fn soonest(&self, ahead: Option<At>, options: &Options, now: At) -> At {
         let (Some(last), Some(paid_at)) = (self.last, self.paid_at) else { return now };
         let poll = options.poll.0.max(1);
         // A runner that waits must still keep its lease.
         let slow = (poll * CALMER).min((options.lease_ttl.0 / 4).max(poll));
         let soon = last.plus(Millis(if self.is_moving { poll } else { slow }));
-        let at = wake.filter(|wake| *wake > now).map_or(soon, |wake| wake.min(soon));
+        let at = ahead.map_or(soon, |ahead| ahead.min(soon));
         // However late it is: no more than a burst ahead of what the long run allows.
         let owed = Millis(self.apart(options).0 * BURST);
         let allowed = At(paid_at.0.saturating_sub(owed.0.cast_signed()));
@@ -107,7 +131,7 @@ mod tests {
         for _ in 0..looks {
             now = pace.next(None, &OPTIONS, now);
             times.push(now.0 - NOW.0);
-            pace.looked(now, fleet, &OPTIONS);
+            pace.looked(now, now, fleet, &OPTIONS);
         }
         times
     }
@@ -131,18 +155,33 @@ mod tests {
     #[test]
     fn it_looks_at_the_instant_at_which_time_changes_something() {
         let mut pace = Pace::default();
-        pace.looked(NOW, &fleet(2, UnitState::Started), &OPTIONS);
-        let at = |wake: i64| pace.next(Some(NOW.plus(Millis(wake.unsigned_abs()))), &OPTIONS, NOW).0 - NOW.0;
+        pace.looked(NOW, NOW, &fleet(2, UnitState::Started), &OPTIONS);
+        let mut at =
+            |wake: i64| pace.next(Some(NOW.plus(Millis(wake.unsigned_abs()))), &OPTIONS, NOW).0 - NOW.0;
         assert_eq!([at(120), at(500), at(5000)], [120, 500, 500]);
         let past = pace.next(Some(At(NOW.0 - 1)), &OPTIONS, NOW);
         assert_eq!(past.0 - NOW.0, 500, "what is over wakes nobody");
     }
 
     #[test]
+    fn a_look_for_an_instant_is_there_at_that_instant() {
+        let (mut pace, units) = (Pace::default(), fleet(2, UnitState::Started));
+        let after = |ms: i64| At(NOW.0 + ms);
+        // It took 60 ms, so the next one begins as much before the instant at which it is wanted.
+        pace.looked(NOW, after(60), &units, &OPTIONS);
+        assert_eq!(pace.next(Some(after(300)), &OPTIONS, after(60)), after(240));
+        // That one was faster: what it found is decided on when the instant has come.
+        assert_eq!(pace.looked(after(240), after(290), &units, &OPTIONS), Millis(10));
+        // Nobody waits long for what a look found, nor for an instant that it was not meant for.
+        assert_eq!(pace.next(Some(after(5000)), &OPTIONS, after(300)), after(740));
+        assert_eq!(pace.looked(after(740), after(800), &units, &OPTIONS), Millis::ZERO);
+    }
+
+    #[test]
     fn a_pause_is_no_longer_than_a_lease_bears() {
         let options = Options { lease_ttl: Millis(2_000), poll: Millis(400), ..OPTIONS };
         let mut pace = Pace::default();
-        pace.looked(NOW, &fleet(2, UnitState::Started), &options);
+        pace.looked(NOW, NOW, &fleet(2, UnitState::Started), &options);
         assert_eq!(pace.next(None, &options, NOW).0 - NOW.0, 500);
     }
 }

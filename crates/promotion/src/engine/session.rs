@@ -228,7 +228,12 @@ impl<'e> Session<'e> {
         let begun = self.now();
         let fleet = self.engine.ports.deployer.observe_fleet(place).await;
         match &fleet {
-            Ok(fleet) => self.pace.looked(begun, fleet, &self.engine.options),
+            Ok(fleet) => {
+                let early = self.pace.looked(begun, self.now(), fleet, &self.engine.options);
+                if early > Millis::ZERO {
+                    self.engine.ports.clock.sleep(early).await;
+                }
+            }
             Err(_) => self.pace.failed(begun, &self.engine.options),
         }
         fleet
@@ -239,7 +244,8 @@ impl<'e> Session<'e> {
         let now = self.now();
         let next = self.pace.next(wake, &self.engine.options, now);
         let mut time = next.since(now);
-        if wake != Some(next) {
+        // For an instant it is looked then, and neither before nor after.
+        if !self.pace.is_awaited() {
             let shift = self.engine.ports.randomness.below(self.engine.options.poll.0.max(1) / 4 + 1);
             time = Millis(time.0 + shift);
         }
