@@ -6,7 +6,10 @@ use clikit::Table;
 use promotion::engine::Outcome;
 use promotion::journal::{EnvironmentView, PromotionView};
 use promotion::machine::Phase;
-use promotion::model::{At, DeploymentInfo, ImagePreview, Kind, Person, Plan, PromotionId, RollbackVerdict};
+use promotion::model::{
+    At, ComponentName, DeploymentInfo, ImagePreview, Kind, OneOffEnd, Person, Plan, PromotionId,
+    RollbackVerdict,
+};
 use serde_json::{Value, json};
 
 use crate::watch::{bytes, bytes_of};
@@ -81,9 +84,17 @@ pub(crate) fn promotion(view: &PromotionView) -> Value {
         "approvals": facts.approvals.iter().map(|approval| json!({"by": approval.by, "at": approval.at.to_string()})).collect::<Vec<_>>(),
         "attestations": facts.attestations.iter().map(|it| json!({"suite": it.statement.suite, "by": it.by})).collect::<Vec<_>>(),
         "images": facts.images,
+        "release_commands": commands(view).map(|(component, end)| json!({
+            "component": component, "exit_code": end.exit_code, "why": end.why, "log": end.log,
+        })).collect::<Vec<_>>(),
         "why": facts.failure.as_ref().map(|failure| failure.why.clone()),
         "stalled": facts.stalled,
     })
+}
+
+/// How release commands ended.
+fn commands(view: &PromotionView) -> impl Iterator<Item = (&ComponentName, &OneOffEnd)> {
+    view.one_offs.iter().filter_map(|(component, command)| Some((component, command.ended.as_ref()?)))
 }
 
 /// One promotion for people.
@@ -109,6 +120,13 @@ pub(crate) fn promotion_text(view: &PromotionView) -> String {
     }
     if let Some(plan) = &facts.plan {
         let _ = writeln!(out, "plan       {}", plan.hash);
+    }
+    for (component, end) in commands(view) {
+        let code = end.exit_code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+        let _ = writeln!(out, "command    {component}: exit code {code}");
+        for line in &end.log {
+            let _ = writeln!(out, "           | {line}");
+        }
     }
     let _ = writeln!(out, "phase      {} since {}", view.state.phase, facts.phase_since);
     if let Some(why) = facts.failure.as_ref().map(|failure| &failure.why).or(facts.stalled.as_ref()) {
@@ -150,7 +168,7 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
     let rollback = match &target.rollback {
         RollbackVerdict::Allowed => "allowed: images, configuration, counts and cordons come back".to_owned(),
         RollbackVerdict::Nothing => "there is nothing to go back to".to_owned(),
-        RollbackVerdict::Caveat(why) => why.clone(),
+        RollbackVerdict::Caveat(why) | RollbackVerdict::Unknown(why) => why.clone(),
     };
     let _ = writeln!(out, "  rollback: {rollback}");
     if let Some(rule) = target.policy.approvals.as_ref().filter(|rule| rule.count > 0)

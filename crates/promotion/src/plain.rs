@@ -13,12 +13,12 @@ use flytypes::{Digest, ImageRef};
 
 use crate::engine::Ports;
 use crate::model::{
-    At, Attestation, Claim, EnvironmentName, Millis, Person, Place, PromotionId, Release, SecretsSeen,
-    Statement, SuiteName, Unit, Word,
+    At, Attestation, Claim, EnvironmentName, Millis, OneOffRun, OneOffSpec, OneOffState, Person, Place,
+    PromotionId, Release, SecretsSeen, Statement, SuiteName, Unit, UnitId, Word,
 };
 use crate::ports::{
-    Approvals, Attestor, Checks, Clock, Copied, Deployer, Ids, ImageFacts, Journal, Notifier, PortError,
-    Randomness, Registry, Secrets, SuiteReport, Survey, Watch,
+    Approvals, Attestor, Checks, Clock, Copied, Deployer, Ids, ImageFacts, Journal, Notifier, OneOffs,
+    PortError, Randomness, Registry, Secrets, SuiteReport, Survey, Watch,
 };
 use crate::rollout::EdgeAnswer;
 
@@ -34,6 +34,7 @@ impl Ports {
             deployer,
             registry: Arc::new(Pinned),
             secrets: Arc::new(NoSecrets),
+            one_offs: Arc::new(NoMachines),
             checks: Arc::new(NoSuites),
             approvals: Arc::new(Nobody),
             attestor: Arc::new(Unsigned),
@@ -159,6 +160,43 @@ impl Secrets for NoSecrets {
 
     fn command(&self, _: &Place, _: &BTreeSet<String>) -> Option<String> {
         None
+    }
+}
+
+/// No machines for commands.
+#[derive(Debug, Clone, Copy)]
+pub struct NoMachines;
+
+impl NoMachines {
+    fn refused<T>() -> Result<T, PortError> {
+        Err(PortError::refused("nothing can run a release command: no machines for it are connected"))
+    }
+}
+
+#[async_trait]
+impl OneOffs for NoMachines {
+    async fn observe_runs(&self, _: &Place) -> Result<Vec<OneOffRun>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn prepare(&self, _: &Place, _: &OneOffSpec) -> Result<UnitId, PortError> {
+        Self::refused()
+    }
+
+    async fn start(&self, _: &Place, _: &UnitId) -> Result<(), PortError> {
+        Self::refused()
+    }
+
+    async fn observe_run(&self, _: &Place, _: &UnitId) -> Result<OneOffState, PortError> {
+        Self::refused()
+    }
+
+    async fn observe_log(&self, _: &Place, _: &UnitId) -> Result<Vec<String>, PortError> {
+        Self::refused()
+    }
+
+    async fn remove(&self, _: &Place, _: &UnitId) -> Result<(), PortError> {
+        Self::refused()
     }
 }
 

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use promotion::model::{EnvironmentName, Fleet, Place, SecretsSeen, Unit};
-use promotion::ports::{Deployer, Key, Performed, PortError, Secrets};
+use promotion::model::{
+    EnvironmentName, Fleet, OneOffRun, OneOffSpec, OneOffState, Place, SecretsSeen, Unit, UnitId,
+};
+use promotion::ports::{Deployer, Key, OneOffs, Performed, PortError, Secrets};
 use promotion::rollout::UnitCall;
 
 /// Hands each call to the deployer of its place.
@@ -13,6 +15,7 @@ use promotion::rollout::UnitCall;
 pub struct Dispatch {
     deployers: BTreeMap<(EnvironmentName, String), Arc<dyn Deployer>>,
     secrets: BTreeMap<(EnvironmentName, String), Arc<dyn Secrets>>,
+    one_offs: BTreeMap<(EnvironmentName, String), Arc<dyn OneOffs>>,
 }
 
 impl Dispatch {
@@ -33,6 +36,27 @@ impl Dispatch {
     ) -> Self {
         self.secrets.insert((environment, provider.to_owned()), secrets);
         self
+    }
+
+    /// Adds what runs release commands of `provider` in `environment`.
+    #[must_use]
+    pub fn with_one_offs(
+        mut self,
+        environment: EnvironmentName,
+        provider: &str,
+        one_offs: Arc<dyn OneOffs>,
+    ) -> Self {
+        self.one_offs.insert((environment, provider.to_owned()), one_offs);
+        self
+    }
+
+    fn runner(&self, place: &Place) -> Result<&Arc<dyn OneOffs>, PortError> {
+        self.one_offs.get(&(place.environment.clone(), place.provider.clone())).ok_or_else(|| {
+            PortError::refused(format!(
+                "nothing runs a release command at `{}` ({})",
+                place.name, place.provider
+            ))
+        })
     }
 
     fn of(&self, place: &Place) -> Result<&Arc<dyn Deployer>, PortError> {
@@ -67,5 +91,32 @@ impl Secrets for Dispatch {
 
     fn command(&self, place: &Place, names: &BTreeSet<String>) -> Option<String> {
         self.secrets.get(&(place.environment.clone(), place.provider.clone()))?.command(place, names)
+    }
+}
+
+#[async_trait]
+impl OneOffs for Dispatch {
+    async fn observe_runs(&self, place: &Place) -> Result<Vec<OneOffRun>, PortError> {
+        self.runner(place)?.observe_runs(place).await
+    }
+
+    async fn prepare(&self, place: &Place, spec: &OneOffSpec) -> Result<UnitId, PortError> {
+        self.runner(place)?.prepare(place, spec).await
+    }
+
+    async fn start(&self, place: &Place, run: &UnitId) -> Result<(), PortError> {
+        self.runner(place)?.start(place, run).await
+    }
+
+    async fn observe_run(&self, place: &Place, run: &UnitId) -> Result<OneOffState, PortError> {
+        self.runner(place)?.observe_run(place, run).await
+    }
+
+    async fn observe_log(&self, place: &Place, run: &UnitId) -> Result<Vec<String>, PortError> {
+        self.runner(place)?.observe_log(place, run).await
+    }
+
+    async fn remove(&self, place: &Place, run: &UnitId) -> Result<(), PortError> {
+        self.runner(place)?.remove(place, run).await
     }
 }

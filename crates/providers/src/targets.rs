@@ -10,7 +10,7 @@ use envconfig::project::{
 use flytypes::ImageRef;
 use promotion::model::{
     ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
-    GroupName, GroupTarget, Limits, MaxUnavailable, Millis, NameError, Person, Place, Policy, Proof,
+    GroupName, GroupTarget, Limits, MaxUnavailable, Millis, NameError, OneOff, Person, Place, Policy, Proof,
     RegionName, SecretsTarget, Strategy, SuiteName,
 };
 use serde_json::Value;
@@ -160,6 +160,7 @@ impl<'p> Targets<'p> {
                 let groups = self.groups(component, &toml)?;
                 let secrets = self.secrets(component);
                 let waves = rules.map_or_else(|| Ok(Vec::new()), waves)?;
+                let release_command = release_command(&toml)?;
                 Ok(ComponentTarget {
                     place,
                     image,
@@ -170,6 +171,7 @@ impl<'p> Targets<'p> {
                     waves,
                     limits,
                     secrets,
+                    release_command,
                 })
             }
             Binding::Static(binding) => {
@@ -189,6 +191,7 @@ impl<'p> Targets<'p> {
                     waves: Vec::new(),
                     limits,
                     secrets: SecretsTarget::default(),
+                    release_command: None,
                 })
             }
             Binding::Supabase(_) => Err(TargetError::Kind { component: component.to_owned() }),
@@ -213,7 +216,7 @@ impl<'p> Targets<'p> {
             Component::Fly { healthy, .. } => healthy.as_ref().map(|proof| proof.value),
             Component::Static { .. } | Component::Supabase { .. } => None,
         });
-        let region = toml.primary_region.as_ref().map_or("iad", |region| region.as_str());
+        let region = region(toml);
         let mut groups = BTreeMap::new();
         for (name, config) in toml.flatten() {
             let checks = expected_checks(&config);
@@ -233,6 +236,23 @@ impl<'p> Targets<'p> {
         }
         Ok(groups)
     }
+}
+
+/// Where machines are made that nobody placed.
+fn region(toml: &FlyToml) -> &str {
+    toml.primary_region.as_ref().map_or("iad", |region| region.as_str())
+}
+
+/// The command that runs before any machine is touched, in the default group's size where nobody names one.
+fn release_command(toml: &FlyToml) -> Result<Option<OneOff>, TargetError> {
+    let Some(command) = toml.release_command() else { return Ok(None) };
+    Ok(Some(OneOff {
+        command: command.words,
+        config: unit_config(&command.config),
+        region: RegionName::new(region(toml))?,
+        like: GroupName::new(toml.default_group().as_str())?,
+        timeout: command.timeout.map(|time| Millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))),
+    }))
 }
 
 /// How a component with or without volumes is changed, and why, where that is not what was asked for, or what is usual.

@@ -18,7 +18,7 @@ use promotion::engine::{Engine, Options, Ports};
 use promotion::journal::Sqlite;
 use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
 use promotion::ports::{Journal, Randomness};
-use providers::fly::{FlyDeployer, FlySecrets};
+use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
 use providers::ssh::{AllowedSigners, SshApprovals, SshAttestor};
 use providers::{
@@ -169,7 +169,8 @@ pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),
-        secrets: dispatch,
+        secrets: dispatch.clone(),
+        one_offs: dispatch,
         registry: Arc::new(registries),
         checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
         approvals: Arc::new(SshApprovals::new(allowed.clone()).with_local_names(local)),
@@ -238,6 +239,8 @@ struct Opened {
 /// The clients themselves.
 struct Reach {
     client: Client,
+    /// Logs are told elsewhere.
+    logs: Client,
     sites: SiteClient,
     pull: Registry,
     push: Registry,
@@ -271,6 +274,7 @@ impl Opened {
             None => Base::fly(),
         };
         let local = is_local(base.as_url());
+        let logs = logs_beside(context, &base)?;
         let host = environment.fly.registry.as_ref().map(ToString::to_string);
         let host = host.or_else(|| context.var("FLY_REGISTRY_HOST").map(str::to_owned));
         let host = host.unwrap_or_else(|| "registry.fly.io".to_owned());
@@ -288,8 +292,10 @@ impl Opened {
                 SiteClient::new(base.as_url().clone(), &secret, service.clone()).ok_or_else(|| {
                     Failure::usage(format!("the token of environment `{}` is none", environment.name))
                 })?;
-            let client = Client::new(base.clone(), token.clone(), service.clone()).with_retry(policy.clone());
-            Ok::<_, Failure>(Reach { client, sites, pull, push })
+            let over = |base: &Base| {
+                Client::new(base.clone(), token.clone(), service.clone()).with_retry(policy.clone())
+            };
+            Ok::<_, Failure>(Reach { client: over(&base), logs: over(&logs), sites, pull, push })
         };
         let (looking, engine) = (reach(&services.looking, looking)?, reach(&services.patient, patient)?);
         Ok(Self { engine, looking, local })
@@ -302,7 +308,23 @@ impl Reach {
         dispatch
             .with(name.clone(), "fly", Arc::new(fly))
             .with_secrets(name.clone(), "fly", Arc::new(FlySecrets::new(self.client.clone())))
+            .with_one_offs(
+                name.clone(),
+                "fly",
+                Arc::new(FlyOneOffs::new(self.client.clone(), self.logs.clone())),
+            )
             .with(name.clone(), "static", Arc::new(SiteDeployer::new(self.sites.clone())))
+    }
+}
+
+/// Where logs are told: as flyctl has it, else beside an API that is not Fly's own, else at Fly.
+fn logs_beside(context: &Context, api: &Base) -> Result<Base, Failure> {
+    match context.var("FLY_API_BASE_URL") {
+        _ if is_local(api.as_url()) => Ok(api.clone()),
+        Some(text) => text.parse().map_err(|error: flyclient::BaseError| {
+            Failure::usage(format!("`{text}` is no address of an API")).with_source(error)
+        }),
+        None => Ok(Base::fly_logs()),
     }
 }
 

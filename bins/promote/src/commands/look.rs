@@ -1,7 +1,7 @@
 //! Looking: status, history, show, explain.
 
 use clikit::{Exit, Failure, Table};
-use promotion::journal::{Entry, EnvironmentView};
+use promotion::journal::{Entry, EnvironmentView, OneOffStep};
 use serde_json::{Value, json};
 
 use super::Run;
@@ -157,6 +157,15 @@ fn line(entry: &Entry) -> String {
             }
         }
         Entry::Leased { component, nonces } => format!("{component}: {} machines leased", nonces.len()),
+        Entry::OneOff { component, step } => match step {
+            OneOffStep::Meant { .. } => format!("{component}: will make a machine for the release command"),
+            OneOffStep::Chosen { run } => format!("{component}: {run} runs the release command"),
+            OneOffStep::Ended(end) => match (&end.why, end.exit_code) {
+                (Some(why), _) => format!("{component}: the release command ended: {why}"),
+                (None, Some(code)) => format!("{component}: the release command ended with exit code {code}"),
+                (None, None) => format!("{component}: the release command ended, nobody knows how"),
+            },
+        },
         Entry::BreakerReset { by, reason, .. } => format!("breaker closed by {by}: {reason}"),
         Entry::Ejected { by, .. } => format!("taken out of our hands by {by}"),
         Entry::ParkedEnded { component, units } => {

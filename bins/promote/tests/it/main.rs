@@ -5,6 +5,7 @@
 mod adopt;
 mod bad_days;
 mod bad_input;
+mod before;
 mod beside;
 mod bootstrap;
 mod environments;

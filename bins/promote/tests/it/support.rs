@@ -469,6 +469,12 @@ impl Stage {
         machines
     }
 
+    /// Sets a secret as `fly secrets set --stage` does.
+    pub(crate) async fn set_secret(&self, app: &str, name: &str, value: &str) {
+        let changes = [(name.to_owned(), Some(value.to_owned().into()))].into();
+        self.client.app(&app.parse().unwrap()).secrets().set(&changes).await.unwrap();
+    }
+
     /// The digests that production's machines serve.
     pub(crate) async fn serving(&self) -> BTreeSet<String> {
         let machines = self.machines(PRODUCTION).await;

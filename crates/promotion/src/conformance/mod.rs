@@ -5,6 +5,7 @@
 
 mod deployer;
 mod journal;
+mod one_offs;
 mod people;
 mod registry;
 mod secrets;
@@ -12,6 +13,7 @@ mod world;
 
 pub use deployer::{DeployerFixture, deployer};
 pub use journal::journal;
+pub use one_offs::{OneOffFixture, one_offs};
 pub use people::{approvals, attestor, checks, notifier, words};
 pub use registry::{RegistryFixture, registry};
 pub use secrets::secrets;

@@ -12,6 +12,7 @@ mod images;
 mod keeping;
 mod lanes;
 mod locked;
+mod one_off;
 mod pace;
 mod planning;
 mod preview;
@@ -36,7 +37,8 @@ pub use verbs::{Ask, Planned};
 
 use crate::model::{EnvironmentName, Millis, PromotionId};
 use crate::ports::{
-    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, Randomness, Registry, Secrets,
+    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, OneOffs, Randomness, Registry,
+    Secrets,
 };
 
 /// The world, as the embedder brings it.
@@ -50,6 +52,8 @@ pub struct Ports {
     pub registry: Arc<dyn Registry>,
     /// Names of secrets.
     pub secrets: Arc<dyn Secrets>,
+    /// Machines for release commands.
+    pub one_offs: Arc<dyn OneOffs>,
     /// Tests and edges.
     pub checks: Arc<dyn Checks>,
     /// Who approved.

@@ -11,7 +11,8 @@ use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
     Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy,
-    PromotionId, Proof, Release, Request, Snapshot, Strategy, Target, UnitState, label,
+    PreviewLine, PromotionId, Proof, Release, Request, RollbackVerdict, Snapshot, Strategy, Target,
+    UnitState, label,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, is_second_fleet, remarks, unproven};
@@ -61,9 +62,9 @@ impl Session<'_> {
         }
         let mut components = Vec::new();
         let mut baseline = BTreeMap::new();
-        let mut lines = Vec::new();
+        let (mut first, mut lines) = (Vec::new(), Vec::new());
         let mut warnings = Vec::new();
-        let mut caveats = Vec::new();
+        let (mut caveats, mut opaque) = (Vec::new(), Vec::new());
         let mut images = Vec::new();
         let mut found_any = false;
         for component in &request.components {
@@ -106,6 +107,12 @@ impl Session<'_> {
                 Kind::Deploy | Kind::Promote | Kind::Bootstrap => {
                     warnings.extend(secrets::warnings(&target, &seen));
                     caveats.extend(secrets::caveat(&target, &seen));
+                    if let Some(job) = &target.release_command {
+                        let component = target.place.component.clone();
+                        opaque.push(format!("`{}` of `{component}`", job.title()));
+                        let call = format!("run `{}` once, on a machine of its own", job.title());
+                        first.push(PreviewLine { component, call });
+                    }
                 }
             }
             baseline.insert(component.place.component.clone(), secrets::baseline(&fleet));
@@ -135,9 +142,10 @@ impl Session<'_> {
             baseline,
             policy,
             policy_change,
-            rollback: secrets::verdict(found_any, &caveats),
+            rollback: verdict(found_any, &opaque, &caveats),
         };
-        Ok(Ok(Plan::new(target, lines, warnings).with_images(images)))
+        first.append(&mut lines);
+        Ok(Ok(Plan::new(target, first, warnings).with_images(images)))
     }
 
     /// A machine that a rollback of `of` would leave behind on another image than the others: it was neither there before
@@ -239,6 +247,25 @@ fn fill(
 /// Whether machines are made or changed for what was asked for, and not only put back or looked at.
 const fn changes_fleet(kind: &Kind) -> bool {
     matches!(kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap)
+}
+
+/// The way back, with all that is to be said of it first.
+fn verdict(found_any: bool, opaque: &[String], caveats: &[String]) -> RollbackVerdict {
+    if !found_any {
+        return RollbackVerdict::Nothing;
+    }
+    if opaque.is_empty() {
+        return match caveats {
+            [] => RollbackVerdict::Allowed,
+            caveats => RollbackVerdict::Caveat(caveats.join("; ")),
+        };
+    }
+    let why = format!(
+        "unknown: {} may change what no rollback puts back, such as a database; the machines themselves come back",
+        opaque.join(", ")
+    );
+    let whole: Vec<String> = std::iter::once(why).chain(caveats.iter().cloned()).collect();
+    RollbackVerdict::Unknown(whole.join("; "))
 }
 
 fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Vec<String>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::gates::Gate;
 use super::session::Session;
-use crate::model::{Baseline, ComponentTarget, Fleet, Kind, Place, RollbackVerdict, SecretsSeen, Strategy};
+use crate::model::{Baseline, ComponentTarget, Fleet, Kind, Place, SecretsSeen, Strategy};
 use crate::ports::{PortError, PortErrorKind};
 
 impl Session<'_> {
@@ -102,15 +102,6 @@ pub(super) fn caveat(target: &ComponentTarget, seen: &SecretsSeen) -> Option<Str
         "allowed, but for secrets: the values that {what} of `{name}` had before cannot be given back in place; by \
          blue-green the old machines keep them"
     ))
-}
-
-/// The whole verdict: one caveat is enough to say first.
-pub(super) fn verdict(found_any: bool, caveats: &[String]) -> RollbackVerdict {
-    match (found_any, caveats.is_empty()) {
-        (false, _) => RollbackVerdict::Nothing,
-        (true, true) => RollbackVerdict::Allowed,
-        (true, false) => RollbackVerdict::Caveat(caveats.join("; ")),
-    }
 }
 
 /// What `component` is found as.

@@ -103,6 +103,9 @@ impl Session<'_> {
 
     pub(super) async fn deploy(&mut self) -> Result<Came, EngineError> {
         let stamp = self.stamp().await?;
+        if let Some(came) = self.run_release_commands(&stamp).await? {
+            return Ok(came);
+        }
         let mut targets = self.targets();
         if self.undone().is_some() {
             targets.reverse();
@@ -301,6 +304,9 @@ impl Session<'_> {
 
     pub(super) async fn roll_back(&mut self) -> Result<Came, EngineError> {
         let stamp = self.stamp().await?;
+        if let Some(came) = self.end_release_commands().await? {
+            return Ok(came);
+        }
         let mut failed: Option<Failure> = None;
         for target in self.targets().into_iter().rev() {
             let name = target.place.component.clone();

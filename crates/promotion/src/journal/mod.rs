@@ -9,7 +9,7 @@ mod view;
 
 pub use chain::verify;
 pub use memory::Memory;
-pub use record::{Draft, Entry, Intent, Outcome, Record};
+pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
-pub use view::{BreakerState, EnvironmentView, OutboxItem, PromotionView};
+pub use view::{BreakerState, EnvironmentView, OneOffView, OutboxItem, PromotionView};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{EffectName, Phase, Stamped};
 use crate::model::{
-    At, ComponentName, EnvironmentName, Hash, Nonce, PromotionId, Request, Signed, UnitId, canonical,
+    At, ComponentName, EnvironmentName, Hash, Nonce, OneOffEnd, PromotionId, Request, Signed, UnitId,
+    canonical,
 };
 use crate::ports::{Performed, PortError};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -30,6 +31,24 @@ pub enum Outcome {
     Failed(PortError),
     /// The runner died before it knew; settled by looking.
     Settled,
+}
+
+/// How far a command that runs once has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum OneOffStep {
+    /// A machine is about to be made for it.
+    Meant {
+        /// What that machine is found by.
+        key: String,
+    },
+    /// This machine is the one that runs it; it is started from here on, and no other.
+    Chosen {
+        /// Which.
+        run: UnitId,
+    },
+    /// It is over.
+    Ended(OneOffEnd),
 }
 
 /// A record's content. Old kinds are read for ever.
@@ -81,6 +100,13 @@ pub enum Entry {
         component: ComponentName,
         /// Unit → the number to show.
         nonces: BTreeMap<UnitId, Nonce>,
+    },
+    /// A release command came this far.
+    OneOff {
+        /// Of which component.
+        component: ComponentName,
+        /// How far.
+        step: OneOffStep,
     },
     /// The circuit breaker was closed by a person.
     BreakerReset {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::chain;
-use super::record::{Entry, Intent, Outcome, Record};
+use super::record::{Entry, Intent, OneOffStep, Outcome, Record};
 use crate::machine::{EffectName, Phase, State, step};
 use crate::model::{
     At, Attestation, BreakerRule, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
-    Hash, Kind, Nonce, Person, Policy, PromotionId, UnitId,
+    Hash, Kind, Nonce, OneOffEnd, Person, Policy, PromotionId, UnitId,
 };
 use crate::ports::{JournalError, PortErrorKind};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -37,12 +37,25 @@ pub struct PromotionView {
     pub open: OpenCalls,
     /// The provider leases we hold, and the epoch under which they were taken.
     pub nonces: BTreeMap<ComponentName, (u64, BTreeMap<UnitId, Nonce>)>,
+    /// Release commands, as far as they came.
+    pub one_offs: BTreeMap<ComponentName, OneOffView>,
     /// Effects to do.
     pub outbox: Vec<OutboxItem>,
     /// When it reached its phase's last change.
     pub at: At,
     /// Its first record.
     pub first: u64,
+}
+
+/// How far a release command came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOffView {
+    /// When a machine was last about to be made for it.
+    pub meant_at: At,
+    /// The machine that runs it, and since when that is known.
+    pub run: Option<(UnitId, At)>,
+    /// How it ended.
+    pub ended: Option<OneOffEnd>,
 }
 
 /// The breaker over an environment's promotions.
@@ -116,6 +129,7 @@ impl EnvironmentView {
                     rollouts: BTreeMap::new(),
                     open: BTreeMap::new(),
                     nonces: BTreeMap::new(),
+                    one_offs: BTreeMap::new(),
                     outbox: Vec::new(),
                     at: record.at,
                     first: record.seq,
@@ -337,6 +351,15 @@ impl PromotionView {
             }
             Entry::Leased { component, nonces } => {
                 self.nonces.insert(component.clone(), (record.epoch.unwrap_or(0), nonces.clone()));
+            }
+            Entry::OneOff { component, step } => {
+                let view = OneOffView { meant_at: record.at, run: None, ended: None };
+                let view = self.one_offs.entry(component.clone()).or_insert(view);
+                match step {
+                    OneOffStep::Meant { .. } => view.meant_at = record.at,
+                    OneOffStep::Chosen { run } => view.run = Some((run.clone(), record.at)),
+                    OneOffStep::Ended(end) => view.ended = Some(end.clone()),
+                }
             }
             Entry::Requested { .. }
             | Entry::BreakerReset { .. }

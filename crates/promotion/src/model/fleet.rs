@@ -26,6 +26,8 @@ pub mod label {
     pub const PARKED_UNTIL: &str = "parked_until";
     /// Of a unit made in the place of one that was gone: `promotion/unit`, the natural key of that create.
     pub const RESTORES: &str = "restores";
+    /// Of a machine that runs one command: the key it is found by.
+    pub const ONE_OFF: &str = "one_off";
     /// Which promotion parked it.
     pub const PARKED_BY: &str = "parked_by";
 }

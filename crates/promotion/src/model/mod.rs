@@ -7,6 +7,7 @@ mod deployment;
 mod fleet;
 mod image;
 mod names;
+mod one_off;
 mod plan;
 mod policy;
 mod release;
@@ -28,6 +29,7 @@ pub use names::{
     ComponentName, EnvironmentName, GroupName, NameError, Nonce, Person, PromotionId, RegionName, Slot,
     StoreId, SuiteName, UnitId, UnitVersion,
 };
+pub use one_off::{OneOff, OneOffEnd, OneOffRun, OneOffSpec, OneOffState};
 pub use plan::{Baseline, Plan, PreviewLine, RollbackVerdict, Target};
 pub use policy::{ApprovalRule, BreakerRule, Class, EvidenceRule, Policy};
 pub use release::Release;

@@ -20,6 +20,8 @@ pub enum RollbackVerdict {
     Nothing,
     /// With this said first.
     Caveat(String),
+    /// Nobody can tell, for this reason: machines come back, and what else was changed does not.
+    Unknown(String),
 }
 
 /// One component as it was found when the plan was made; a difference at Rechecking is drift.

@@ -6,7 +6,7 @@ use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{GroupName, Millis, Place, RegionName, SecretsTarget, Slot};
+use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot};
 
 /// How a fleet is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,9 @@ pub struct ComponentTarget {
     /// What its secrets must be.
     #[serde(default, skip_serializing_if = "SecretsTarget::is_empty")]
     pub secrets: SecretsTarget,
+    /// What runs once, with the new image, before any unit is touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<OneOff>,
 }
 
 impl ComponentTarget {
@@ -163,6 +166,7 @@ impl ComponentTarget {
             waves: Vec::new(),
             limits: Limits::default(),
             secrets: SecretsTarget::default(),
+            release_command: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod checks;
 mod deployer;
 mod error;
 mod journal;
+mod one_offs;
 mod people;
 mod registry;
 mod secrets;
@@ -14,6 +15,7 @@ pub use checks::{Checks, SuiteReport, Verdict};
 pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
 pub use journal::{Grant, Journal, JournalError};
+pub use one_offs::OneOffs;
 pub use people::{Approvals, Attestor, Notice, Notifier};
 pub use registry::{Copied, ImageFacts, Moved, Registry, Survey, Watch};
 pub use secrets::Secrets;
@@ -25,6 +27,7 @@ fn dyn_compatible(
     _: &dyn Deployer,
     _: &dyn Registry,
     _: &dyn Secrets,
+    _: &dyn OneOffs,
     _: &dyn Checks,
     _: &dyn Approvals,
     _: &dyn Attestor,

@@ -3,6 +3,7 @@
 
 mod clock;
 mod images;
+mod one_offs;
 mod people;
 mod provider;
 mod switch;
@@ -12,6 +13,7 @@ mod world;
 
 pub use clock::{Counted, Seeded, VirtualClock};
 pub use images::Images;
+pub use one_offs::Executed;
 pub use people::{Desk, Signer, Suites};
 pub use provider::{Fault, Manners, Provider};
 pub use switch::{Moment, Switch};

@@ -9,6 +9,7 @@ use flytypes::Digest;
 use serde_json::Value;
 
 use super::images::Images;
+use super::one_offs::{Ran, RunCall};
 use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
@@ -44,6 +45,12 @@ pub struct Manners {
     pub lags: Vec<Millis>,
     /// How long a request takes.
     pub service: Millis,
+    /// How long a release command takes.
+    pub command: Millis,
+    /// Digests whose release command ends with this code.
+    pub exits: Vec<(Digest, i64)>,
+    /// Nobody tells how a release command ended.
+    pub forgets_exits: bool,
 }
 
 impl Default for Manners {
@@ -60,6 +67,9 @@ impl Default for Manners {
             full: false,
             lags: vec![Millis(150), Millis(900)],
             service: Millis(300),
+            command: Millis(700),
+            exits: Vec::new(),
+            forgets_exits: false,
         }
     }
 }
@@ -85,8 +95,10 @@ pub enum Fault {
 pub(super) struct Books {
     pub(super) units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
     pub(super) vaults: BTreeMap<Place, Vault>,
+    pub(super) runs: BTreeMap<Place, BTreeMap<UnitId, Ran>>,
+    pub(super) late_runs: Vec<(At, Place, RunCall)>,
     history: BTreeMap<Place, History>,
-    ids: u64,
+    pub(super) ids: u64,
     asked: u64,
     requests: BTreeMap<u64, UnitCall>,
     calls: Vec<(Place, UnitCall)>,
@@ -110,11 +122,11 @@ pub(super) struct Kept {
 /// The provider.
 #[derive(Debug, Clone)]
 pub struct Provider {
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     manners: Arc<Mutex<Manners>>,
     pub(super) books: Arc<Mutex<Books>>,
     images: Arc<Images>,
-    switch: Option<Arc<Switch>>,
+    pub(super) switch: Option<Arc<Switch>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -187,7 +199,19 @@ impl Provider {
         Ok(())
     }
 
-    fn is_away(&self) -> bool {
+    pub(super) fn manners(&self) -> Manners {
+        lock(&self.manners).clone()
+    }
+
+    /// What goes wrong with the call that is asked for now.
+    pub(super) fn next_fault(&self) -> Option<Fault> {
+        let mut books = lock(&self.books);
+        let n = books.asked;
+        books.asked += 1;
+        books.faults.remove(&n)
+    }
+
+    pub(super) fn is_away(&self) -> bool {
         lock(&self.books).away_until.is_some_and(|until| self.clock.now() < until)
     }
 
@@ -246,8 +270,9 @@ impl Provider {
     }
 
     /// Lets what is due become true.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         let now = self.clock.now();
+        self.settle_runs(now);
         let due: Vec<(At, Place, UnitCall, Key)> = {
             let mut books = lock(&self.books);
             let (due, later) = std::mem::take(&mut books.late).into_iter().partition(|(at, ..)| *at <= now);
@@ -334,7 +359,7 @@ impl Provider {
 }
 
 impl Books {
-    fn version_of_secrets(&self, place: &Place) -> u64 {
+    pub(super) fn version_of_secrets(&self, place: &Place) -> u64 {
         self.vaults.get(place).map_or(0, |vault| vault.version)
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-use crate::journal::{Draft, Entry, Record};
+use crate::journal::{Draft, Entry, OneOffStep, Record};
 use crate::model::{EnvironmentName, Millis, StoreId};
 use crate::ports::{Grant, Journal, JournalError};
 
@@ -95,6 +95,9 @@ fn title(entry: &Entry) -> String {
         Entry::Meant { .. } => "intents".to_owned(),
         Entry::Came { .. } => "outcomes".to_owned(),
         Entry::Leased { .. } => "leases".to_owned(),
+        Entry::OneOff { step: OneOffStep::Meant { .. }, .. } => "release command meant".to_owned(),
+        Entry::OneOff { step: OneOffStep::Chosen { .. }, .. } => "release command chosen".to_owned(),
+        Entry::OneOff { step: OneOffStep::Ended(_), .. } => "release command ended".to_owned(),
         Entry::BreakerReset { .. } => "breaker reset".to_owned(),
         Entry::Ejected { .. } => "ejected".to_owned(),
         Entry::ParkedEnded { .. } => "parked ended".to_owned(),

@@ -14,8 +14,8 @@ use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
 use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
     ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
-    EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable, Millis, Person, Place, Policy,
-    Proof, RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
+    EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable, Millis, OneOff, Person, Place,
+    Policy, Proof, RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
 };
 use crate::ports::{Clock, Deployer, Journal};
 
@@ -58,6 +58,8 @@ pub struct World {
     pub policy: Policy,
     /// The secrets without which component `api` goes nowhere.
     pub required: BTreeSet<String>,
+    /// The release command of component `api`.
+    pub command: Option<OneOff>,
     seed: u64,
     bystander: OnceLock<Engine>,
     /// What every engine has read before it begins: all that stood there when the world was forked.
@@ -93,6 +95,7 @@ impl World {
             },
             policy: Self::production_policy(),
             required: BTreeSet::new(),
+            command: None,
             seed,
             bystander: OnceLock::new(),
             read: BTreeMap::new(),
@@ -124,6 +127,7 @@ impl World {
             limits: self.limits.clone(),
             policy: self.policy.clone(),
             required: self.required.clone(),
+            command: self.command.clone(),
             seed: self.seed,
             bystander: OnceLock::new(),
             read,
@@ -185,6 +189,17 @@ impl World {
         }
     }
 
+    /// A release command that may take ten seconds.
+    pub fn migration() -> OneOff {
+        OneOff {
+            command: vec!["bin/migrate".to_owned(), "up".to_owned()],
+            config: json!({"env": {"RELEASE_COMMAND": "1"}}),
+            region: RegionName::new("fra").expect("a name"),
+            like: GroupName::new("app").expect("a name"),
+            timeout: Some(Millis(10_000)),
+        }
+    }
+
     /// What a component shall become.
     pub fn component(&self, environment: &str, component: &str, digest: &Digest) -> ComponentTarget {
         let strategy = if component == "web" { Strategy::Immediate } else { self.strategy };
@@ -214,6 +229,7 @@ impl World {
             waves: self.waves.clone(),
             limits: self.limits.clone(),
             secrets: SecretsTarget { required, version: None },
+            release_command: self.command.clone().filter(|_| component != "web"),
         }
     }
 
@@ -279,7 +295,8 @@ impl World {
             journal: Arc::new(MortalJournal { inner: self.journal.clone(), switch: switch.clone() }),
             deployer: provider.clone(),
             registry: provider.clone(),
-            secrets: provider,
+            secrets: provider.clone(),
+            one_offs: provider,
             checks: self.suites.clone(),
             approvals: signer.clone(),
             attestor: signer,

@@ -4,11 +4,13 @@ mod alike;
 mod deployer;
 mod error;
 mod labels;
+mod one_offs;
 mod secrets;
 mod seen;
 mod shape;
 mod unit;
 
 pub use deployer::FlyDeployer;
+pub use one_offs::FlyOneOffs;
 pub use secrets::FlySecrets;
 pub use shape::{expected_checks, unit_config};

@@ -11,6 +11,7 @@ mod conformance;
 mod faulted;
 mod fly;
 mod fly_bad_days;
+mod one_offs;
 mod registry;
 mod secrets;
 mod site;

@@ -204,6 +204,13 @@ impl Cloud {
         (self.registry(OURS).push(&push).await.unwrap(), runs.digest().unwrap().clone())
     }
 
+    /// An image whose program is a shell. Pinned.
+    pub(crate) async fn script(&self, repository: &str, version: &str) -> ImageRef {
+        let tree = Tree::of_files([("etc/version", version.as_bytes().to_vec())]);
+        let spec = ImageSpec { argv: vec!["/bin/sh".to_owned()], ..ImageSpec::default() };
+        self.push(repository, version, build(&tree, &spec).unwrap()).await
+    }
+
     /// A static bundle of one page. Pinned.
     pub(crate) async fn bundle(&self, repository: &str, page: &str) -> ImageRef {
         let tree = Tree::of_files([("index.html", page.as_bytes().to_vec())]);

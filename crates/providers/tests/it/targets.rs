@@ -65,6 +65,7 @@ async fn a_machine_made_of_a_target_shows_no_difference_to_it() {
         let target = targets.target("api", image.clone(), image.clone(), None).unwrap();
         assert_eq!((target.place.provider.as_str(), target.place.name.as_str()), ("fly", "runner"));
         assert_eq!(target.strategy, Strategy::BlueGreen, "no volumes");
+        assert_eq!(target.release_command, None);
         let required: Vec<&str> = target.secrets.required.iter().map(String::as_str).collect();
         assert_eq!((required, target.secrets.version), (vec!["DATABASE_URL"], None));
         assert_eq!(target.slots().len(), 2, "a new group with services gets two machines");

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod back;
+mod command;
 mod drift;
 mod eject;
 mod flyctl_history;

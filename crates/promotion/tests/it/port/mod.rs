@@ -9,12 +9,34 @@ use promotion::conformance;
 use promotion::journal::Memory;
 use promotion::machine::Phase;
 use promotion::model::{
-    At, Claim, Class, Decision, GroupName, Millis, PromotionId, RegionName, Signed, Statement, StoreId,
-    SuiteName, UnitSpec, Wish, Word, canonical,
+    At, Claim, Class, Decision, GroupName, Millis, OneOffSpec, PromotionId, RegionName, Signed, Statement,
+    StoreId, SuiteName, UnitSpec, Wish, Word, canonical,
 };
 use promotion::ports::{Deployer as _, Key, Notice};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Counted, Desk, Manners, Seeded, Signer, Suites, VirtualClock, World, env};
+
+#[tokio::test]
+async fn commands_in_memory_conform() {
+    let world = World::new(1, Manners::default());
+    let [good, bad] = [1, 2].map(|byte| OneOffSpec {
+        job: World::migration(),
+        image: world.component("production", "api", &World::digest(byte)).image,
+        secrets_version: None,
+        labels: BTreeMap::from([("store".to_owned(), "store-1".to_owned())]),
+    });
+    world.provider.change(|manners| manners.exits.push((World::digest(2), 7)));
+    let fixture = conformance::OneOffFixture {
+        place: World::place("production", "api"),
+        slow: Some(good.clone()),
+        good,
+        bad,
+        code: 7,
+        line: "migrated".to_owned(),
+        patience: Millis::secs(10),
+    };
+    conformance::one_offs(&world.provider, &fixture, &*world.clock).await;
+}
 
 #[tokio::test]
 async fn secrets_in_memory_conform() {

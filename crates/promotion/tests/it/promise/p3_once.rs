@@ -28,6 +28,8 @@ sweeps! {
     p3_no_effect_lands_twice_whatever_call_of_a_rolling_way_back_fails_where_units_rest: RollingIdleThatFails,
     p3_no_effect_lands_twice_whatever_call_of_a_canary_in_waves_fails: CanaryInWaves,
     p3_no_effect_lands_twice_whatever_call_of_a_way_back_from_waves_fails: InWavesThatFails,
+    p3_a_command_runs_once_whatever_call_of_a_promotion_fails: Command,
+    p3_a_command_that_fails_runs_once_whatever_call_fails: CommandThatFails,
     p3_no_effect_lands_twice_whatever_call_of_a_bootstrap_fails: Bootstrap,
     p3_no_effect_lands_twice_whatever_call_of_a_rollback_by_a_person_fails: BackByPerson,
 }

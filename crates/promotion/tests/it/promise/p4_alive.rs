@@ -24,5 +24,7 @@ sweeps! {
     p4_a_rollback_by_a_person_ends_the_same_wherever_its_runner_dies: BackByPerson,
     p4_a_rollback_by_a_person_that_fails_is_undone_wherever_its_runner_dies: BackByPersonThatFails,
     p4_a_rollback_by_a_person_whose_suite_fails_stays_wherever_its_runner_dies: BackByPersonThatStays,
+    p4_a_promotion_with_a_command_ends_the_same_wherever_its_runner_dies: Command,
+    p4_a_promotion_whose_command_fails_is_put_back_wherever_its_runner_dies: CommandThatFails,
     p4_an_adoption_ends_the_same_wherever_its_runner_dies: Adopt,
 }

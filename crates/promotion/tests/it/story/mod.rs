@@ -11,7 +11,7 @@ use promotion::model::{
 use promotion::ports::Verdict;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
-pub(crate) use shape::{landed, shape};
+pub(crate) use shape::{commands, landed, shape, strays};
 pub(crate) use sweep::{crash_sweep, fault, fault_sweep, faults, undisturbed};
 
 /// The release that runs first, and the one that comes.
@@ -35,6 +35,10 @@ pub(crate) enum Story {
     CanaryInWaves,
     /// Blue-green in two regions, one after the other, whose suite fails in the end.
     InWavesThatFails,
+    /// With a release command.
+    Command,
+    /// Whose release command fails.
+    CommandThatFails,
     Bootstrap,
     BackByPerson,
     BackByPersonThatFails,
@@ -54,6 +58,8 @@ impl Story {
         Self::RollingIdleThatFails,
         Self::CanaryInWaves,
         Self::InWavesThatFails,
+        Self::Command,
+        Self::CommandThatFails,
         Self::Bootstrap,
         Self::BackByPerson,
         Self::BackByPersonThatFails,
@@ -69,6 +75,7 @@ impl Story {
             | Self::Idle
             | Self::RollingIdle
             | Self::CanaryInWaves
+            | Self::Command
             | Self::Bootstrap
             | Self::BackByPerson
             | Self::Adopt => Phase::Succeeded,
@@ -77,6 +84,7 @@ impl Story {
             | Self::IdleThatFails
             | Self::RollingIdleThatFails
             | Self::InWavesThatFails
+            | Self::CommandThatFails
             | Self::BackByPersonThatFails => Phase::RolledBack,
             Self::BackByPersonThatStays => Phase::RollbackFailed,
         }
@@ -116,6 +124,9 @@ impl Story {
         if self == Self::CanaryInWaves {
             world.strategy = Strategy::Canary;
         }
+        if matches!(self, Self::Command | Self::CommandThatFails) {
+            world.command = Some(World::migration());
+        }
         let (kind, release) = match self {
             Self::Promote
             | Self::Rolling
@@ -126,7 +137,9 @@ impl Story {
             | Self::IdleThatFails
             | Self::RollingIdleThatFails
             | Self::CanaryInWaves
-            | Self::InWavesThatFails => {
+            | Self::InWavesThatFails
+            | Self::Command
+            | Self::CommandThatFails => {
                 world.rehearsed(&first, &second).await;
                 if self.is_idle() {
                     plant_idle(&world);
@@ -153,6 +166,9 @@ impl Story {
             | Self::InWavesThatFails => {
                 world.suites.tell(&env("production"), "1.1.0", Verdict::Failed);
             }
+            Self::CommandThatFails => {
+                world.provider.change(|manners| manners.exits.push((World::digest(2), 3)));
+            }
             Self::BackByPersonThatFails => {
                 world.provider.change(|manners| manners.sick.push(World::digest(1)));
             }
@@ -164,6 +180,7 @@ impl Story {
             | Self::Idle
             | Self::RollingIdle
             | Self::CanaryInWaves
+            | Self::Command
             | Self::Bootstrap
             | Self::BackByPerson
             | Self::Adopt => {}

@@ -38,6 +38,23 @@ pub(crate) async fn shape(world: &World) -> Vec<String> {
     shapes
 }
 
+/// The commands that ran, each with its place and image; two of one kind are one too many.
+pub(crate) fn commands(world: &World) -> Vec<(String, String)> {
+    let of = |it: promotion::testing::Executed| (it.place.name, it.digest);
+    let mut ran: Vec<_> = world.provider.executed().into_iter().map(of).collect();
+    ran.sort();
+    ran
+}
+
+/// What is wrong with the commands that ran: one that ran twice, or a machine of one that is still there.
+pub(crate) fn strays(world: &World) -> Option<String> {
+    let ran = commands(world);
+    let twice =
+        ran.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| format!("ran twice: {:?}", pair[0]));
+    let there = world.provider.commands_there();
+    twice.or_else(|| (there > 0).then(|| format!("{there} machines of commands are left")))
+}
+
 /// How often each kind of call landed at production's places: those that are no mere repetition when they land twice.
 pub(crate) fn landed(world: &World, since: usize) -> BTreeMap<(String, &'static str), usize> {
     let mut counts = BTreeMap::new();

@@ -7,7 +7,7 @@ use promotion::machine::Phase;
 use promotion::model::Millis;
 use promotion::testing::{Fault, Moment, Switch};
 
-use super::{Asked, Story, landed, shape};
+use super::{Asked, Story, commands, landed, shape, strays};
 
 /// A story without disturbance: what every disturbed one is measured by.
 pub(crate) struct Undisturbed {
@@ -15,6 +15,7 @@ pub(crate) struct Undisturbed {
     pub(crate) moments: BTreeMap<u64, String>,
     pub(crate) shape: Vec<String>,
     pub(crate) landed: BTreeMap<(String, &'static str), usize>,
+    pub(crate) commands: Vec<(String, String)>,
     pub(crate) looks: u64,
     pub(crate) calls: std::ops::Range<u64>,
     pub(crate) end: Phase,
@@ -34,6 +35,7 @@ pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
         looks: provider.looks() - looks,
         calls: calls..provider.asked(),
         landed: landed(&run.world, since),
+        commands: commands(&run.world),
         shape: shape(&run.world).await,
         end: story.end(),
         took: run.world.now().since(begun),
@@ -75,6 +77,9 @@ impl fmt::Display for Histogram {
     }
 }
 
+/// A story with fewer looks is short beside what rescuers look at anyway.
+const LOOKS_LEAST: u64 = 20;
+
 /// Kills the runner at `moment` and lets rescuers come by. An error says what is wrong afterwards.
 pub(crate) async fn crash(
     story: Story,
@@ -101,8 +106,14 @@ pub(crate) async fn crash(
     if landed != base.landed {
         return fail(format!("landed {landed:?} instead of {:?}", base.landed));
     }
+    if let Some(why) = strays(&run.world) {
+        return fail(why);
+    }
+    if commands(&run.world) != base.commands {
+        return fail(format!("ran {:?} instead of {:?}", commands(&run.world), base.commands));
+    }
     let looks = run.world.provider.looks() - looks;
-    if looks > 2 * base.looks {
+    if looks > 2 * base.looks.max(LOOKS_LEAST) {
         return fail(format!("{looks} looks, {} without disturbance", base.looks));
     }
     Ok(())
@@ -167,6 +178,9 @@ pub(crate) async fn fault(
     };
     // A call that is still on its way when the promotion ends would land now.
     run.world.clock.advance(run.world.limits.client_timeout);
+    if let Some(why) = strays(&run.world) {
+        return Err(format!("{fault:?} of call {n} ({call}), {moment:?}: {phase}: {why}"));
+    }
     let (now, wanted) = (unleased(&shape(&run.world).await), unleased(wanted));
     if now != wanted {
         return Err(format!(

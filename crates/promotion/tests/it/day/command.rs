@@ -1,0 +1,193 @@
+//! Release commands: once, with the new image, before any machine is touched.
+
+use std::collections::BTreeMap;
+
+use promotion::engine::Outcome;
+use promotion::journal::OneOffView;
+use promotion::machine::Phase;
+use promotion::model::{Kind, Millis, OneOffSpec, Plan, RollbackVerdict, UnitState, label};
+use promotion::ports::OneOffs as _;
+use promotion::rollout::UnitCall;
+use promotion::testing::{Executed, Manners, Moment, World, env, name};
+
+use super::failure;
+use crate::story::{Asked, Story, releases, shape};
+
+fn short(byte: u8) -> String {
+    World::digest(byte).short().to_owned()
+}
+
+/// What ran in production with the release that comes.
+fn ran(world: &World) -> Vec<Executed> {
+    let place = World::place("production", "api");
+    world.provider.executed().into_iter().filter(|it| it.place == place && it.digest == short(2)).collect()
+}
+
+async fn plan(asked: &Asked) -> Plan {
+    let view = asked.world.bystander().view(&env("production")).await.unwrap();
+    view.promotions[&asked.handle.id].state.facts.plan.clone().unwrap()
+}
+
+async fn journaled(asked: &Asked) -> OneOffView {
+    let view = asked.world.bystander().view(&env("production")).await.unwrap();
+    view.promotions[&asked.handle.id].one_offs[&name("api")].clone()
+}
+
+/// Calls that change a machine of the app; leases are none.
+fn touched(world: &World, since: usize) -> usize {
+    let calls = world.provider.calls().split_off(since);
+    let is_lease = |call: &UnitCall| matches!(call, UnitCall::Lease { .. } | UnitCall::Unlease { .. });
+    calls.iter().filter(|(_, call)| !is_lease(call)).count()
+}
+
+#[tokio::test]
+async fn a_release_command_runs_once_and_before_any_machine_is_touched() {
+    let asked = Story::Command.asked().await;
+    let world = &asked.world;
+    world.provider.set_secret(&World::place("production", "api"), "DATABASE_URL");
+    asked.approve_when_asked().await;
+    let planned = plan(&asked).await;
+    assert_eq!(planned.preview[0].call, "run `bin/migrate up` once, on a machine of its own");
+    let RollbackVerdict::Unknown(said) = &planned.target.rollback else {
+        panic!("{:?}", planned.target.rollback)
+    };
+    assert!(
+        said.starts_with("unknown: `bin/migrate up` of `api` may change what no rollback puts back"),
+        "{said}"
+    );
+    assert_eq!(asked.play(&world.engine()).await.unwrap(), Outcome::Ended(Phase::Succeeded));
+
+    let ran = ran(world);
+    assert_eq!(ran.len(), 1, "{ran:?}");
+    assert_eq!((ran[0].command.join(" "), ran[0].secrets), ("bin/migrate up".to_owned(), 1));
+    let fleet = world.fleet("production", "api").await;
+    let new: Vec<_> = fleet.units.iter().filter(|unit| unit.digest == Some(World::digest(2))).collect();
+    assert_eq!(new.len(), 2);
+    let over = ran[0].at.plus(Manners::default().command);
+    assert!(new.iter().all(|unit| unit.version_since.unwrap() >= over), "they were made when it was over");
+    let end = journaled(&asked).await.ended.unwrap();
+    assert_eq!((end.exit_code, end.why), (Some(0), None));
+    assert_eq!(end.log, ["+ bin/migrate up", "migrated 3 tables"]);
+    assert_eq!(world.provider.commands_there(), 0);
+}
+
+#[tokio::test]
+async fn one_that_fails_ends_the_promotion_before_any_machine_is_touched() {
+    let asked = Story::CommandThatFails.asked().await;
+    let (before, since) = (shape(&asked.world).await, asked.world.provider.calls().len());
+    assert_eq!(asked.play(&asked.world.engine()).await.unwrap(), Outcome::Ended(Phase::RolledBack));
+    assert_eq!(
+        failure(&asked.world, &asked.handle.id).await,
+        "`bin/migrate up` of `api` ended with exit code 3; no machine of the app was touched; it said: + bin/migrate \
+         up / migrated 3 tables"
+    );
+    assert_eq!((touched(&asked.world, since), shape(&asked.world).await), (0, before));
+    assert_eq!(journaled(&asked).await.ended.unwrap().exit_code, Some(3));
+    assert_eq!((ran(&asked.world).len(), asked.world.provider.commands_there()), (1, 0));
+}
+
+/// fly.md 2.4: "wait destroyed within the release timeout".
+#[tokio::test]
+async fn one_that_does_not_end_is_ended_when_its_time_is_over() {
+    let asked = Story::Command.asked().await;
+    asked.world.provider.change(|manners| manners.command = Millis::secs(3600));
+    let begun = asked.world.now();
+    assert_eq!(asked.play(&asked.world.engine()).await.unwrap(), Outcome::Ended(Phase::RolledBack));
+    let why = failure(&asked.world, &asked.handle.id).await;
+    assert!(
+        why.starts_with("`bin/migrate up` of `api`: it did not end within 10s, and was ended; no machine"),
+        "{why}"
+    );
+    let took = asked.world.now().since(begun);
+    assert!((Millis(10_000)..Millis(15_000)).contains(&took), "{took}");
+    assert_eq!((ran(&asked.world).len(), asked.world.provider.commands_there()), (1, 0));
+
+    // `none`: it may take as long as it likes, within the promotion's own time.
+    let mut world = World::new(1, Manners::default());
+    world.command.insert(World::migration()).timeout = None;
+    world.provider.change(|manners| manners.command = Millis::secs(400));
+    let (_, outcome) = world.put("production", Kind::Bootstrap, &releases().0).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    assert_eq!(world.provider.executed().len(), 1, "a first release runs it, too");
+}
+
+/// Nobody runs it a second time on a guess.
+#[tokio::test]
+async fn one_whose_end_nobody_knows_is_not_run_again() {
+    let asked = Story::Command.asked().await;
+    asked.world.provider.change(|manners| manners.forgets_exits = true);
+    assert_eq!(asked.play(&asked.world.engine()).await.unwrap(), Outcome::Ended(Phase::RolledBack));
+    let why = failure(&asked.world, &asked.handle.id).await;
+    assert!(why.starts_with("nobody knows how `bin/migrate up` of `api` ended"), "{why}");
+    assert!(why.contains("for then it runs again"), "{why}");
+    assert_eq!(ran(&asked.world).len(), 1);
+}
+
+/// A person ends the promotion while the command runs and its runner is dead.
+#[tokio::test]
+async fn an_abort_ends_a_command_that_runs() {
+    let asked = Story::Command.asked().await;
+    asked.world.provider.change(|manners| manners.command = Millis::secs(120));
+    let calm = asked.fork().await;
+    let switch = calm.play_until(Moment::Never).await;
+    let (start, _) = switch.seen().into_iter().find(|(_, what)| what == "start a command").unwrap();
+    let (before, since) = (shape(&asked.world).await, asked.world.provider.calls().len());
+    asked.play_until(Moment::After(start)).await;
+    assert_eq!((asked.phase().await, asked.world.provider.commands_there()), (Phase::Deploying, 1));
+    asked.world.abort(&asked.handle, "not today").await.unwrap();
+    assert_eq!(asked.rescued().await, Phase::RolledBack);
+    assert_eq!((touched(&asked.world, since), shape(&asked.world).await), (0, before));
+    assert_eq!((ran(&asked.world).len(), asked.world.provider.commands_there()), (1, 0));
+    let end = journaled(&asked).await.ended.unwrap();
+    assert_eq!(end.why.as_deref(), Some("it was ended before it was known how it ends"));
+}
+
+/// What an earlier promotion left goes; what is somebody else's stays (P10).
+#[tokio::test]
+async fn p10_only_commands_of_ours_that_were_left_are_taken_away() {
+    let asked = Story::Command.asked().await;
+    let (world, place) = (&asked.world, World::place("production", "api"));
+    let left = async |store: &str, environment: &str| {
+        let labels = [
+            (label::ONE_OFF, "p-0/api/release-command"),
+            (label::STORE, store),
+            (label::ENVIRONMENT, environment),
+        ];
+        let spec = OneOffSpec {
+            job: World::migration(),
+            image: world.component("production", "api", &World::digest(1)).image,
+            secrets_version: None,
+            labels: labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        world.provider.prepare(&place, &spec).await.unwrap()
+    };
+    left("store-1", "production").await;
+    let theirs = [left("store-2", "production").await, left("store-1", "elsewhere").await];
+    assert_eq!(asked.play(&world.engine()).await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let runs = world.provider.observe_runs(&place).await.unwrap();
+    let there: Vec<_> = runs.into_iter().filter(|run| run.is_there).map(|run| run.id).collect();
+    assert_eq!(there, theirs);
+}
+
+#[tokio::test]
+async fn a_way_back_and_an_adoption_run_nothing() {
+    let asked = Story::Command.asked().await;
+    assert_eq!(asked.play(&asked.world.engine()).await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let n_ran = asked.world.provider.executed().len();
+    let of = asked.handle.id.clone();
+    let (_, outcome) = asked.world.put("production", Kind::Rollback { of }, &releases().0).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    assert_eq!(asked.world.provider.executed().len(), n_ran);
+    let fleet = asked.world.fleet("production", "api").await;
+    let serving = fleet.units.iter().filter(|unit| unit.state == UnitState::Started);
+    assert!(serving.clone().all(|unit| unit.digest == Some(World::digest(1))) && serving.count() == 2);
+
+    let mut asked = Story::Adopt.asked().await;
+    asked.world.command = Some(World::migration());
+    let (_, outcome) = asked.world.put("production", Kind::Adopt, &releases().0).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    assert_eq!(asked.world.provider.executed(), []);
+}
