@@ -47,7 +47,7 @@ pub(crate) enum Story {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Promote,
         Self::PromoteThatFails,
         Self::Rolling,

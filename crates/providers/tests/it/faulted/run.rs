@@ -17,7 +17,7 @@ use promotion::model::{
     Class, ComponentTarget, EnvironmentName, GroupTarget, Kind, Limits, Millis, Person, Place, Policy, Proof,
     Release, Signed, StoreId, Strategy,
 };
-use promotion::plain::NoSecrets;
+use promotion::plain::{NoMachines, NoSecrets};
 use promotion::ports::Clock as _;
 use promotion::testing::{Desk, Seeded, Signer};
 use providers::fly::{FlyDeployer, expected_checks, unit_config};
@@ -121,6 +121,7 @@ impl<'c> Run<'c> {
             deployer: Arc::new(FlyDeployer::new(client)),
             registry: Arc::new(Registries::default().with(environment(), cloud.registry(OURS))),
             secrets: Arc::new(NoSecrets),
+            one_offs: Arc::new(NoMachines),
             checks: Arc::new(ItestChecks::new(
                 BTreeMap::from([("smoke".parse().unwrap(), suite)]),
                 BTreeMap::from([(environment(), grounds)]),
