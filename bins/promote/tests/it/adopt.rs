@@ -49,8 +49,10 @@ async fn what_flyctl_deployed_is_pinned_and_labelled_without_a_new_version() {
         assert_eq!((&told["verb"], &told["state"]), (&json!("adopt"), &json!("succeeded")), "{told}");
         assert_eq!(told["digests"], json!({"api": digest}));
 
-        // Metadata need no lease and make no version (fly.md 1.3); leases change nothing.
-        let expected = ["lease-acquire", "lease-release", "metadata-patch"].map(String::from);
+        // Metadata need no lease and make no version (fly.md 1.3); leases change nothing. The tag
+        // keeps the image for a way back (fly.md 5: retention is not promised).
+        let expected =
+            ["lease-acquire", "lease-release", "metadata-patch", "registry-manifest-put"].map(String::from);
         assert_eq!(changes(&stage, since), BTreeSet::from(expected));
         let after = stage.machines(PRODUCTION).await;
         assert_eq!(versions(&after), versions(&before));

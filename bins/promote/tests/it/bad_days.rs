@@ -63,7 +63,9 @@ async fn ctrl_c_comes_to_rest_and_a_tick_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
     within(async {
-        let (stage, [old, _]) = Stage::played(Project { lease: "2s", ..Project::default() }).await;
+        // Slow enough that the first is under way for as long as others are asked about it.
+        let project = Project { lease: "2s", settle: "2s", ..Project::default() };
+        let (stage, [old, _]) = Stage::played(project).await;
         let key = stage.key("developer");
         let going = stage.command(&["start", "--to", "production", "--wait", "--key", &key]).spawn().unwrap();
         let first = under_way(&stage, "awaiting-approval").await;

@@ -34,6 +34,8 @@ async fn shapes(stage: &Stage, id: &str) {
         "plan",
         "approvals",
         "attestations",
+        "images",
+        "release_commands",
         "why",
         "stalled",
     ]);
