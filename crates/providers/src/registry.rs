@@ -51,21 +51,24 @@ impl Registries {
 
     /// The client that reads `image`, and what it read. A registry that is away is not taken for one that has no image.
     async fn source(&self, image: &ImageRef) -> Result<(&Registry, Contents), PortError> {
-        let mut refused = None;
+        let mut refused: Option<(bool, PortError)> = None;
         for rights in self.by_environment.values().filter(|rights| rights.pull.host() == image.registry()) {
             match rights.pull.contents(image).await {
                 Ok(contents) => return Ok((&rights.pull, contents)),
                 Err(error) => {
-                    let error = port(&error);
+                    let (is_missing, error) = (error.is_not_found(), port(&error));
                     if error.kind != PortErrorKind::Refused {
                         return Err(error);
                     }
                     // That nothing is there says more than that somebody else may not look.
-                    refused.get_or_insert(error);
+                    if refused.as_ref().is_none_or(|(was_missing, _)| is_missing && !was_missing) {
+                        refused = Some((is_missing, error));
+                    }
                 }
             }
         }
-        Err(refused.unwrap_or_else(|| PortError::refused(format!("no registry here holds {image}"))))
+        let nobody = || PortError::refused(format!("no registry here holds {image}"));
+        Err(refused.map_or_else(nobody, |(_, error)| error))
     }
 }
 

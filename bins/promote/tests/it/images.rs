@@ -50,7 +50,9 @@ async fn a_release_goes_to_another_organisation_and_back() {
         assert_eq!(serving.len(), 2);
         for machine in serving {
             assert_eq!(machine.digest().unwrap().as_str(), platform);
-            assert_eq!(machine.config.as_ref().unwrap().image, to);
+            let config = machine.config.as_ref().unwrap();
+            assert_eq!(config.image, to);
+            assert_eq!(config.metadata["understudy_environment"], "production");
         }
         // Both releases are kept in production's repository.
         for version in ["1.0.0", "1.1.0"] {

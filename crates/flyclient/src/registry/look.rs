@@ -9,7 +9,7 @@ use flytypes::{Digest, ImageRef};
 use oci_client::manifest::{ImageIndexEntry, OciImageManifest, OciManifest};
 use serde::Deserialize;
 
-use super::{Error, Registry, session::SMALL_BYTES_MAX};
+use super::{Error, ErrorKind, Registry, session::SMALL_BYTES_MAX};
 
 /// An operating system and a processor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,7 @@ pub struct Contents {
     /// Of an index: each platform that runs, and the digest of its manifest. Empty for an image of one platform, which has no
     /// other digest.
     pub platforms: BTreeMap<Platform, Digest>,
-    /// As [`Registry::labels`].
+    /// As [`Registry::labels`]; none where there is nothing that could have some.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -77,7 +77,13 @@ impl Registry {
                 }
             }
         }
-        let labels = self.labels_of(&pinned, model).await?;
+        let labels = match self.labels_of(&pinned, model).await {
+            // An artefact may come without a configuration, and an index may hold what nobody runs.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Undecodable) => {
+                BTreeMap::new()
+            }
+            other => other?,
+        };
         Ok(Contents { digest: manifest.digest, platforms, labels })
     }
 

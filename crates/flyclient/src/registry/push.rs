@@ -197,9 +197,12 @@ impl Registry {
         exchange.reference = behind(digest.as_str());
         exchange.also_pull = mount;
         exchange.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        // A registry may refuse the mount because the other repository is not ours to read: then it is sent.
+        // A registry, or who gives out its tokens, may refuse the mount because the other repository is not ours to read: then
+        // it is sent.
+        let not_ours =
+            |error: &Error| matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Unauthenticated);
         let response = match self.open(&exchange, &[]).await {
-            Err(Attempt { error, .. }) if mount.is_some() && *error.kind() == ErrorKind::Forbidden => {
+            Err(Attempt { error, .. }) if mount.is_some() && not_ours(&error) => {
                 return Box::pin(self.begin(repository, digest, None)).await;
             }
             other => other?,

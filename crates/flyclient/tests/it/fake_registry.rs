@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) grants: Option<String>,
     /// Mounts are answered by an upload.
     pub(crate) no_mount: bool,
+    /// Mounts are answered by this status.
+    pub(crate) deny_mount: Option<u16>,
     /// Blobs are elsewhere.
     pub(crate) blobs_at: Option<String>,
     /// Statuses for the next requests, before anything else.
@@ -124,6 +126,9 @@ impl State {
         let query: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
         match method {
             "POST" => {
+                if let Some(status) = self.deny_mount.filter(|_| query.contains_key("mount")) {
+                    return json(status, "DENIED");
+                }
                 if let (Some(digest), Some(from), false) =
                     (query.get("mount"), query.get("from"), self.no_mount)
                     && let Some(bytes) = self.blobs.get(&(from.clone(), digest.clone())).cloned()

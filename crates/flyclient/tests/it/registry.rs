@@ -174,6 +174,42 @@ async fn where_nothing_can_be_mounted_blobs_are_sent() {
     .await;
 }
 
+/// The other repository is not ours to read, and the registry says so instead of opening an upload.
+#[tokio::test]
+async fn where_a_mount_is_denied_blobs_are_sent() {
+    bounded(async {
+        for status in [401, 403] {
+            let (fake, server) = FakeRegistry::start().await;
+            let registry = registry(&server);
+            let push = sample("linux", "amd64", b"layer");
+            let pinned = registry.push(&push).await.unwrap();
+            fake.with(|state| state.deny_mount = Some(status));
+            let report = registry.copy(&pinned, "production", &[]).await.unwrap();
+            assert_eq!((report.bytes_mounted, report.bytes_copied), (0, size(&push)), "{status}");
+        }
+    })
+    .await;
+}
+
+/// OCI image specification, "Guidance for an Empty Descriptor": an artefact's configuration says nothing, and may not be there.
+#[tokio::test]
+async fn an_artefact_without_a_configuration_has_no_labels() {
+    bounded(async {
+        let (fake, server) = FakeRegistry::start().await;
+        let registry = registry(&server);
+        let push = sample("linux", "amd64", b"layer");
+        let pinned = registry.push(&push).await.unwrap();
+        let config = ("staging".to_owned(), digest_of(&push.blobs[0]).to_string());
+        fake.with(|state| state.blobs.remove(&config));
+        let contents = registry.contents(&pinned).await.unwrap();
+        assert_eq!((Some(&contents.digest), contents.labels.len()), (pinned.digest(), 0));
+        fake.with(|state| state.blobs.insert(config, b"{}".to_vec()));
+        let error = registry.contents(&pinned).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_index_goes_to_another_registry_with_all_its_images_and_keeps_its_digest() {
     bounded(async {

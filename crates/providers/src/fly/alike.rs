@@ -12,7 +12,7 @@ use promotion::ports::PortError;
 
 use crate::chain::chain;
 
-/// Which manifests are in which index; content never changes, so each index is read once.
+/// Which manifests are in which index; content never changes, so each index is asked for once, also one that is gone.
 #[derive(Debug, Clone)]
 pub(super) struct Alike {
     registry: Registry,
@@ -43,15 +43,13 @@ impl Alike {
         if let Some(parts) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
             return Ok(parts.clone());
         }
-        match self.registry.contents(image).await {
-            Ok(contents) => {
-                let parts: BTreeSet<Digest> = contents.platforms.into_values().collect();
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(digest.clone(), parts.clone());
-                Ok(parts)
-            }
-            Err(error) if error.is_transient() => Err(PortError::not_sent(chain(&error))),
-            Err(_) => Ok(BTreeSet::new()),
-        }
+        let parts: BTreeSet<Digest> = match self.registry.contents(image).await {
+            Ok(contents) => contents.platforms.into_values().collect(),
+            Err(error) if error.is_transient() => return Err(PortError::not_sent(chain(&error))),
+            Err(_) => BTreeSet::new(),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(digest.clone(), parts.clone());
+        Ok(parts)
     }
 }

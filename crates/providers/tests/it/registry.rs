@@ -116,6 +116,10 @@ async fn a_copy_of_something_else_is_no_copy() {
         let nothing = one.pinned(format!("sha256:{}", "0".repeat(64)).parse().unwrap());
         let to = to.pinned(nothing.digest().unwrap().clone());
         let absent = registries.ensure_copy(&production, &nothing, &to, nobody()).await.unwrap_err();
+        assert!(
+            absent.message.contains("not found"),
+            "staging would have it, and production may not look: {absent}"
+        );
         assert_eq!(absent.kind, PortErrorKind::Refused, "{absent:?}");
         cloud.end().await;
     })
