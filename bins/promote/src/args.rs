@@ -83,6 +83,9 @@ pub(crate) struct Adopt {
     /// The commit that runs, for the record
     #[arg(long, value_name = "SHA")]
     pub(crate) commit: Option<String>,
+    /// Shows the plan and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) who: Who,
 }

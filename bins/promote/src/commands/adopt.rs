@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use clikit::{Exit, Failure};
 use flytypes::ImageRef;
 use promotion::journal::PromotionView;
-use promotion::model::{ComponentName, Fleet, Kind, Place, Release, label};
+use promotion::model::{ComponentName, Fleet, Kind, Place, Release, StoreId, Unit, label};
 use promotion::ports::Deployer;
 use serde_json::{Value, json};
 
 use super::Run;
 use super::ask;
 use super::release::Found;
+use super::start::show_plan;
 use crate::args::Adopt;
 use crate::{find, keys, preflight, show};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let wired = run.wire()?;
     let targets = wired.targets(&args.env)?;
-    let asker = keys::asker(run.context, &args.who, &wired)?;
+    let who = if args.dry_run { keys::looker } else { keys::asker };
+    let asker = who(run.context, &args.who, &wired)?;
+    let store = wired.journal.store_id().await.map_err(|error| find::engine_failure(error.into()))?;
     let mut images: BTreeMap<String, ImageRef> = BTreeMap::new();
     let mut digests = BTreeMap::new();
     let mut strangers = Vec::new();
@@ -27,7 +30,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
         let looked = wired.deployer.observe_fleet(&place).await;
         let fleet = looked.map_err(|error| preflight::failure(&place, error))?;
         let image = one_image(&place, &fleet, &args.env)?;
-        strangers.extend(unlabelled(&place, &fleet));
+        strangers.extend(unmarked(&place, &fleet, &store));
         let name =
             ComponentName::new(component.clone()).map_err(|error| Failure::usage(error.to_string()))?;
         digests.extend(image.digest().cloned().map(|digest| (name, digest)));
@@ -45,6 +48,9 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
         components: digests,
     };
     let ask = ask::put(&wired, &args.env, Kind::Adopt, &Found { release, images }, &asker)?;
+    if args.dry_run {
+        return show_plan(run, &wired, ask).await;
+    }
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
 }
@@ -75,11 +81,15 @@ fn is_adopted(current: &PromotionView, digests: &BTreeMap<ComponentName, flytype
     request.kind == Kind::Adopt && request.release.components == *digests
 }
 
-/// Machines that came without our label, for the case that the others have it.
-fn unlabelled(place: &Place, fleet: &Fleet) -> Vec<String> {
-    let free = fleet.live().filter(|unit| unit.label(label::STORE).is_none());
-    free.map(|unit| format!("machine {} of `{}` carries no label: it came later", unit.id, place.name))
-        .collect()
+/// Machines without our mark, for the case that the others have it.
+fn unmarked(place: &Place, fleet: &Fleet, store: &StoreId) -> Vec<String> {
+    let told = |unit: &Unit| match unit.label(label::STORE) {
+        None => Some("carries no label: it came later".to_owned()),
+        Some(mark) if mark != store.as_str() => Some(format!("is marked by store {mark}")),
+        Some(_) => None,
+    };
+    let line = |unit: &Unit| Some(format!("machine {} of `{}` {}", unit.id, place.name, told(unit)?));
+    fleet.live().filter_map(line).collect()
 }
 
 /// What runs was taken over before: nothing is written and nothing is called.

@@ -45,6 +45,14 @@ async fn what_flyctl_deployed_is_pinned_and_labelled_without_a_new_version() {
         assert!(!before[0].config.as_ref().unwrap().image.contains('@'), "flyctl sends a tag (fly.md 2.1)");
         let since = stage.audit_lines().len();
 
+        let told = adopt(&stage, &["--dry-run", "--json"]).await.exits(0).json();
+        assert_eq!(told["plan"]["target"]["release"]["components"], json!({"api": digest}), "{told}");
+        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
+        assert_eq!(
+            (changes(&stage, since), &status["environments"][0]["records"]),
+            (BTreeSet::new(), &json!(0))
+        );
+
         let told = adopt(&stage, &["--json"]).await.exits(0).json();
         assert_eq!((&told["verb"], &told["state"]), (&json!("adopt"), &json!("succeeded")), "{told}");
         assert_eq!(told["digests"], json!({"api": digest}));
