@@ -75,7 +75,7 @@ async fn a_first_release_that_fails_leaves_nothing_behind() {
             let machines = stage.machines(PRODUCTION).await;
             machines.into_iter().map(|machine| machine.id.to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(left().await, [stray.clone()]);
+        assert_eq!(left().await, std::slice::from_ref(&stray));
         stage.fail_smoke(false);
         // It would be met by the suites: it serves nothing, so they meet the release alone.
         let told = stage.run(&start).await.exits(0).json();
