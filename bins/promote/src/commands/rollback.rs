@@ -44,7 +44,11 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
     }
     let before = view.before(current.id());
     let like = before.map_or(&facts.request.release, |before| &before.state.facts.request.release);
-    let release = snapshot_release(snapshot, like).ok_or_else(nothing)?;
+    let mut release = snapshot_release(snapshot, like).ok_or_else(nothing)?;
+    if release.components != like.components {
+        // Somebody had deployed past us: which build that is nobody said.
+        (release.version, release.commit) = ("unknown".to_owned(), "unknown".to_owned());
+    }
     let plan = facts.plan.as_ref().ok_or_else(nothing)?;
     let mut components = plan.target.components.clone();
     for component in &mut components {

@@ -31,7 +31,8 @@ fn of(machines: &[Machine], parked: bool) -> BTreeMap<String, (String, String)> 
         let version = machine.instance_id.as_ref().unwrap().to_string();
         (machine.id.to_string(), (version, machine.digest().unwrap().to_string()))
     };
-    machines.iter().filter(|machine| rests(machine) == parked).map(told).collect()
+    let state = if parked { MachineState::Stopped } else { MachineState::Started };
+    machines.iter().filter(|machine| machine.state == state).map(told).collect()
 }
 
 async fn rollback(stage: &Stage, more: &[&str]) -> crate::support::Ran {
@@ -111,6 +112,35 @@ async fn a_way_back_over_what_flyctl_deployed_since_is_refused() {
             assert_eq!(of(&stage.machines(PRODUCTION).await, false), serving);
             stage.end().await;
         }
+    })
+    .await;
+}
+
+/// A promotion over what flyctl deployed says so, and its way back leads to exactly that: flyctl's own machines, which
+/// carry a copy of our labels (a green is made from a clone of a blue's configuration, fly.md 2.5).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_goes_over_what_flyctl_deployed_and_back_to_it() {
+    within(async {
+        let (stage, deploy, promotion) = promoted().await;
+        let next = Deploy { image: stage.push("1.2.0").await, ..deploy.clone() };
+        stage.flyctl().deploy_bluegreen(&next).await.unwrap();
+        let flyctls = of(&stage.machines(PRODUCTION).await, false);
+        let newer = stage.push("1.3.0").await;
+        stage.put("staging", &newer).await;
+        let start = ["start", "--to", "production", "--key", &stage.key("developer"), "--json"];
+        let told = stage.run(&start).await.exits(0).json();
+        assert_eq!(told["state"], json!("succeeded"), "{told}");
+        let warnings = told["warnings"].to_string();
+        let machine = flyctls.keys().next().unwrap();
+        for part in [machine.as_str(), "flyctl 0.3.170", &promotion] {
+            assert!(warnings.contains(part), "`{part}` is missing in {warnings}");
+        }
+        assert_ne!(of(&stage.machines(PRODUCTION).await, false), flyctls);
+        rollback(&stage, &[]).await.exits(0);
+        assert_eq!(of(&stage.machines(PRODUCTION).await, false), flyctls, "the very machines and versions");
+        let last = Deploy { image: stage.push("1.4.0").await, ..deploy };
+        stage.flyctl().deploy_rolling(&last).await.unwrap();
+        stage.end().await;
     })
     .await;
 }

@@ -201,17 +201,25 @@ impl Session<'_> {
     }
 
     /// Whether what runs then was found and not brought: which build it is nobody proved, so no suite can say that it
-    /// is that one.
+    /// is that one. Read from the snapshot, not from what whoever asks says of it.
     fn is_unproven(&self) -> bool {
         let request = &self.view().state.facts.request;
         match &request.kind {
             Kind::Adopt => true,
-            Kind::Rollback { of } => self
-                .environment
-                .before(of)
-                .is_some_and(|before| before.state.facts.request.kind == Kind::Adopt),
+            Kind::Rollback { of } => self.environment.before(of).is_some_and(|before| {
+                before.state.facts.request.kind == Kind::Adopt || self.leads_elsewhere(before)
+            }),
             Kind::Deploy | Kind::Promote | Kind::Bootstrap => false,
         }
+    }
+
+    /// Whether the way back leads to something else than the release that `before` put there: somebody had deployed past
+    /// us, and the promotion that is undone found that.
+    fn leads_elsewhere(&self, before: &PromotionView) -> bool {
+        let snapshot = self.undone().and_then(|undone| undone.state.facts.snapshot.as_ref());
+        let put = &before.state.facts.request.release;
+        let found = snapshot.and_then(|snapshot| snapshot_release(snapshot, put));
+        found.is_some_and(|found| found.components != put.components)
     }
 
     /// Whether what runs then is the release and nothing else: a way back to a mixed fleet proves none of what is in it.

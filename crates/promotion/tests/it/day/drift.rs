@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use promotion::engine::Outcome;
 use promotion::machine::Phase;
-use promotion::model::{Kind, UnitId, UnitSpec, UnitState};
-use promotion::ports::{Deployer as _, Key};
+use promotion::model::{Kind, Millis, Release, UnitId, UnitSpec, UnitState};
+use promotion::ports::{Deployer as _, Key, Verdict};
 use promotion::rollout::UnitCall;
-use promotion::testing::{Manners, World, env};
+use promotion::testing::{Manners, World, env, name};
 
 use super::failure;
 use crate::story::{plant, releases};
@@ -72,6 +72,41 @@ async fn a_promotion_says_that_somebody_else_deployed_meanwhile() {
     for part in [unit.as_str(), World::digest(9).short(), World::digest(2).short(), of.as_str()] {
         assert!(told.contains(part), "`{part}` is missing in {told}");
     }
+}
+
+/// The way back of such a promotion leads to what was found; which build that is nobody said, so no suite is asked.
+#[tokio::test]
+async fn the_way_back_to_what_somebody_else_deployed_asks_no_suite() {
+    let (world, _, _) = past_us(9).await;
+    // The other machine as well: one image, and not the one that was promoted.
+    let place = World::place("production", "api");
+    let units: Vec<_> = world.fleet("production", "api").await.live().cloned().collect();
+    for unit in units.iter().filter(|unit| unit.digest != Some(World::digest(9))) {
+        let image = units.iter().find(|it| it.digest == Some(World::digest(9))).unwrap().image.clone();
+        let (group, region) = (unit.group.clone(), unit.region.clone());
+        let spec = UnitSpec { group, region, image: image.unwrap(), config: unit.config.clone() };
+        let (expect, labels) = (unit.version.clone(), BTreeMap::new());
+        let call = UnitCall::Update { unit: unit.id.clone(), expect, spec, labels, start: true };
+        world.provider.perform(&place, &call, &Key { id: "somebody".to_owned(), nonce: None }).await.unwrap();
+    }
+    world.clock.advance(Millis::secs(60));
+    let (first, _) = releases();
+    world.put("staging", Kind::Deploy, &first).await.unwrap();
+    let handle = world.approved(&first).await;
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    // It calls itself neither 1.0.0 nor 1.1.0: each suite that wants one of them fails.
+    for version in ["1.0.0", "1.1.0", "unknown"] {
+        world.suites.tell(&env("production"), version, Verdict::Failed);
+    }
+    let found = Release {
+        version: "unknown".to_owned(),
+        components: [("api", 9), ("web", 12)].map(|(it, byte)| (name(it), World::digest(byte))).into(),
+        ..first
+    };
+    let (_, outcome) = world.put("production", Kind::Rollback { of: handle.id }, &found).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    let digests = world.fleet("production", "api").await.digests();
+    assert_eq!(digests.into_iter().collect::<Vec<_>>(), [World::digest(9)]);
 }
 
 /// What does not answer cannot be taken over: what it runs is not known.
