@@ -51,16 +51,29 @@ pub(crate) fn all() -> Vec<Stat> {
     list.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(stat).collect()
 }
 
+/// The children of a process by the kernel's own list (proc(5), `children`), which costs what they are and not what
+/// runs on the whole host; by looking at all where the kernel keeps none.
+fn children(parent: u32) -> Vec<Stat> {
+    let listed = || -> std::io::Result<Vec<Stat>> {
+        let mut found = Vec::new();
+        for task in fs::read_dir(format!("/proc/{parent}/task"))?.flatten() {
+            let list = fs::read_to_string(task.path().join("children"))?;
+            found.extend(list.split_ascii_whitespace().filter_map(|pid| stat(pid.parse().ok()?)));
+        }
+        Ok(found)
+    };
+    listed().unwrap_or_else(|_| all().into_iter().filter(|stat| stat.parent == parent).collect())
+}
+
 /// The living processes below this one, nearest first.
 pub(crate) fn descendants(root: u32) -> Vec<Stat> {
-    let all = all();
     let mut found: Vec<Stat> = Vec::new();
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
-        for child in all.iter().filter(|stat| stat.parent == parent && stat.pid != root) {
+        for child in children(parent).into_iter().filter(|stat| stat.pid != root) {
             parents.push(child.pid);
             if child.is_alive() {
-                found.push(*child);
+                found.push(child);
             }
         }
     }
@@ -69,8 +82,8 @@ pub(crate) fn descendants(root: u32) -> Vec<Stat> {
 
 /// The child that was started first: a supervisor's own program, since what it adopts was born later.
 pub(crate) fn eldest_child(parent: u32) -> Option<Stat> {
-    let children = all().into_iter().filter(|stat| stat.parent == parent && stat.is_alive());
-    children.min_by_key(|stat| (stat.started, stat.pid))
+    let alive = children(parent).into_iter().filter(|stat| stat.is_alive());
+    alive.min_by_key(|stat| (stat.started, stat.pid))
 }
 
 /// How many threads this process has; one when it cannot be told.
