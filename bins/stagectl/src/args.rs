@@ -20,12 +20,8 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Checks the project file and every fly.toml that it names
     ///
-    /// Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or parsed.
-    Check {
-        /// Checks this fly.toml, fly.json or fly.yaml alone, without a project file
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    /// Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or parsed, 8 an image cannot be fetched or tried.
+    Check(Check),
     /// Writes what follows from the project file and fly.toml
     #[command(subcommand)]
     Render(Render),
@@ -36,6 +32,23 @@ pub(crate) enum Verb {
     /// codes: 0 done, 3 refused (a promotion is under way, another store's marks, somebody's lease, not allowed), 2 the
     /// files cannot be used, 8 the provider does not answer.
     Eject(Eject),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Checks this fly.toml, fly.json or fly.yaml alone, without a project file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Starts this image here, without secrets and volumes, and asks it for the path of every check
+    ///
+    /// It runs as a process of this machine. A token for its registry is taken from FLY_API_TOKEN.
+    #[cfg(feature = "probe")]
+    #[arg(long, value_name = "REF", requires = "config", conflicts_with = "image_dir")]
+    pub(crate) image: Option<flytypes::ImageRef>,
+    /// The same with an image in a directory: an OCI layout, as `skopeo copy docker://IMAGE oci:DIR` writes it
+    #[cfg(feature = "probe")]
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub(crate) image_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]

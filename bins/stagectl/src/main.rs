@@ -2,6 +2,8 @@
 
 mod args;
 mod commands;
+#[cfg(feature = "probe")]
+mod probe;
 
 use std::process::ExitCode;
 
@@ -12,7 +14,7 @@ use wiring::given;
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let Args { common, verb } = args;
     match verb {
-        Verb::Check { config } => commands::check::exec(context, out, &common, config.as_deref()),
+        Verb::Check(args) => commands::check::exec(context, out, &common, &args),
         Verb::Render(Render::Machines(args)) => commands::machines::exec(context, out, &args),
         Verb::Render(Render::Fly(args)) => commands::fly::exec(context, out, &common, &args),
         Verb::Eject(args) => clikit::block_on(commands::eject::exec(context, out, &common, args))
@@ -21,5 +23,8 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
 }
 
 fn main() -> ExitCode {
+    // Machines of an image that is tried are started through this very binary.
+    #[cfg(feature = "probe")]
+    cell::shim::intercept();
     clikit::main(exec)
 }

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $title:literal;)+) => {
-        /// A stable code. `E01…` reading any file, `E02…` the project file, `E03…` fly.toml, `E04…` files against each other.
+        /// A stable code. `E01…` reading any file, `E02…` the project file, `E03…` fly.toml, `E04…` files against each other
+        /// and against an image.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -72,6 +73,8 @@ codes! {
     NoChecks = "E0402", "a process group has no health check and no other proof";
     PolicyVolumes = "E0403", "the promotion's strategy cannot be used with the component's volumes";
     EnvSecret = "E0404", "a variable has the name of a secret";
+    PathUnserved = "E0405", "the image does not serve the path of a check";
+    NotProbed = "E0406", "the image could not be asked for the path of a check";
 }
 
 impl fmt::Display for Code {

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use clikit::{Common, Context, Exit, Failure, Output, Table};
+#[cfg(feature = "probe")]
+use envconfig::fly_toml::FlyToml;
 use envconfig::{Code, Problem, Severity};
 use serde::Serialize;
 
 use super::{read, read_beside};
+use crate::args::Check;
 
 /// What `--json` prints: a list of these, empty where nothing was found. The exit code says how it came out.
 #[derive(Serialize)]
@@ -21,16 +24,12 @@ struct Finding {
     column: u32,
 }
 
-pub(crate) fn exec(
-    context: &Context,
-    out: &Output,
-    common: &Common,
-    config: Option<&Path>,
-) -> Result<Exit, Failure> {
-    let findings = match config {
+pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Check) -> Result<Exit, Failure> {
+    let mut findings = match &args.config {
         Some(config) => find_in(context, config),
         None => find(context, &common.project),
     };
+    findings.extend(tried(context, args)?);
     let exit = verdict(&findings);
     let findings: Vec<Finding> = findings.iter().map(Finding::from).collect();
     out.conclude(exit, &findings, |findings| human(findings))
@@ -68,6 +67,29 @@ fn find(context: &Context, project: &Path) -> Vec<Problem> {
         |relative| (beside(project, relative).display().to_string(), read(&beside(&path, relative))),
         |config, named| read_beside(&beside(&path, config), named),
     )
+}
+
+/// What an image that was named says to the checks. A file that cannot be used was told of already.
+#[cfg(feature = "probe")]
+fn tried(context: &Context, args: &Check) -> Result<Vec<Problem>, Failure> {
+    use crate::probe::{Image, probe};
+    let image = match (&args.image, &args.image_dir) {
+        (Some(reference), _) => Image::Reference(reference.clone()),
+        (None, Some(dir)) => Image::Layout(context.current_dir.join(dir)),
+        (None, None) => return Ok(Vec::new()),
+    };
+    let Some(config) = &args.config else { return Ok(Vec::new()) };
+    let (file, path) = (config.display().to_string(), context.current_dir.join(config));
+    let Ok(text) = read(&path) else { return Ok(Vec::new()) };
+    match FlyToml::parse_beside(&file, &text, &|named| read_beside(&path, named)) {
+        Ok(fly) => probe(context, &file, &fly.value, &image),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+#[cfg(not(feature = "probe"))]
+fn tried(_: &Context, _: &Check) -> Result<Vec<Problem>, Failure> {
+    Ok(Vec::new())
 }
 
 /// Input that cannot be read goes before findings, and notes are none.

@@ -4,4 +4,5 @@
 
 mod check;
 mod eject;
+mod probe;
 mod render;

@@ -11,6 +11,7 @@ mod flatten;
 mod lint;
 mod merge;
 mod overlay;
+mod path_check;
 mod read;
 mod release;
 mod sections;
@@ -27,6 +28,7 @@ use flytypes::{GoDuration, machine};
 
 pub use merge::onto;
 pub use overlay::{Overlay, VmOverlay};
+pub use path_check::PathCheck;
 pub use release::{RELEASE_GROUP, ReleaseCommand};
 pub use sections::{Deploy, Experimental, MountSection, Timeout};
 pub use vm::Vm;
@@ -99,6 +101,8 @@ pub struct FlyToml {
     pub machine_config: Option<machine::MachineConfig>,
     /// Line and column of each process group that the file lists.
     pub(crate) group_places: BTreeMap<ProcessGroup, (u32, u32)>,
+    /// Line and column of each path that a check asks for.
+    pub(crate) path_places: BTreeMap<String, (u32, u32)>,
     /// Line and column of each variable.
     pub(crate) env_places: BTreeMap<String, (u32, u32)>,
 }

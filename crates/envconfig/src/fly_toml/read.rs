@@ -9,7 +9,7 @@ use super::{
     check::{self, Kinded},
     env,
     lint::{self, Groups},
-    sections, service,
+    path_check, sections, service,
     tolerant::{self, Unit},
     vm,
 };
@@ -50,6 +50,7 @@ pub(super) fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<FlyToml> {
         experimental,
         machine_config: machine_config(root),
         group_places: root.get("processes").map(|v| group_places(&v)).unwrap_or_default(),
+        path_places: path_check::places(sink, root),
         env_places: values(root, &["env"]).iter().flat_map(env::places).collect(),
     };
     // Known, and without a meaning for machines: about images, and about flyctl.

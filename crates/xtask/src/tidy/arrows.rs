@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("xtask", &["clikit"]),
     ("runner", &[]),
     ("promote", &["clikit", "wiring", "localcloud", "cell", "runner"]),
-    ("stagectl", &["clikit", "wiring"]),
+    ("stagectl", &["clikit", "wiring", "localcloud", "cell"]),
     ("itest-cli", &["clikit"]),
     ("localcloud-cli", &["clikit", "localcloud", "cell"]),
     ("examples", &["localcloud", "cell", "runner"]),
