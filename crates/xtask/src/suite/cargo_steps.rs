@@ -78,8 +78,7 @@ pub fn tests(session: &mut Session<'_>) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Promotions under pairs of faults at the provider, which are too many for the step `tests`: the table is printed, and
-/// `FAULTS_SEED` draws other pairs.
+/// Promotions under every fault of the provider and under pairs of them; the table is printed.
 ///
 /// # Errors
 /// If cargo cannot be started.
@@ -88,8 +87,7 @@ pub fn faults(session: &mut Session<'_>) -> Result<Report, Failure> {
     if !programs.run(session.shell)?.is_ok() {
         return Ok(Report::failed("the examples do not compile"));
     }
-    let pairs = ["--", "--ignored", "--nocapture", "faulted"];
-    one(session, &[["test", "-p", "providers", "--test", "it", "--locked"].as_slice(), &pairs].concat())
+    one(session, &["run", "--quiet", "-p", "providers", "--example", "faults", "--locked"])
 }
 
 /// A report from the results: the sums of the test binaries count, and they must agree with the names that were

@@ -15,15 +15,18 @@ use run::{Ended, Images, Run};
 
 /// Runs side by side: they mostly wait.
 const LANES: usize = 32;
-/// The seed of the pairs, where none is given.
-const SEED: u64 = 20_261_121;
-/// Pairs that are drawn, for each strategy.
-const PAIRS: usize = 50;
 
-/// Runs under faults, and how they came out.
-type Cases = Vec<(Strategy, Vec<Row>)>;
+/// Promotions by strategy, each under some faults.
+pub(crate) type Cases = Vec<(Strategy, Vec<Row>)>;
 
-async fn table(cases: Cases) -> String {
+/// How they came out: the table, and what must not be, with what happened.
+pub(crate) struct Table {
+    pub(crate) text: String,
+    pub(crate) wrong: String,
+}
+
+/// Runs them, many at once.
+pub(crate) async fn table(cases: Cases) -> Table {
     let cloud = Cloud::start().await;
     let images = Images { old: cloud.image("base", "v1").await, new: cloud.image("base", "v2").await };
     let (cloud_ref, images_ref) = (&cloud, &images);
@@ -60,31 +63,29 @@ async fn table(cases: Cases) -> String {
             );
         }
     }
+    Table { text, wrong }
+}
+
+/// None, and every fault alone.
+pub(crate) fn alone() -> Cases {
+    let both = |rows: Vec<Row>| STRATEGIES.map(|strategy| (strategy, rows.clone()));
+    let alone = rows::alone().into_iter().map(|row| vec![row]);
+    std::iter::once(Vec::new()).chain(alone).flat_map(both).collect()
+}
+
+/// `n` random pairs; a seed draws the same ones again.
+pub(crate) fn pairs(seed: u64, n: usize) -> Cases {
+    let both = |pair: [Row; 2]| STRATEGIES.map(|strategy| (strategy, pair.to_vec()));
+    rows::pairs(seed, n).into_iter().flat_map(both).collect()
+}
+
+/// Every fault of fly.md section 9, alone, ends on the new release or back on the old one, and so do some pairs. Many pairs
+/// are a step of their own: `cargo xtask test faults`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_ends_new_or_back() {
+    let mut cases = alone();
+    cases.extend(pairs(7, 3));
+    let Table { text, wrong } = table(cases).await;
     println!("{text}");
     assert!(wrong.is_empty(), "{text}\n{wrong}");
-    text
-}
-
-/// Every fault of fly.md section 9, alone, ends on the new release or back on the old one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_alone_ends_new_or_back() {
-    let both = |row: Row| STRATEGIES.map(|strategy| (strategy, vec![row.clone()]));
-    let mut cases: Cases = STRATEGIES.map(|strategy| (strategy, Vec::new())).into();
-    cases.extend(rows::alone().into_iter().flat_map(both));
-    table(cases).await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "a seed is given from outside, to see a run again")]
-fn seed() -> u64 {
-    std::env::var("FAULTS_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED)
-}
-
-/// Fifty random pairs, for each strategy; a minute and a half on an idle machine: `cargo xtask test faults`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it takes long: a step of its own, `cargo xtask test faults`"]
-async fn every_pair_of_faults_ends_new_or_back() {
-    let seed = seed();
-    println!("seed {seed}: FAULTS_SEED={seed} draws these pairs again");
-    let both = |pair: [Row; 2]| STRATEGIES.map(|strategy| (strategy, pair.to_vec()));
-    table(rows::pairs(seed, PAIRS).into_iter().flat_map(both).collect()).await;
 }

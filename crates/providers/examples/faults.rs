@@ -1,0 +1,50 @@
+//! `cargo run -p providers --example faults -- --pairs 50`: promotions under every fault alone and under random pairs,
+//! blue-green and rolling. Prints the table, and leaves with 1 when one ended neither on the new release nor back on the
+//! old one. Needs the machines' program beside it: `cargo build -p providers --examples`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a harness that cannot go on has failed, and it prints"
+)]
+
+#[path = "../tests/it/faulted/mod.rs"]
+mod faulted;
+#[path = "../tests/it/support.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod support;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: faults [--pairs N] [--seed N]\n\
+    N pairs from 0 to 1000, for each strategy, default 50; the same seed draws the same pairs";
+/// The seed of the pairs, where none is given.
+const SEED: u64 = 20_261_121;
+
+fn read(args: &[String]) -> Option<(usize, u64)> {
+    let (mut pairs, mut seed) = (50, SEED);
+    for pair in args.chunks(2) {
+        let [flag, value] = pair else { return None };
+        match flag.as_str() {
+            "--pairs" => pairs = value.parse().ok().filter(|n| *n <= 1000)?,
+            "--seed" => seed = value.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some((pairs, seed))
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((pairs, seed)) = read(&args) else {
+        println!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let mut cases = faulted::alone();
+    cases.extend(faulted::pairs(seed, pairs));
+    println!("{} promotions; --seed {seed} draws these pairs again", cases.len());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let faulted::Table { text, wrong } = runtime.block_on(faulted::table(cases));
+    println!("{text}\n{wrong}");
+    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
