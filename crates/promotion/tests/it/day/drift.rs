@@ -84,7 +84,13 @@ async fn the_way_back_to_what_somebody_else_deployed_asks_no_suite() {
     for unit in units.iter().filter(|unit| unit.digest != Some(World::digest(9))) {
         let image = units.iter().find(|it| it.digest == Some(World::digest(9))).unwrap().image.clone();
         let (group, region) = (unit.group.clone(), unit.region.clone());
-        let spec = UnitSpec { group, region, image: image.unwrap(), config: unit.config.clone() };
+        let spec = UnitSpec {
+            group,
+            region,
+            image: image.unwrap(),
+            config: unit.config.clone(),
+            secrets_version: None,
+        };
         let (expect, labels) = (unit.version.clone(), BTreeMap::new());
         let call = UnitCall::Update { unit: unit.id.clone(), expect, spec, labels, start: true };
         world.provider.perform(&place, &call, &Key { id: "somebody".to_owned(), nonce: None }).await.unwrap();
