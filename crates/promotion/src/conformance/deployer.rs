@@ -133,6 +133,7 @@ impl Suite<'_> {
             image: image.clone(),
             config: self.fixture.config.clone(),
             secrets_version: None,
+            standby_for: std::collections::BTreeSet::new(),
         }
     }
 

@@ -50,7 +50,8 @@ impl Perfect<'_> {
                     return;
                 };
                 let mut unit = Unit::new(id, version, spec);
-                unit.state = UnitState::Started;
+                unit.state =
+                    if spec.standby_for.is_empty() { UnitState::Started } else { UnitState::Stopped };
                 unit.cordoned = !open;
                 unit.labels.clone_from(labels);
                 unit.concurrency = Some(0);
@@ -90,6 +91,7 @@ impl Perfect<'_> {
         unit.digest = spec.image.digest().cloned();
         unit.image = Some(spec.image.clone());
         unit.config = spec.config.clone();
+        unit.standby_for = spec.standby_for.clone();
         // A version long enough ago, so that proofs by time hold at once.
         unit.version_since = Some(At(0));
         unit.checks = match self.target.groups.get(&spec.group).map(|group| &group.proof) {

@@ -144,6 +144,9 @@ pub struct Unit {
     pub labels: BTreeMap<String, String>,
     /// The provider's configuration without image and labels, normalised so that equal means equal.
     pub config: Value,
+    /// The units for which it stands by: the provider starts it when one of those is lost, and nobody else does.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub standby_for: BTreeSet<UnitId>,
     /// Requests in flight, where the provider can tell.
     pub concurrency: Option<u32>,
     /// Which tool deployed it besides the engine, as that tool left it written there: `flyctl 0.3.170, release 7`.
@@ -169,6 +172,7 @@ impl Unit {
             managed: true,
             labels: BTreeMap::new(),
             config: spec.config.clone(),
+            standby_for: spec.standby_for.clone(),
             concurrency: None,
             deployed_by: None,
         }

@@ -6,7 +6,7 @@ use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot};
+use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot, UnitId};
 
 /// How a fleet is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,4 +210,7 @@ pub struct UnitSpec {
     /// The version of the secrets that it gets at least, where the provider has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_version: Option<u64>,
+    /// The units for which it stands by. One that does is made and changed without being started.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub standby_for: BTreeSet<UnitId>,
 }

@@ -1,25 +1,31 @@
 //! Incoming units are made or revived until all are healthy.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::call::{Direction, UnitCall, Verdict};
 use super::health::{Expected, Health, health};
 use super::next::Look;
 use super::progress::{Mark, Stage, Turn};
-use super::role::{Incoming, Role, Who};
-use crate::model::{At, Millis, Slot, Unit, UnitState, label};
+use super::role::{Incoming, Role, Spot, Who, spot};
+use crate::model::{At, Millis, Slot, Unit, UnitId, UnitState, label};
 
 /// A start that shows no effect is sent again after this long.
 pub(super) const START_AGAIN: Millis = Millis::secs(3);
+
+/// Per group and region.
+type Primaries<'i> = BTreeMap<Spot<'i>, Option<BTreeSet<UnitId>>>;
 
 impl Look<'_> {
     pub(super) fn fill(&mut self) -> Verdict {
         let mut missing = None;
         let mut begun = self.progress.since;
         let incoming = std::mem::take(&mut self.sets.incoming);
+        let primaries = self.primaries(&incoming);
         for one in &incoming {
             let units = self.seen.found(one);
             self.destroy_duplicates(&units);
             match units.first() {
-                None => missing = Some(self.create(one)),
+                None => missing = Some(self.create(one, &primaries)),
                 Some(unit) => match self.bring_up(one, unit) {
                     Health::Healthy => {}
                     Health::NotYet(why) => {
@@ -44,7 +50,7 @@ impl Look<'_> {
     }
 
     /// Sends a create, unless one whose answer was lost may still land (P3).
-    fn create(&mut self, one: &Incoming<'_>) -> String {
+    fn create(&mut self, one: &Incoming<'_>, primaries: &Primaries<'_>) -> String {
         let slot = match &one.who {
             Who::Slot(slot) => slot.clone(),
             Who::InsteadOf(gone) => match Slot::new(format!("restore/{gone}")) {
@@ -59,17 +65,51 @@ impl Look<'_> {
         {
             return format!("the answer to a create was lost: {slot} may still appear");
         }
+        let mut spec = one.role.shape.spec();
+        if matches!(one.who, Who::Slot(_)) && !spec.standby_for.is_empty() {
+            match self.stands_by_for(one, primaries) {
+                Some(new) => spec.standby_for = new,
+                None => return format!("{slot} stands by for units that are not there yet"),
+            }
+        }
         let mut labels = one.role.labels.whole();
         if matches!(one.who, Who::Slot(_)) {
             labels.insert(label::SLOT.to_owned(), slot.to_string());
         }
-        self.calls.push(UnitCall::Create {
-            slot: slot.clone(),
-            spec: one.role.shape.spec(),
-            labels,
-            open: false,
-        });
+        self.calls.push(UnitCall::Create { slot: slot.clone(), spec, labels, open: false });
         format!("creating {slot}")
+    }
+
+    /// The units for which others may stand by, per group and region; none where one is still missing.
+    fn primaries<'i>(&self, incoming: &'i [Incoming<'_>]) -> Primaries<'i> {
+        let mut primaries = Primaries::new();
+        if incoming.iter().all(|one| one.role.shape.standby_for.is_empty()) {
+            return primaries;
+        }
+        for one in incoming.iter().filter(|one| one.role.shape.standby_for.is_empty()) {
+            let first = self.seen.found(one).first().map(|unit| unit.id.clone());
+            let ids = primaries.entry(one.role.shape.place()).or_insert_with(|| Some(BTreeSet::new()));
+            match (ids.as_mut(), first) {
+                (Some(ids), Some(first)) => drop(ids.insert(first)),
+                _ => *ids = None,
+            }
+        }
+        primaries
+    }
+
+    /// The new units in the place of those for which the old one stood by.
+    fn stands_by_for(&self, one: &Incoming<'_>, primaries: &Primaries<'_>) -> Option<BTreeSet<UnitId>> {
+        let mut ids = BTreeSet::new();
+        for old in one.role.shape.standby_for {
+            let Some(record) = self.seen.live(old) else { continue };
+            match primaries.get(&spot(&record.unit)) {
+                Some(Some(new)) => ids.extend(new.iter().cloned()),
+                // Its group or region is gone, or not everybody is there.
+                Some(None) => return None,
+                None => {}
+            }
+        }
+        Some(ids)
     }
 
     fn bring_up(&mut self, one: &Incoming<'_>, unit: &Unit) -> Health {

@@ -9,7 +9,7 @@ use super::role::{Duty, Incoming, Role, Shape, Who};
 use super::seen::{Seen, is_ours};
 use super::sets::{Sets, sets};
 use super::waves::{Scope, Waves};
-use crate::model::{At, Fleet, Millis, Proof, Unit, UnitState, label};
+use crate::model::{At, Fleet, Millis, Proof, Unit, UnitId, UnitState, label};
 
 fn all<'a>(job: Job<'a>, seen: &Seen<'a>) -> Sets<'a> {
     sets(job, seen, &Waves::new(job), Scope::All, None)
@@ -24,11 +24,13 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
     for one in &sets.incoming {
         let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;
         is_at_rest(unit, &one.role, now)?;
+        stands_by(unit, &seen)?;
         n_units += 1;
     }
     for want in &sets.in_place {
         let unit = seen.unit(want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
         is_at_rest(unit, &want.role, now)?;
+        stands_by(unit, &seen)?;
         n_units += 1;
     }
     if let Some(unit) = observed.fleet.live().find(|unit| is_strange(job, &seen, unit)) {
@@ -52,6 +54,15 @@ pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String>
         return Err("there is no unit".to_owned());
     }
     Ok(())
+}
+
+/// Whoever stands by, does so for units that serve.
+fn stands_by(unit: &Unit, seen: &Seen<'_>) -> Result<(), String> {
+    let is_gone = |of: &&UnitId| seen.unit(of).is_none_or(Unit::is_parked);
+    match unit.standby_for.iter().find(is_gone) {
+        Some(gone) => Err(format!("unit {} stands by for {gone}, which does not serve any more", unit.id)),
+        None => Ok(()),
+    }
 }
 
 fn missing(one: &Incoming<'_>) -> String {

@@ -1,7 +1,7 @@
 //! What a unit shall be at rest, and what it has to show for that.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -51,13 +51,19 @@ pub(super) struct Shape<'a> {
     pub(super) config: &'a Value,
     /// The least version of the secrets.
     pub(super) secrets_version: Option<u64>,
+    /// For which units it stands by, as it was found.
+    pub(super) standby_for: &'a BTreeSet<UnitId>,
 }
+
+/// Most units stand by for nobody.
+pub(super) static NOBODY: BTreeSet<UnitId> = BTreeSet::new();
 
 impl<'a> Shape<'a> {
     /// What the unit of `record` was, with secrets of at least this version: earlier ones nobody can give back.
     pub(super) const fn of(record: &'a UnitRecord, secrets_version: Option<u64>) -> Self {
         let UnitRecord { unit, image } = record;
-        Self { group: &unit.group, region: &unit.region, image, config: &unit.config, secrets_version }
+        let Unit { group, region, config, standby_for, .. } = unit;
+        Self { group, region, image, config, secrets_version, standby_for }
     }
 
     pub(super) const fn place(self) -> Spot<'a> {
@@ -71,12 +77,14 @@ impl<'a> Shape<'a> {
             image: self.image.clone(),
             config: self.config.clone(),
             secrets_version: self.secrets_version,
+            standby_for: self.standby_for.clone(),
         }
     }
 
-    /// Whether `unit` has this content and configuration.
+    /// Whether `unit` has this content and configuration, and stands by for the same units.
     pub(super) fn is_met(self, unit: &Unit) -> bool {
-        unit.digest.as_ref() == self.image.digest() && unit.config == *self.config
+        let is_alike = unit.digest.as_ref() == self.image.digest() && unit.config == *self.config;
+        is_alike && unit.standby_for == *self.standby_for
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::call::{Direction, Job};
 use super::health::was_healthy;
 use super::progress::{Progress, Stage};
-use super::role::{Duty, Incoming, Labels, Rest, Role, Shape, Spot, Want, Who, spot};
+use super::role::{Duty, Incoming, Labels, NOBODY, Rest, Role, Shape, Spot, Want, Who, spot};
 use super::seen::{Seen, is_ours, restores};
 use super::waves::{Scope, Waves};
 use crate::model::{
@@ -49,8 +49,10 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
     let stamp = Rc::new(job.stamp.labels(target));
     // Where one stopped unit is proven already: one per group and region is, the others are what that one is.
     let mut proven: BTreeSet<Spot<'_>> = BTreeSet::new();
-    let mut duty = |rest: Rest, spot| match rest.stopped {
+    let mut duty = |rest: Rest, spot, standby_for: &BTreeSet<UnitId>| match rest.stopped {
         false => Duty::Serves,
+        // Only the provider starts one that stands by.
+        true if !standby_for.is_empty() => Duty::Rests,
         true if proven.insert(spot) => Duty::ProvenOnce,
         true => Duty::Rests,
     };
@@ -71,7 +73,7 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
                         shape,
                         proof: Cow::Borrowed(&group.proof),
                         open: !rest.cordoned,
-                        duty: duty(rest, spot),
+                        duty: duty(rest, spot, &record.unit.standby_for),
                         labels: Labels::With(stamp.clone()),
                     },
                     served: serves(&record.unit),
@@ -94,7 +96,8 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
             let there = kept.saturating_add(u32::try_from(left).unwrap_or(u32::MAX));
             for n in there..*count {
                 let Some(slot) = ComponentTarget::slot(group, region, n) else { continue };
-                let rest = rests.get_mut(&spot).and_then(VecDeque::pop_front).unwrap_or(Rest::SERVING);
+                let rest = rests.get_mut(&spot).and_then(VecDeque::pop_front);
+                let (rest, standby_for) = rest.unwrap_or((Rest::SERVING, &NOBODY));
                 sets.incoming.push(Incoming {
                     who: Who::Slot(slot),
                     role: Role {
@@ -104,10 +107,11 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
                             image: &target.image,
                             config: &shape.config,
                             secrets_version: target.secrets.version,
+                            standby_for,
                         },
                         proof: Cow::Borrowed(&shape.proof),
                         open: !rest.cordoned,
-                        duty: duty(rest, spot),
+                        duty: duty(rest, spot, standby_for),
                         labels: Labels::With(stamp.clone()),
                     },
                 });
@@ -122,11 +126,17 @@ pub(super) fn serves(unit: &Unit) -> bool {
     !unit.cordoned && matches!(unit.state, UnitState::Started | UnitState::Starting | UnitState::Stopped)
 }
 
-/// How the units of each group and region rested, those that served first: new slots take it over in this order.
-fn found_at_rest<'a>(job: Job<'a>) -> BTreeMap<Spot<'a>, VecDeque<Rest>> {
-    let mut rests: BTreeMap<_, VecDeque<Rest>> = BTreeMap::new();
+/// How a unit rested, and for whom it stood by.
+type Rested<'a> = (Rest, &'a BTreeSet<UnitId>);
+
+/// How the units of each group and region rested, those that served first: new slots take it over in this order. One
+/// that stood by and was started meanwhile is one that serves.
+fn found_at_rest<'a>(job: Job<'a>) -> BTreeMap<Spot<'a>, VecDeque<Rested<'a>>> {
+    let mut rests: BTreeMap<_, VecDeque<Rested<'_>>> = BTreeMap::new();
     for UnitRecord { unit, .. } in &job.snapshot.units {
-        rests.entry(spot(unit)).or_default().push_back(Rest::of(unit));
+        let rest = Rest::of(unit);
+        let standby_for = if rest.stopped { &unit.standby_for } else { &NOBODY };
+        rests.entry(spot(unit)).or_default().push_back((rest, standby_for));
     }
     rests.values_mut().for_each(|rests| rests.make_contiguous().sort());
     rests
@@ -239,7 +249,8 @@ fn must_leave(job: Job<'_>, seen: &Seen<'_>, unit: &Unit) -> bool {
 
 /// Content and configuration are as recorded.
 pub(super) fn is_same(unit: &Unit, record: &UnitRecord) -> bool {
-    unit.digest == record.unit.digest && unit.config == record.unit.config
+    let (now, then) = (unit, &record.unit);
+    now.digest == then.digest && now.config == then.config && now.standby_for == then.standby_for
 }
 
 /// What proves the old release healthy: its own checks where it reported any, else what proves the new one.

@@ -11,6 +11,7 @@ use super::UnitCall;
 
 mod canary;
 mod pool;
+mod standby;
 mod waves;
 
 const STRATEGIES: [Strategy; 3] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Immediate];

@@ -1,7 +1,7 @@
 //! A provider in memory with Fly's manners: updates answer before they are done, creates are not idempotent, leases
 //! fence, and answers get lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -321,7 +321,8 @@ impl Provider {
             kept.become_spec(spec, now);
             kept.unit.labels.clone_from(labels);
             kept.unit.cordoned = !open;
-            kept.unit.state = UnitState::Starting;
+            kept.unit.state =
+                if spec.standby_for.is_empty() { UnitState::Starting } else { UnitState::Stopped };
             let done = Performed {
                 unit: Some(kept.unit.id.clone()),
                 version: Some(kept.unit.version.clone()),
@@ -404,6 +405,7 @@ fn blank(n: u64, now: At) -> Unit {
         managed: true,
         labels: BTreeMap::new(),
         config: Value::Null,
+        standby_for: BTreeSet::new(),
         concurrency: None,
         deployed_by: None,
     }
@@ -416,6 +418,7 @@ impl Kept {
         self.unit.digest = spec.image.digest().cloned();
         self.unit.image = Some(spec.image.clone());
         self.unit.config = spec.config.clone();
+        self.unit.standby_for = spec.standby_for.clone();
         self.unit.version_since = Some(now);
         self.unit.checks.clear();
     }

@@ -212,13 +212,16 @@ async fn create(
     metadata.insert(labels::GROUP.to_owned(), spec.group.to_string());
     metadata.insert(labels::KEY.to_owned(), key.id.clone());
     let region: Region = spec.region.as_str().parse().map_err(refused)?;
-    let config = full(&spec.config, &spec.image.to_string(), metadata)
+    let mut config = full(&spec.config, &spec.image.to_string(), metadata)
         .map_err(|error| refused(format!("the configuration of {slot} cannot be sent: {error}")))?;
+    config.standbys = standbys(spec);
     let machine = CreateMachine {
         config,
         region: Some(region),
         skip_service_registration: !open,
         min_secrets_version: spec.secrets_version,
+        // One that stands by is never launched (fly.md 2.3).
+        skip_launch: !spec.standby_for.is_empty(),
         ..CreateMachine::default()
     };
     app.machines().create(&machine).await.map(|machine| done(&machine)).map_err(|error| port(&error))
@@ -242,8 +245,9 @@ fn replacement(
             None => metadata.remove(&key),
         };
     }
-    let config = full(&spec.config, &spec.image.to_string(), metadata)
+    let mut config = full(&spec.config, &spec.image.to_string(), metadata)
         .map_err(|error| refused(format!("the configuration cannot be sent: {error}")))?;
+    config.standbys = standbys(spec);
     let current: InstanceId = expect.as_str().parse().map_err(refused)?;
     Ok(UpdateMachine {
         config,
@@ -269,6 +273,10 @@ async fn update(
         wake(app, id, updated.instance_id.clone(), nonce).await?;
     }
     Ok(done(&updated))
+}
+
+fn standbys(spec: &UnitSpec) -> Vec<String> {
+    spec.standby_for.iter().map(ToString::to_string).collect()
 }
 
 /// Whether an update leaves the machine at rest, whatever it was asked for (fly.md 1.6).

@@ -13,6 +13,8 @@ pub fn unit_config(config: &MachineConfig) -> Value {
     let mut config = config.normalised();
     config.image = String::new();
     config.metadata = labels::own(&config.metadata);
+    // For whom it stands by is no configuration: a second fleet has other machines.
+    config.standbys.clear();
     serde_json::to_value(&config).unwrap_or(Value::Null)
 }
 

@@ -45,6 +45,12 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
         managed: labels::is_managed(&metadata) || (machine.config.is_none() && metadata.is_empty()),
         labels: labels::read(&metadata),
         config: machine.config.as_ref().map_or(Value::Null, unit_config),
+        standby_for: machine
+            .config
+            .iter()
+            .flat_map(|config| &config.standbys)
+            .filter_map(|id| UnitId::new(id).ok())
+            .collect(),
         concurrency: None,
         deployed_by: labels::deployed_by(&metadata),
     })
@@ -135,5 +141,22 @@ mod tests {
         }
         let other = out_of_reach(json!({"metadata": {"made_by": "somebody"}}));
         assert!(!other.managed, "it is known to be none of ours");
+    }
+
+    /// For whom a machine stands by is told apart from its configuration: a second fleet has other machines.
+    #[test]
+    fn for_whom_a_machine_stands_by_is_no_configuration() {
+        let told = |standbys: Value| {
+            let machine = json!({
+                "id": "148e21a1b2c3d4", "state": "stopped", "region": "fra", "instance_id": "01HX",
+                "image_ref": {"digest": ""}, "events": null, "checks": null,
+                "config": {"image": "x", "standbys": standbys, "metadata": {"fly_platform_version": "v2"}},
+            });
+            unit(&serde_json::from_value(machine).unwrap()).expect("it is not gone")
+        };
+        let (alone, standby) = (told(json!([])), told(json!(["3287457df24987"])));
+        assert_eq!(standby.standby_for, ["3287457df24987".parse().unwrap()].into());
+        assert!(alone.standby_for.is_empty());
+        assert_eq!(standby.config, alone.config);
     }
 }

@@ -62,6 +62,7 @@ fn unit(site: &Site) -> Option<Unit> {
         managed: true,
         labels,
         config: Value::Object(site.env.clone()),
+        standby_for: std::collections::BTreeSet::new(),
         concurrency: Some(0),
         deployed_by: None,
     })

@@ -321,6 +321,7 @@ pub(crate) fn spec(image: &ImageRef) -> UnitSpec {
         image: image.clone(),
         config: providers::fly::unit_config(&config()),
         secrets_version: None,
+        standby_for: std::collections::BTreeSet::new(),
     }
 }
 

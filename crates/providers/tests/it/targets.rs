@@ -1,6 +1,9 @@
 //! From the project's files to machines, and back to the same values.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use envconfig::{fly_toml::FlyToml, project::Project};
 use promotion::model::{MaxUnavailable, Millis, Proof, Strategy, UnitSpec};
@@ -80,6 +83,7 @@ async fn a_machine_made_of_a_target_shows_no_difference_to_it() {
             image,
             config: app.config.clone(),
             secrets_version: None,
+            standby_for: BTreeSet::new(),
         };
         let create = UnitCall::Create { slot, spec, labels: map(&[]), open: true };
         let id = on.call(create).await.unit.unwrap();
