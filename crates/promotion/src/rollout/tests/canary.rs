@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::model::MaxUnavailable;
 
+/// Units, and when something first happened to each.
+type Times = Vec<(String, At)>;
+
 /// When each unit was first seen with the new content in traffic, and when it was first touched.
-async fn times(scene: &Scene) -> (Vec<(String, At)>, Vec<(String, At)>, Verdict) {
-    let (mut touched, mut serves): (Vec<(String, At)>, Vec<(String, At)>) = Default::default();
+async fn times(scene: &Scene) -> (Times, Times, Verdict) {
+    let (mut touched, mut serves) = (Times::new(), Times::new());
     let watch = |fleet: &Fleet, _: &Progress| {
         let now = scene.world.now();
         for unit in &fleet.units {
             let is_new = unit.digest.as_ref() == scene.target.digest();
-            let note = |list: &mut Vec<(String, At)>| {
+            let note = |list: &mut Times| {
                 if !list.iter().any(|(id, _)| id == unit.id.as_str()) {
                     list.push((unit.id.to_string(), now));
                 }
