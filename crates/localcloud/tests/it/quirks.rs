@@ -87,3 +87,46 @@ async fn blobs_are_mounted_across_organisations_or_not() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_reports_the_index_or_the_platform() {
+    within(async {
+        let s = Server::start().await;
+        s.app("web").await;
+        let child = s.push("web", "v1", &[]).await;
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let index = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [{
+                "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": child, "size": 1,
+                "platform": {"os": "linux", "architecture": architecture},
+            }],
+        });
+        let put = s.registry("PUT", "/v2/web/manifests/many", index.to_string()).await;
+        assert_eq!(put.status, 201, "{}", put.text());
+        let top = put.header("docker-content-digest").to_owned();
+        for (platform, wanted) in [(false, &top), (true, &child)] {
+            set(&s, json!({"platform_digest": platform})).await;
+            let body = json!({"config": s.config("web:many"), "skip_launch": true});
+            let made = s.post("/v1/apps/web/machines", body).await;
+            assert_eq!(made["image_ref"]["digest"], wanted.as_str());
+        }
+        s.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tags_are_listed_or_not() {
+    within(async {
+        let s = Server::start().await;
+        s.app("web").await;
+        s.push("web", "v1", &[]).await;
+        for (hidden, status) in [(false, 200), (true, 404)] {
+            set(&s, json!({"no_tag_list": hidden})).await;
+            assert_eq!(s.registry("GET", "/v2/web/tags/list", "").await.status, status);
+        }
+        s.end().await;
+    })
+    .await;
+}
