@@ -117,6 +117,7 @@ mod tests {
             image: format!("registry.fly.io/app@sha256:{}", "1".repeat(64)).parse().unwrap(),
             config: serde_json::Value::Null,
             secrets_version: None,
+            standby_for: std::collections::BTreeSet::new(),
         };
         let unit = |n: usize| {
             let made = Unit::new(format!("m{n}").parse().unwrap(), "v1".parse().unwrap(), &spec);

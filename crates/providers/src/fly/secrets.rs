@@ -104,6 +104,7 @@ mod tests {
             image: "registry.fly.io/web:1".parse().unwrap(),
             config: Value::Null,
             secrets_version: None,
+            standby_for: std::collections::BTreeSet::new(),
         };
         let mut unit = Unit::new(UnitId::new("m").unwrap(), UnitVersion::new(version).unwrap(), &spec);
         unit.version_since = since.map(At);

@@ -29,6 +29,7 @@ async fn past_us(byte: u8) -> (World, promotion::model::PromotionId, UnitId) {
         image: target.image,
         config: unit.config.clone(),
         secrets_version: None,
+        standby_for: std::collections::BTreeSet::new(),
     };
     let (expect, labels) = (unit.version.clone(), BTreeMap::new());
     let call = UnitCall::Update { unit: unit.id.clone(), expect, spec, labels, start: true };
@@ -90,6 +91,7 @@ async fn the_way_back_to_what_somebody_else_deployed_asks_no_suite() {
             image: image.unwrap(),
             config: unit.config.clone(),
             secrets_version: None,
+            standby_for: std::collections::BTreeSet::new(),
         };
         let (expect, labels) = (unit.version.clone(), BTreeMap::new());
         let call = UnitCall::Update { unit: unit.id.clone(), expect, spec, labels, start: true };

@@ -53,6 +53,7 @@ async fn secrets_in_memory_conform() {
         image: target.image.clone(),
         config: target.groups.values().next().unwrap().config.clone(),
         secrets_version: None,
+        standby_for: std::collections::BTreeSet::new(),
     };
     let key = Key { id: "k".to_owned(), nonce: None };
     let renewed = async || {
