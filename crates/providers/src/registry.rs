@@ -159,4 +159,13 @@ impl Port for Registries {
     ) -> Result<(), PortError> {
         self.of(environment)?.push.tag(image, tag).await.map_err(|error| port(&error))
     }
+
+    async fn drop_tag(
+        &self,
+        environment: &EnvironmentName,
+        image: &ImageRef,
+        tag: &str,
+    ) -> Result<bool, PortError> {
+        self.of(environment)?.push.untag(image, tag).await.map_err(|error| port(&error))
+    }
 }

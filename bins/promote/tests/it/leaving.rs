@@ -94,10 +94,16 @@ async fn adopt_promote_rollback_eject_on_an_app_that_flyctl_made() {
             assert_eq!(machine.config.as_ref().unwrap().metadata, was.config.as_ref().unwrap().metadata);
             assert!(machine.lease.is_none());
         }
-        // Nothing is parked after a way back: metadata and leases are all there is to change.
-        let expected = ["lease-acquire", "lease-release", "metadata-patch"].map(String::from);
+        // Nothing is parked after a way back: metadata, leases and tags are all there is to change.
+        let expected = ["lease-acquire", "lease-release", "metadata-patch", "registry-manifest-delete"]
+            .map(String::from);
         assert_eq!((changes(&stage, since), &told["destroyed"]), (BTreeSet::from(expected), &json!([])));
         assert_eq!(versions(&after), versions(&before), "no new version, no restart");
+        let tags = told["tags"].as_array().unwrap();
+        assert!(
+            tags.len() == 2 && tags.iter().all(|tag| tag.as_str().unwrap().contains(":production-")),
+            "{told}"
+        );
 
         flyctl_works(&stage, &deploy, ["1.2.0", "1.3.0"]).await;
         let refused = stage.run(&start).await.exits(3).json();

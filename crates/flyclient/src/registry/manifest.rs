@@ -59,7 +59,7 @@ pub(super) fn behind(reference: &str) -> String {
 }
 
 impl Registry {
-    fn manifest_exchange<'a>(
+    pub(super) fn manifest_exchange<'a>(
         &self,
         operation: &'static str,
         repository: &'a str,

@@ -182,6 +182,24 @@ impl Registry {
         self.put_manifest(image.repository(), tag, &manifest).await
     }
 
+    /// Takes `tag` off the repository of `image`; whether there was one. The manifest stays, under its digest (OCI
+    /// distribution spec 1.1, "Deleting tags"). Idempotent.
+    ///
+    /// # Errors
+    /// Besides those of every call: a registry that does not let tags be deleted refuses it.
+    pub async fn untag(&self, image: &ImageRef, tag: &str) -> Result<bool, Error> {
+        if tag.parse::<Digest>().is_ok() || tag.contains(':') {
+            let why = "a digest is no tag, and manifests are not deleted";
+            return Err(Error::configuration("untag image", &image.to_string(), why));
+        }
+        let exchange = self.manifest_exchange("delete tag of", image.repository(), tag, Method::DELETE)?;
+        match self.exchange(&exchange, &[]).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens an upload; `None` when the blob was mounted from the other repository instead.
     async fn begin(
         &self,

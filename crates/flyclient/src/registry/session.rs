@@ -56,8 +56,12 @@ impl<'a> Exchange<'a> {
     }
 
     fn scope(&self) -> String {
-        let read = self.method == Method::GET || self.method == Method::HEAD;
-        let own = format!("repository:{}:{}", self.repository, if read { "pull" } else { "pull,push" });
+        let actions = match self.method {
+            Method::GET | Method::HEAD => "pull",
+            Method::DELETE => "delete",
+            _ => "pull,push",
+        };
+        let own = format!("repository:{}:{actions}", self.repository);
         match self.also_pull {
             Some(other) => format!("{own} repository:{other}:pull"),
             None => own,

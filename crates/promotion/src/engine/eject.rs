@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
+use super::keeping::keep_tags;
 use super::locked::is_away;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError};
@@ -184,10 +185,13 @@ impl Engine {
             }
         }
         self.unlabel(eject, lease, nonces).await?;
-        for place in &eject.places {
-            match self.keeping(&eject.environment, lease, self.ports.registry.drop_tags(place)).await? {
-                Ok(tags) => ejected.tags.extend(tags),
-                Err(error) => ejected.warnings.push(format!("tags of `{}` stay: {error}", place.name)),
+        let view = self.view(&eject.environment).await?;
+        for (image, tag) in keep_tags(&view) {
+            let dropping = self.ports.registry.drop_tag(&eject.environment, &image, &tag);
+            match self.keeping(&eject.environment, lease, dropping).await? {
+                Ok(true) => ejected.tags.push(format!("{}/{}:{tag}", image.registry(), image.repository())),
+                Ok(false) => {}
+                Err(error) => ejected.warnings.push(format!("the tag `{tag}` may stay: {error}")),
             }
         }
         Ok(ejected)

@@ -9,6 +9,7 @@ use flytypes::{Digest, ImageRef};
 
 use super::EngineError;
 use super::session::Session;
+use crate::journal::EnvironmentView;
 use crate::model::{ComponentName, Release, keep_tag};
 
 /// An image to keep, and the commit it is of, where that is known.
@@ -77,4 +78,25 @@ fn apart(kept: Kept) -> Kept {
             (image, commit)
         })
         .collect()
+}
+
+/// Every tag that may have been written for `view`'s environment, with an image of its repository.
+pub(super) fn keep_tags(view: &EnvironmentView) -> BTreeSet<(ImageRef, String)> {
+    let ended: Vec<_> = view.promotions.values().map(|promotion| &promotion.state.facts).collect();
+    let mut images: BTreeSet<(&ComponentName, &ImageRef)> = BTreeSet::new();
+    for facts in &ended {
+        let put = facts.plan.iter().flat_map(|plan| &plan.target.components);
+        images.extend(put.map(|target| (&target.place.component, &target.image)));
+        let found = facts.snapshot.iter().flat_map(|snapshot| &snapshot.components);
+        images.extend(found.flat_map(|(name, it)| it.units.iter().map(move |record| (name, &record.image))));
+    }
+    let mut tags = BTreeSet::new();
+    for (name, image) in images {
+        let Some(digest) = image.digest() else { continue };
+        let releases = ended.iter().map(|facts| &facts.request.release);
+        let of = releases.filter(|release| release.components.get(name) == Some(digest));
+        let commits = of.map(|release| Some(release.commit.as_str())).chain([None]);
+        tags.extend(commits.map(|commit| (image.clone(), keep_tag(&view.name, commit, digest))));
+    }
+    tags
 }

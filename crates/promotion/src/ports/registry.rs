@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use flytypes::{Digest, ImageRef};
 
 use super::PortError;
-use crate::model::{EnvironmentName, Place};
+use crate::model::EnvironmentName;
 
 /// What an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,10 +94,15 @@ pub trait Registry: Debug + Send + Sync + 'static {
         tag: &str,
     ) -> Result<(), PortError>;
 
-    /// Takes off the tags by which images of `place` are kept; answers which. A registry that keeps none has none.
-    /// Idempotent.
-    async fn drop_tags(&self, place: &Place) -> Result<Vec<String>, PortError> {
-        let _keeps_none = place;
-        Ok(Vec::new())
+    /// Takes `tag` off a repository, whatever it names; whether there was one. The image stays. Idempotent. A registry that
+    /// keeps no tags has none.
+    async fn drop_tag(
+        &self,
+        environment: &EnvironmentName,
+        image: &ImageRef,
+        tag: &str,
+    ) -> Result<bool, PortError> {
+        let _keeps_none = (environment, image, tag);
+        Ok(false)
     }
 }

@@ -120,4 +120,9 @@ impl Registry for Provider {
         self.images().books().tags.insert((image.repository().to_owned(), tag.to_owned()), digest);
         Ok(())
     }
+
+    async fn drop_tag(&self, _: &EnvironmentName, image: &ImageRef, tag: &str) -> Result<bool, PortError> {
+        let key = (image.repository().to_owned(), tag.to_owned());
+        Ok(self.images().books().tags.remove(&key).is_some())
+    }
 }

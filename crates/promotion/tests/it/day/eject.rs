@@ -6,7 +6,7 @@ use promotion::engine::{Eject, Ejected, EngineError, Outcome};
 use promotion::journal::Entry;
 use promotion::machine::Phase;
 use promotion::model::{DeploymentStatus, Fleet, Kind, Millis, Person, UnitId, UnitVersion, label};
-use promotion::ports::{Deployer as _, Key};
+use promotion::ports::{Deployer as _, Key, Registry as _};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
@@ -67,6 +67,25 @@ fn why(error: EngineError) -> String {
 
 fn ids<'a>(list: impl IntoIterator<Item = &'a promotion::engine::UnitAt>) -> Vec<UnitId> {
     list.into_iter().map(|at| at.unit.clone()).collect()
+}
+
+/// Those that were written for this environment, and none that begins alike.
+#[tokio::test]
+async fn tags_that_kept_images_come_off_and_no_others() {
+    let world = promoted().await;
+    let tags = || world.provider.images().tags();
+    let of = |environment: &str| {
+        let mark = format!("{environment}-");
+        tags().into_keys().map(|(_, tag)| tag).filter(|tag| tag.starts_with(&mark)).count()
+    };
+    let somebodys = world.component("production", "api", &World::digest(1)).image;
+    world.provider.ensure_tag(&env("production"), &somebodys, "production-mine").await.unwrap();
+    let (kept, staging) = (of("production") - 1, of("staging"));
+    assert!(kept >= 2 && staging >= 1, "what runs and what ran before: {:?}", tags());
+
+    let ejected = world.engine().eject(ask(&world, &World::lead(), false)).await.unwrap();
+    assert_eq!((ejected.tags.len(), of("production"), of("staging")), (kept, 1, staging));
+    assert_eq!(ejected.warnings, Vec::<String>::new());
 }
 
 #[tokio::test]
