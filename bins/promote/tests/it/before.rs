@@ -60,7 +60,7 @@ async fn a_release_command_that_fails_ends_it_before_any_machine_is_touched() {
         let ran = stage.run(&deploy).await.exits(5);
         let told = ran.json();
         let why = told["why"].as_str().unwrap();
-        // 2: bad usage (design.md 6), for this binary knows no such verb and says so.
+        // 2: bad usage (docs/exit-codes.md), for this binary knows no such verb and says so.
         let what =
             "`migrate-nothing` of `api` ended with exit code 2; no machine of the app was touched; it said: ";
         assert!(why.starts_with(what) && why.contains("migrate-nothing'"), "{why}");
