@@ -178,10 +178,10 @@ pub(crate) async fn fault(
     };
     // A call that is still on its way when the promotion ends would land now.
     run.world.clock.advance(run.world.limits.client_timeout);
+    let (now, wanted) = (unleased(&shape(&run.world).await), unleased(wanted));
     if let Some(why) = strays(&run.world) {
         return Err(format!("{fault:?} of call {n} ({call}), {moment:?}: {phase}: {why}"));
     }
-    let (now, wanted) = (unleased(&shape(&run.world).await), unleased(wanted));
     if now != wanted {
         return Err(format!(
             "{fault:?} of call {n} ({call}), {moment:?}: {phase}, at rest\n  {}\ninstead of\n  {}",
