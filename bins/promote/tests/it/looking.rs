@@ -30,6 +30,7 @@ async fn shapes(stage: &Stage, id: &str) {
         "commit",
         "release",
         "digests",
+        "release_commands",
         "requested_by",
         "plan",
         "approvals",
