@@ -32,6 +32,7 @@ pub(crate) const RUNS: &[Run] = &[
     run("rolling-2", "rolling", 2),
     run("rolling-10", "rolling", 10),
     run("rolling-100", "rolling", 100),
+    run("canary-10", "canary", 10),
     run("bluegreen-1", "bluegreen", 1),
     Run { and_back: true, ..run("bluegreen-10", "bluegreen", 10) },
     run("bluegreen-100", "bluegreen", 100),

@@ -32,6 +32,7 @@ const TOKEN: &str = "token-of-the-benchmark-0123456789";
 /// What the runs wait for: the project file's times, and the provider's.
 const SETTLE_MS: u64 = 5_000;
 const DRAIN_MS: u64 = 5_000;
+const BAKE_MS: u64 = 10_000;
 const MAX_UNAVAILABLE: f64 = 0.33;
 const LATENCY_MS: u64 = 50;
 const BOOT_MS: u64 = 2_000;
@@ -114,7 +115,8 @@ impl Stage {
     pub(crate) fn settings(&self) -> Value {
         // Creates: fly.md 1.8.
         json!({
-            "settle_ms": SETTLE_MS, "drain_ms": DRAIN_MS, "max_unavailable": MAX_UNAVAILABLE,
+            "settle_ms": SETTLE_MS, "drain_ms": DRAIN_MS, "bake_ms": BAKE_MS,
+            "max_unavailable": MAX_UNAVAILABLE,
             "creates_per_second": 1, "creates_burst": 3,
         })
     }
@@ -156,7 +158,7 @@ impl Stage {
                  {}\napi = {{ app = \"{APP}\", url = {}, edges = [{}] }}\n\n\
                  [people]\nleads = []\n\n\
                  [promotion.staging.production]\nsuites = []\napprovals = {{ count = 0, from = [] }}\n\
-                 strategy = \"{}\"\nsettle = \"{SETTLE_MS}ms\"\ndrain = \"{DRAIN_MS}ms\"\n\
+                 strategy = \"{}\"\nsettle = \"{SETTLE_MS}ms\"\ndrain = \"{DRAIN_MS}ms\"\nbake = \"{BAKE_MS}ms\"\n\
                  max-unavailable = {MAX_UNAVAILABLE}\nwait-timeout = \"5m\"\npark-for = \"1h\"\n",
                 fly("production"),
                 fly("staging"),

@@ -22,6 +22,8 @@ pub struct Settings {
     pub settle_ms: f64,
     /// The project file's `drain`.
     pub drain_ms: f64,
+    /// The project file's `bake`, for a canary.
+    pub bake_ms: f64,
     /// The project file's `max-unavailable`, a share of the machines.
     pub max_unavailable: f64,
     /// Creates per app and second in the long run (fly.md 1.8).

@@ -3,7 +3,8 @@
 //! It is the longest chain of waits that somebody asked for, replayed without anything in between:
 //!
 //! * by the project file: `settle` after each change of routing, `drain` before a machine that served is stopped or
-//!   changed, and how many machines may be away at once (`max-unavailable`; the first of each region alone);
+//!   changed, how many machines may be away at once (`max-unavailable`; the first of each region alone), and for a
+//!   canary `bake`, for which the first of each region serve before any other is touched;
 //! * by the provider: the latency of each call that another has to wait for (`ms` of its line), the time from an
 //!   accepted create, update or start to the `started` state and the first passing check, from an accepted stop to the
 //!   `stopped` state, and creates at no more than its rate limit.
@@ -11,6 +12,8 @@
 //! How often and when the engine looks is its own affair; one look is granted wherever what follows depends on what a
 //! machine did by itself, and one at the beginning and at the end. Calls on different machines go at the same time, so
 //! the slowest counts. Nothing is granted for the engine's decisions, its journal, its process, or a second try.
+
+use std::collections::BTreeSet;
 
 use super::Told;
 use super::audit::Audit;
@@ -21,8 +24,9 @@ pub(super) fn critical(told: &Told, audit: &Audit) -> Result<f64, String> {
     let after = audit.look_ms() + audit.slowest("lease-release");
     let between = match told.strategy.as_str() {
         "bluegreen" => beside(told, audit)?,
-        "immediate" => in_place(told, audit, false, u32::MAX)?,
-        _ => in_place(told, audit, true, width(told))?,
+        "immediate" => turns(told, audit, false)?.iter().map(|turn| turn.takes_ms).fold(0.0, f64::max),
+        "canary" => on_trial(turns(told, audit, true)?, width(told)) + told.settings.bake_ms,
+        _ => schedule(turns(told, audit, true)?, width(told), BTreeSet::new()),
     };
     Ok(before + between + after)
 }
@@ -42,8 +46,8 @@ struct Turn {
     takes_ms: f64,
 }
 
-/// Turns one beside the other, as many as may be; of each region the first alone.
-fn in_place(told: &Told, audit: &Audit, is_drained: bool, width: u32) -> Result<f64, String> {
+/// Every machine's turn, in the order in which they were changed.
+fn turns(told: &Told, audit: &Audit, is_drained: bool) -> Result<Vec<Turn>, String> {
     let settings = &told.settings;
     let mut turns = Vec::new();
     for (machine, region) in &told.regions {
@@ -61,19 +65,23 @@ fn in_place(told: &Told, audit: &Audit, is_drained: bool, width: u32) -> Result<
         turns.push(Turn { region: region.clone(), began_ms: update.decided_ms - update.ms, takes_ms });
     }
     turns.sort_by(|a, b| a.began_ms.total_cmp(&b.began_ms));
-    Ok(if is_drained {
-        schedule(turns, width)
-    } else {
-        turns.iter().map(|turn| turn.takes_ms).fold(0.0, f64::max)
-    })
+    Ok(turns)
 }
 
-/// When the last turn is over, if each begins as soon as it may.
-fn schedule(mut waiting: Vec<Turn>, width: u32) -> f64 {
+/// The first of each region, then the others; how long those serve in between comes on top.
+fn on_trial(turns: Vec<Turn>, width: u32) -> f64 {
+    let mut regions = BTreeSet::new();
+    let (first, others): (Vec<Turn>, Vec<Turn>) =
+        turns.into_iter().partition(|turn| regions.insert(turn.region.clone()));
+    schedule(first, width, BTreeSet::new()) + schedule(others, width, regions)
+}
+
+/// When the last turn is over, if each begins as soon as it may: `width` side by side, and of a region that is not `open`
+/// the first alone.
+fn schedule(mut waiting: Vec<Turn>, width: u32, mut open: BTreeSet<String>) -> f64 {
     let mut now = 0.0;
     let mut running: Vec<(f64, String)> = Vec::new();
-    let mut begun: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
-    let mut open: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+    let mut begun: BTreeSet<String> = BTreeSet::new();
     loop {
         while running.len() < width as usize
             && let Some(n) =

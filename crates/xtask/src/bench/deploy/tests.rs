@@ -51,6 +51,7 @@ fn told(strategy: &str, machines: &[(&str, &str)], wall_ms: u64) -> Told {
         settings: Settings {
             settle_ms: 1000.0,
             drain_ms: 500.0,
+            bake_ms: 3000.0,
             max_unavailable: 0.33,
             creates_per_second: 1.0,
             creates_burst: 3.0,
@@ -92,18 +93,24 @@ fn one_machine_in_place() {
 /// other. Two regions of two: of each the first, then the second.
 #[test]
 fn machines_go_side_by_side_as_far_as_they_may() {
-    let critical = |machines: &[(&str, &str)]| {
+    let critical = |strategy: &str, machines: &[(&str, &str)]| {
         let mut log = Log::default();
         log.call(0, "machine-list", "", 0);
         for (n, (machine, _)) in machines.iter().enumerate() {
             let at = 100 * u64::try_from(n).unwrap() + 10;
             log.call(at, "machine-update", machine, 0).healthy(at + 2000, machine);
         }
-        value(&of_log(&told("rolling", machines, 60_000), &log.0).unwrap(), "critical path")
+        value(&of_log(&told(strategy, machines, 60_000), &log.0).unwrap(), "critical path")
     };
     let turn = 2.0 + 1.0 + 0.5 + 1.0;
-    assert_eq!(critical(&["a", "b", "c", "d", "e"].map(|id| (id, "fra"))), 3.0 * turn);
-    assert_eq!(critical(&[("a", "fra"), ("b", "fra"), ("c", "ams"), ("d", "ams")]), 2.0 * turn);
+    let one_region = ["a", "b", "c", "d", "e"].map(|id| (id, "fra"));
+    let two_regions = [("a", "fra"), ("b", "fra"), ("c", "ams"), ("d", "ams")];
+    assert_eq!(critical("rolling", &one_region), 3.0 * turn);
+    assert_eq!(critical("rolling", &two_regions), 2.0 * turn);
+    // A canary serves for three seconds before the next one begins. All at once neither settles out nor drains.
+    assert_eq!(critical("canary", &one_region), 3.0 * turn + 3.0);
+    assert_eq!(critical("canary", &two_regions), 2.0 * turn + 3.0);
+    assert_eq!(critical("immediate", &one_region), 2.0 + 1.0);
 }
 
 /// Five creates: three at once, then one a second, so the last is admitted after two seconds, whenever it was sent. Up
