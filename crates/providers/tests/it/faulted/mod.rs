@@ -25,6 +25,22 @@ pub(crate) struct Table {
     pub(crate) wrong: String,
 }
 
+fn titles(rows: &[Row]) -> String {
+    let titles: Vec<&str> = rows.iter().map(|row| row.title.as_str()).collect();
+    titles.join(" & ")
+}
+
+/// A row of the table.
+fn line(strategy: Strategy, rows: &[Row], ended: &Ended) -> String {
+    let phase = ended.phase.map_or("not at all".to_owned(), |phase| phase.to_string());
+    let Ended { seconds, calls, struck, why, .. } = ended;
+    let (asked, changed) = calls;
+    format!(
+        "{} | {strategy:?} | {phase} | {seconds:.1} | {asked} ({changed}) | {struck} | {why}",
+        titles(rows)
+    )
+}
+
 /// Runs them, many at once.
 pub(crate) async fn table(cases: Cases) -> Table {
     let cloud = Cloud::start().await;
@@ -33,6 +49,8 @@ pub(crate) async fn table(cases: Cases) -> Table {
     let runs = cases.into_iter().enumerate().map(|(n, (strategy, rows))| async move {
         let run = Run::new(cloud_ref, images_ref, &format!("run-{n}"), strategy).await;
         let ended = run.promote(&rows).await;
+        // As each ends: all of them take minutes.
+        println!("{}", line(strategy, &rows, &ended));
         (strategy, rows, ended)
     });
     let all: Vec<(Strategy, Vec<Row>, Ended)> =
@@ -41,23 +59,12 @@ pub(crate) async fn table(cases: Cases) -> Table {
     let mut text = String::from("faults | strategy | ended | s | calls (changes) | struck | why\n");
     let mut wrong = String::new();
     for (strategy, rows, ended) in &all {
-        let titles: Vec<&str> = rows.iter().map(|row| row.title.as_str()).collect();
-        let phase = ended.phase.map_or("not at all".to_owned(), |phase| phase.to_string());
-        let _ = writeln!(
-            text,
-            "{} | {strategy:?} | {phase} | {:.1} | {} ({}) | {} | {}",
-            titles.join(" & "),
-            ended.seconds,
-            ended.calls.0,
-            ended.calls.1,
-            ended.struck,
-            ended.why
-        );
+        let _ = writeln!(text, "{}", line(*strategy, rows, ended));
         if !ended.wrong.is_empty() {
             let _ = writeln!(
                 wrong,
                 "\n{} {strategy:?}: {}\n{}",
-                titles.join(" & "),
+                titles(rows),
                 ended.wrong.join("\n"),
                 ended.story.join("\n")
             );
