@@ -9,6 +9,7 @@ use promotion::model::{
 };
 use promotion::ports::{Deployer, Key, OneOffs, Performed, PortError, Secrets};
 use promotion::rollout::UnitCall;
+use serde_json::Value;
 
 /// Hands each call to the deployer of its place.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +74,10 @@ impl Dispatch {
 impl Deployer for Dispatch {
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
         self.of(place)?.observe_fleet(place).await
+    }
+
+    fn kept(&self, place: &Place, present: &Value, wanted: &Value) -> Value {
+        self.of(place).map_or_else(|_| wanted.clone(), |deployer| deployer.kept(place, present, wanted))
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {

@@ -12,6 +12,7 @@ mod environments;
 mod fencing;
 mod help;
 mod images;
+mod kept;
 mod laptop;
 mod leaving;
 mod looking;

@@ -14,11 +14,12 @@ use cell::image::{ImageSpec, Tree, build};
 use cell::runtime::{RuntimeKind, choose};
 use cell::shim::{ARGUMENT, Shim};
 use flyclient::fly::Client;
-use flyclient::fly::wire::{ListMachines, NewApp};
+use flyclient::fly::wire::{ListMachines, NewApp, UpdateMachine};
 use flyclient::registry::{Auth, Push, Registry};
 use flyclient::transport::{Body, HttpService, Options as HttpOptions, Request, ReqwestService};
 use flyclient::{Base, Token};
-use flytypes::wire::Machine;
+use flytypes::machine::MachineConfig;
+use flytypes::wire::{CheckState, Machine, MachineState};
 use futures_util::StreamExt as _;
 use localcloud::flyctl::{Deploy, Flyctl};
 use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs, Right, Scope};
@@ -457,6 +458,25 @@ impl Stage {
     pub(crate) async fn stagectl(&self, args: &[&str]) -> Ran {
         let program = beside("stagectl").display().to_string();
         ended(self.command_of(&program, args).spawn().unwrap()).await
+    }
+
+    /// Somebody changes a machine's configuration, and it starts anew with it.
+    pub(crate) async fn change(&self, app: &str, machine: &Machine, change: impl FnOnce(&mut MachineConfig)) {
+        let client = if app == STAGING { &self.staging } else { &self.client };
+        let mut config = machine.config.clone().unwrap();
+        change(&mut config);
+        let update = UpdateMachine { config, ..UpdateMachine::default() };
+        let app = client.app(&app.parse().unwrap());
+        let version = app.machines().update(&machine.id, &update, None).await.unwrap().instance_id;
+        // A change is over when the machine runs again, and its checks report.
+        loop {
+            let now = app.machines().get(&machine.id).await.unwrap();
+            let passes = now.checks.iter().all(|check| check.status == CheckState::Passing);
+            if now.instance_id == version && now.state == MachineState::Started && passes {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The machines of an app at the provider, by id.

@@ -23,7 +23,7 @@ pub fn onto(present: &MachineConfig, wanted: &MachineConfig) -> MachineConfig {
         stop_config: wanted.stop_config.clone(),
         services: wanted.services.clone(),
         checks: wanted.checks.clone(),
-        mounts: wanted.mounts.iter().map(|mount| with_volume(mount, &present.mounts)).collect(),
+        mounts: keep_volumes(&wanted.mounts, &present.mounts),
         statics: wanted.statics.clone(),
         files: wanted.files.clone(),
         metrics: wanted.metrics.clone(),
@@ -67,6 +67,11 @@ fn init(present: Option<&Init>, wanted: Option<&Init>) -> Option<Init> {
         other: both(&wanted.other, &present.other),
     };
     Some(init).filter(|init| *init != Init::default())
+}
+
+/// The wanted mounts, each with the volume that a machine with the `present` ones has for it: by name, else by path.
+pub fn keep_volumes(wanted: &[Mount], present: &[Mount]) -> Vec<Mount> {
+    wanted.iter().map(|mount| with_volume(mount, present)).collect()
 }
 
 /// The wanted mount with the volume that the machine has: there is at most one.

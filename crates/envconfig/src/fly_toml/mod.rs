@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use flytypes::{GoDuration, machine};
 
-pub use merge::onto;
+pub use merge::{keep_volumes, onto};
 pub use overlay::{Overlay, VmOverlay};
 pub use path_check::PathCheck;
 pub use release::{RELEASE_GROUP, ReleaseCommand};

@@ -84,10 +84,13 @@ impl Session<'_> {
                 return Ok(Err(NoPlan::Closed { gate: "verb", why }));
             }
             let is_new = self.is_new(&component.place.component);
-            let target = match fill(component, &fleet, &request.kind, is_new) {
+            let mut target = match fill(component, &fleet, &request.kind, is_new) {
                 Ok(target) => target,
                 Err(closed) => return Ok(Err(closed)),
             };
+            if changes_fleet(&request.kind) {
+                self.keep(&mut target, &fleet);
+            }
             if request.kind == Kind::Adopt {
                 if let Some(why) = unclear(&target, &fleet) {
                     return Ok(Err(NoPlan::Closed { gate: "fleet", why }));
@@ -146,6 +149,23 @@ impl Session<'_> {
         };
         first.append(&mut lines);
         Ok(Ok(Plan::new(target, first, warnings).with_images(images)))
+    }
+
+    /// What the release's configuration does not speak of stays as it is found on the first unit of each group; what
+    /// others have of their own stays theirs.
+    fn keep(&self, target: &mut ComponentTarget, fleet: &Fleet) {
+        for (name, group) in &mut target.groups {
+            let asked = group.config.clone();
+            let known = fleet.live().filter(|unit| unit.group == *name && !unit.is_away());
+            for (n, unit) in known.enumerate() {
+                let config = self.engine.ports.deployer.kept(&target.place, &unit.config, &asked);
+                if n == 0 {
+                    group.config = config;
+                } else if config != group.config {
+                    target.own.insert(unit.id.clone(), config);
+                }
+            }
+        }
     }
 
     /// A machine that a rollback of `of` would leave behind on another image than the others: it was neither there before

@@ -145,6 +145,9 @@ pub struct ComponentTarget {
     pub waves: Vec<BTreeSet<RegionName>>,
     /// Times and widths.
     pub limits: Limits,
+    /// The configuration of units that keep something of their own, which the group's does not speak of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own: BTreeMap<UnitId, Value>,
     /// What its secrets must be.
     #[serde(default, skip_serializing_if = "SecretsTarget::is_empty")]
     pub secrets: SecretsTarget,
@@ -164,10 +167,16 @@ impl ComponentTarget {
             strategy: Strategy::BlueGreen,
             because: None,
             waves: Vec::new(),
+            own: BTreeMap::new(),
             limits: Limits::default(),
             secrets: SecretsTarget::default(),
             release_command: None,
         }
+    }
+
+    /// What a unit that is there shall be configured as, in its group: as the group, but for what it keeps of its own.
+    pub fn config_of<'a>(&'a self, unit: &UnitId, group: &'a GroupTarget) -> &'a Value {
+        self.own.get(unit).unwrap_or(&group.config)
     }
 
     /// The content.

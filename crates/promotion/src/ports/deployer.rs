@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::PortError;
 use crate::model::{Fleet, Nonce, Place, UnitId, UnitVersion};
@@ -40,6 +41,13 @@ pub trait Deployer: Debug + Send + Sync + 'static {
     /// All units of the place that are not destroyed, sorted by id. A place that does not exist is an error of kind
     /// `Refused`; an empty one is an empty fleet.
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError>;
+
+    /// What a unit of `place` that is configured as `present` shall be configured as where `wanted` is asked for: with
+    /// whatever `wanted` does not speak of kept. Pure; by default nothing is kept.
+    fn kept(&self, place: &Place, present: &Value, wanted: &Value) -> Value {
+        let _keeps_nothing = (place, present);
+        wanted.clone()
+    }
 
     /// Makes one call. `Ok` means the provider recorded it, not that the unit has come up.
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError>;

@@ -66,7 +66,8 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
                 *kept.entry(spot).or_default() += 1;
                 let rest = Rest::of(&record.unit);
                 let found = Shape::of(record, target.secrets.version);
-                let shape = Shape { image: &target.image, config: &group.config, ..found };
+                let config = target.config_of(&record.unit.id, group);
+                let shape = Shape { image: &target.image, config, ..found };
                 sets.in_place.push(Want {
                     unit: &record.unit.id,
                     role: Role {
@@ -97,7 +98,7 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
             for n in there..*count {
                 let Some(slot) = ComponentTarget::slot(group, region, n) else { continue };
                 let rest = rests.get_mut(&spot).and_then(VecDeque::pop_front);
-                let (rest, standby_for) = rest.unwrap_or((Rest::SERVING, &NOBODY));
+                let (rest, standby_for, found) = rest.unwrap_or((Rest::SERVING, &NOBODY, None));
                 sets.incoming.push(Incoming {
                     who: Who::Slot(slot),
                     role: Role {
@@ -105,7 +106,7 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
                             group,
                             region,
                             image: &target.image,
-                            config: &shape.config,
+                            config: found.map_or(&shape.config, |unit| target.config_of(unit, shape)),
                             secrets_version: target.secrets.version,
                             standby_for,
                         },
@@ -126,8 +127,8 @@ pub(super) fn serves(unit: &Unit) -> bool {
     !unit.cordoned && matches!(unit.state, UnitState::Started | UnitState::Starting | UnitState::Stopped)
 }
 
-/// How a unit rested, and for whom it stood by.
-type Rested<'a> = (Rest, &'a BTreeSet<UnitId>);
+/// How a unit rested, for whom it stood by, and which it was.
+type Rested<'a> = (Rest, &'a BTreeSet<UnitId>, Option<&'a UnitId>);
 
 /// How the units of each group and region rested, those that served first: new slots take it over in this order. One
 /// that stood by and was started meanwhile is one that serves.
@@ -136,7 +137,7 @@ fn found_at_rest<'a>(job: Job<'a>) -> BTreeMap<Spot<'a>, VecDeque<Rested<'a>>> {
     for UnitRecord { unit, .. } in &job.snapshot.units {
         let rest = Rest::of(unit);
         let standby_for = if rest.stopped { &unit.standby_for } else { &NOBODY };
-        rests.entry(spot(unit)).or_default().push_back((rest, standby_for));
+        rests.entry(spot(unit)).or_default().push_back((rest, standby_for, Some(&unit.id)));
     }
     rests.values_mut().for_each(|rests| rests.make_contiguous().sort());
     rests

@@ -227,6 +227,7 @@ impl World {
             strategy,
             because: None,
             waves: self.waves.clone(),
+            own: BTreeMap::new(),
             limits: self.limits.clone(),
             secrets: SecretsTarget { required, version: None },
             release_command: self.command.clone().filter(|_| component != "web"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use envconfig::fly_toml::keep_volumes;
 use flyclient::fly::wire::{
     CreateMachine, ListMachines, NewLease, StopMachine, UpdateMachine, WaitFor, WaitMachine,
 };
@@ -15,11 +16,12 @@ use flytypes::{AppName, InstanceId, MachineId, Region};
 use promotion::model::{Fleet, Nonce, Place, Slot, UnitId, UnitSpec, UnitVersion};
 use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
+use serde_json::Value;
 
 use super::alike::Alike;
 use super::error::{port, read};
 use super::seen::{Present, Seen};
-use super::shape::full;
+use super::shape::{full, kept};
 use super::{labels, unit};
 
 /// A Fly organisation, through one token.
@@ -151,6 +153,11 @@ impl Deployer for FlyDeployer {
         Ok(Fleet { units, ..Fleet::default() })
     }
 
+    fn kept(&self, _: &Place, present: &Value, wanted: &Value) -> Value {
+        // What is no configuration of a machine is sent as it is, and refused there.
+        kept(present, wanted).unwrap_or_else(|_| wanted.clone())
+    }
+
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
         let app = self.app(place)?;
         let nonce = key.nonce.as_ref().map(Nonce::as_str);
@@ -227,7 +234,7 @@ async fn create(
     app.machines().create(&machine).await.map(|machine| done(&machine)).map_err(|error| port(&error))
 }
 
-/// What an update sends: of what is there only flyctl's metadata and our labels stay.
+/// What an update sends: of what is there only flyctl's metadata, our labels and volumes stay.
 fn replacement(
     present: &Present,
     expect: &UnitVersion,
@@ -248,6 +255,8 @@ fn replacement(
     let mut config = full(&spec.config, &spec.image.to_string(), metadata)
         .map_err(|error| refused(format!("the configuration cannot be sent: {error}")))?;
     config.standbys = standbys(spec);
+    // A machine keeps its volume.
+    config.mounts = keep_volumes(&config.mounts, &present.mounts);
     let current: InstanceId = expect.as_str().parse().map_err(refused)?;
     Ok(UpdateMachine {
         config,

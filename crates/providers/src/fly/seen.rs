@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use flytypes::machine::Mount;
 use flytypes::wire::{HostStatus, Machine, MachineState};
 use flytypes::{AppName, InstanceId, MachineId};
 
@@ -16,6 +17,7 @@ pub(super) struct Present {
     pub(super) version: Option<InstanceId>,
     pub(super) state: MachineState,
     pub(super) metadata: BTreeMap<String, String>,
+    pub(super) mounts: Vec<Mount>,
 }
 
 impl Present {
@@ -24,10 +26,12 @@ impl Present {
         if machine.host_status.as_ref().is_some_and(|status| *status != HostStatus::Ok) {
             return None;
         }
+        let config = machine.config.as_ref()?;
         Some(Self {
             version: machine.instance_id.clone(),
             state: machine.state.clone(),
-            metadata: machine.config.as_ref()?.metadata.clone(),
+            metadata: config.metadata.clone(),
+            mounts: config.mounts.clone(),
         })
     }
 }

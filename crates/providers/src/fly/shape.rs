@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flytypes::machine::MachineConfig;
+use flytypes::machine::{MachineConfig, Mount};
 use serde_json::Value;
 
 use super::labels;
@@ -13,9 +13,27 @@ pub fn unit_config(config: &MachineConfig) -> Value {
     let mut config = config.normalised();
     config.image = String::new();
     config.metadata = labels::own(&config.metadata);
-    // For whom it stands by is no configuration: a second fleet has other machines.
+    // For whom it stands by is no configuration: a second fleet has other machines. Nor is which volume it has.
     config.standbys.clear();
+    for mount in &mut config.mounts {
+        *mount = Mount {
+            path: std::mem::take(&mut mount.path),
+            name: mount.name.take(),
+            extend_threshold_percent: mount.extend_threshold_percent,
+            add_size_gb: mount.add_size_gb,
+            size_gb_limit: mount.size_gb_limit,
+            ..Mount::default()
+        };
+    }
     serde_json::to_value(&config).unwrap_or(Value::Null)
+}
+
+/// `wanted` on a machine that is configured as `present`, both as the engine compares them: what fly.toml does not speak
+/// of stays (fly.md 3.3, "updating an existing machine").
+pub(super) fn kept(present: &Value, wanted: &Value) -> Result<Value, serde_json::Error> {
+    let present: MachineConfig = serde_json::from_value(present.clone())?;
+    let wanted: MachineConfig = serde_json::from_value(wanted.clone())?;
+    Ok(unit_config(&envconfig::fly_toml::onto(&present, &wanted)))
 }
 
 /// The configuration to send: that of the engine with image and metadata.

@@ -73,6 +73,9 @@ async fn a_lost_answer_to_a_question_is_no_effect() {
         };
         let tag = UnitCall::Tag { unit: unit.id.clone(), labels: map(&[("a", Some("1".to_owned()))]) };
         for (question, call) in [("machine-get", update), ("machine-get", tag)] {
+            // One that has not looked at the fleet asks for the machine first.
+            let blind = cloud.fly();
+            let on = On { deployer: &blind, place: place("fly", "web") };
             cut(question).await;
             let unsent = on.try_call(call, &key("k")).await.unwrap_err();
             assert_eq!(unsent.kind, PortErrorKind::NotSent, "{question}: {unsent:?}");
