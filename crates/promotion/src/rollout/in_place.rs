@@ -154,15 +154,16 @@ impl<'r, 'a> Round<'r, 'a> {
             let why = format!("{id} was taken out of traffic late: it goes back first");
             return Ok(Some((why, Some(self.now))));
         }
-        if self.job.direction == Direction::Back {
+        match (self.faded(), self.job.direction) {
+            // Whoever was put back and blinks is waited for: the next one may be all that answers meanwhile (P7).
+            (Some((why, false)), _) => Ok(Some((why, None))),
             // What comes next is worse than what was put back.
-            return Ok(None);
-        }
-        match self.faded() {
-            Some((why, true)) => Err(why),
-            Some((why, false)) => Ok(Some((why, None))),
-            None if self.progress.sick.is_empty() => Ok(None),
-            None => Ok(Some(("units that came before are not healthy any more".to_owned(), None))),
+            (_, Direction::Back) => Ok(None),
+            (Some((why, true)), Direction::Forward) => Err(why),
+            (None, Direction::Forward) if self.progress.sick.is_empty() => Ok(None),
+            (None, Direction::Forward) => {
+                Ok(Some(("units that came before are not healthy any more".to_owned(), None)))
+            }
         }
     }
 

@@ -171,7 +171,13 @@ impl<'a> Look<'a> {
             self.now,
         );
         match looked {
-            Looked::Through => self.go(Stage::Filling),
+            Looked::Through => {
+                // On the way back nothing later looks at these again.
+                if self.job.direction == Direction::Back {
+                    self.progress.sick.clear();
+                }
+                self.go(Stage::Filling)
+            }
             Looked::Going { why, wake } => {
                 Verdict::Going { why: format!("{why}{}", self.waves.title(self.progress.wave)), wake }
             }

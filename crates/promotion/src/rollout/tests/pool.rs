@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::progress::Turn;
 use super::*;
 use crate::model::{GroupName, MaxUnavailable, RegionName};
 
@@ -169,4 +170,37 @@ async fn who_is_alone_is_changed_all_the_same() {
         assert_eq!(watch(&scene, Direction::Forward).await.1, Verdict::Done, "{strategy:?}");
         assert_eq!(scene.arrived(&scene.observed().await), Ok(()));
     }
+}
+
+/// P7 holds on the way back, too: one that was put back and blinks is given the time that any healthy unit has, before the
+/// other one, which answers meanwhile, is taken out of traffic.
+#[tokio::test]
+async fn on_the_way_back_nobody_leaves_while_the_one_put_back_blinks() {
+    let scene = Scene::in_regions(Strategy::Rolling, &[("fra", 2)]).await;
+    assert_eq!(watch(&scene, Direction::Forward).await.1, Verdict::Done);
+    let first: UnitId = "unit0001".parse().unwrap();
+    let (mut ill_at, mut nobody) = (None, Vec::new());
+    let blink = |fleet: &Fleet, progress: &Progress| {
+        let now = scene.world.now();
+        if progress.marks.get(&first).is_some_and(|mark| mark.turn == Turn::SettlingIn) && ill_at.is_none() {
+            ill_at = Some(now);
+            scene.world.provider.change(|manners| manners.sick = vec![World::digest(1)]);
+        }
+        // Ill for less than a healthy unit may be (2 s), and past its own second in traffic.
+        if ill_at.is_some_and(|at| now.since(at) >= Millis(1_500)) {
+            scene.world.provider.change(|manners| manners.sick.clear());
+        }
+        let answers = |unit: &Unit| {
+            !unit.cordoned
+                && unit.state == UnitState::Started
+                && unit.checks.iter().any(|check| check.passing)
+        };
+        if !fleet.live().any(answers) {
+            nobody.push(now);
+        }
+    };
+    assert_eq!(scene.watched(Direction::Back, blink).await, Verdict::Done);
+    assert!(ill_at.is_some(), "it was ill for a while");
+    assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
+    assert_eq!(nobody, [], "at each of these instants nobody answered");
 }
