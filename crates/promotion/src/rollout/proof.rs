@@ -143,7 +143,7 @@ fn proven(unit: &Unit, proof: &Proof, digest: Option<&Digest>, now: At) -> Resul
 }
 
 /// Whether the fleet is the snapshot again (P5): digests, configuration, counts, regions, cordons, labels, running or
-/// stopped; machine ids and instance versions apart.
+/// stopped; machine ids and instance versions apart. Nor did anybody else put another image beside it (P6).
 pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
     if cfg!(feature = "sabotage-p6") || cfg!(feature = "sabotage-p5") {
         return Ok(());
@@ -177,5 +177,10 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
             return Err(format!("unit {} has other labels than before", unit.id));
         }
     }
-    Ok(())
+    // What others made meanwhile is theirs to take away (P10); with an image of its own it leaves a mix behind (P6).
+    let found = &job.snapshot.units;
+    let is_found = |unit: &Unit| found.iter().any(|record| record.unit.digest == unit.digest);
+    let mixes = |unit: &&Unit| unit.digest.is_some() && is_strange(job, &seen, unit) && !is_found(unit);
+    let stranger = observed.fleet.live().find(mixes).filter(|_| !found.is_empty());
+    stranger.map_or(Ok(()), |unit| Err(strange(unit)))
 }

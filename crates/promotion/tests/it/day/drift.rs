@@ -8,10 +8,10 @@ use promotion::machine::Phase;
 use promotion::model::{Kind, Millis, Release, UnitId, UnitSpec, UnitState};
 use promotion::ports::{Deployer as _, Key, Verdict};
 use promotion::rollout::UnitCall;
-use promotion::testing::{Manners, World, env, name};
+use promotion::testing::{Manners, Moment, World, env, name};
 
 use super::failure;
-use crate::story::{plant, releases};
+use crate::story::{Story, plant, releases, undisturbed};
 
 /// 1.1.0 was promoted over 1.0.0, and then somebody put digest `byte` on one unit of `api`.
 async fn past_us(byte: u8) -> (World, promotion::model::PromotionId, UnitId) {
@@ -133,4 +133,24 @@ async fn p6_a_machine_that_shows_no_image_is_not_adopted() {
     assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
     let why = failure(&world, &handle.id).await;
     assert!(why.contains(silent.as_str()) && why.contains("is not known"), "{why}");
+}
+
+/// Somebody adds a machine of their own while a promotion is under way. The promotion fails for it, and whose machine it
+/// is, is left alone (P10); but a fleet of two images is no way back that went well, and a person is told.
+#[tokio::test]
+async fn p6_a_way_back_beside_what_somebody_else_put_there_did_not_go_well() {
+    for story in [Story::Promote, Story::Rolling] {
+        let base = undisturbed(story).await;
+        let deploying = base.moments.iter().find(|(_, what)| what.contains("step to deploying")).unwrap();
+        for (byte, end) in [(9, Phase::RollbackFailed), (1, Phase::RolledBack)] {
+            let run = base.asked.fork().await;
+            run.play_until(Moment::After(*deploying.0)).await;
+            let theirs = plant(&run.world, "api", byte, |_| {});
+            assert_eq!(run.rescued().await, end, "{story:?}, digest {byte}: {}", run.why().await);
+            let fleet = run.world.fleet("production", "api").await;
+            assert!(fleet.unit(&theirs).is_some(), "{story:?}, digest {byte}: it is theirs");
+            assert_eq!(fleet.mix().is_some(), end == Phase::RollbackFailed, "{story:?}, digest {byte}");
+            assert!(run.why().await.contains(theirs.as_str()), "{}", run.why().await);
+        }
+    }
 }
