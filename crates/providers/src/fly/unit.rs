@@ -34,7 +34,7 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
                 name: check.name.clone(),
                 passing: check.status == CheckState::Passing,
                 at: check.updated_at.as_deref().and_then(instant),
-                output: check.output.clone(),
+                output: said(&check.output),
             })
             .collect(),
         lease: machine.lease.as_ref().map(|lease| LeaseView {
@@ -104,6 +104,11 @@ fn since(machine: &Machine) -> Option<At> {
         .or_else(|| machine.created_at.as_deref().and_then(instant))
 }
 
+/// What a check said. An app may answer anything; what looks like a credential goes no further (P9).
+fn said(output: &str) -> String {
+    output.lines().map(envconfig::without_tokens).collect::<Vec<_>>().join("\n")
+}
+
 fn instant(text: &str) -> Option<At> {
     text.parse::<jiff::Timestamp>().ok().map(|at| At(at.as_millisecond()))
 }
@@ -141,6 +146,26 @@ mod tests {
         }
         let other = out_of_reach(json!({"metadata": {"made_by": "somebody"}}));
         assert!(!other.managed, "it is known to be none of ours");
+    }
+
+    /// P9: an app's health page says what the app likes, such as the address of its database, and what a check said goes
+    /// into reasons, reports and the journal's snapshot.
+    #[test]
+    fn what_a_check_says_shows_no_credential() {
+        let said =
+            "HTTP GET http://172.19.0.2:8080/up: 500\nOutput: connecting to postgres://app:hunter2@db/app";
+        let told = json!({
+            "id": "148e21a1b2c3d4", "state": "started", "region": "fra", "instance_id": "01HX", "config": {"image": "x"},
+            "image_ref": {"digest": ""}, "events": null,
+            "checks": [{"name": "servicecheck-00-http-8080", "status": "critical", "output": said}],
+        });
+        let unit = unit(&serde_json::from_value(told).unwrap()).expect("it is not gone");
+        let output = &unit.checks[0].output;
+        assert!(!output.contains("hunter2"), "{output}");
+        assert!(
+            output.starts_with("HTTP GET http://172.19.0.2:8080/up: 500\nOutput: connecting to"),
+            "{output}"
+        );
     }
 
     /// For whom a machine stands by is told apart from its configuration: a second fleet has other machines.
