@@ -65,7 +65,7 @@ pub struct Told {
 
 /// A fleet up to this size is looked at up to four times a second, a larger one once.
 const SMALL: u32 = 20;
-/// The limits: wall time over critical path for one machine, and from ten on.
+/// Limits of wall time over critical path: for one machine, and from ten on.
 const SHARE_ONE: f64 = 1.15;
 const SHARE: f64 = 1.05;
 const RSS_MIB: f64 = 64.0;
