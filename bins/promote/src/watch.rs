@@ -161,8 +161,9 @@ pub(crate) fn line(event: &EngineEvent) -> String {
 /// The exit code that tells how it came out.
 pub(crate) fn exit(outcome: &Outcome, waiting: Exit) -> Exit {
     match outcome {
-        Outcome::Waiting { .. } | Outcome::Busy { .. } => waiting,
-        Outcome::Interrupted => Exit::Interrupted,
+        Outcome::Waiting { .. } => waiting,
+        // Nothing was done here, and whoever goes on in a script must not take it for done.
+        Outcome::Busy { .. } | Outcome::Interrupted => Exit::Interrupted,
         Outcome::Ended(phase) => match phase {
             Phase::Succeeded => Exit::Done,
             Phase::RolledBack => Exit::RolledBack,

@@ -113,7 +113,10 @@ impl Exit {
             Self::Unavailable => {
                 "A provider, the store or the disk cannot be reached or used; try again later."
             }
-            Self::Interrupted => "Interrupted by a signal; nothing is lost and the run can be resumed.",
+            Self::Interrupted => {
+                "Interrupted by a signal, or behind another run that holds the environment: nothing is lost and it \
+                 can be resumed."
+            }
             Self::NoTests => "Nothing ran: no test or benchmark matched.",
             Self::InvalidMeasurement => "A measurement is invalid, so nothing can be said about speed.",
             Self::Regression => "Slower than the baseline allows.",

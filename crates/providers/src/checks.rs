@@ -33,6 +33,13 @@ pub struct SuiteFile {
     pub text: String,
 }
 
+impl SuiteFile {
+    /// Why no test of it would run: every problem with its place; none when it can be read.
+    pub fn problems(&self) -> Option<String> {
+        Suite::parse(&self.file, &self.text).err().map(|problems| problems.to_string().trim_end().to_owned())
+    }
+}
+
 /// Suites and edges of a project.
 #[derive(Debug, Clone)]
 pub struct ItestChecks {

@@ -13,6 +13,12 @@ use crate::wire::Wired;
 /// # Errors
 /// 2 when the provider refuses the look (token, app), 8 when it does not answer.
 pub async fn look(wired: &Wired, ask: &Ask) -> Result<(), Failure> {
+    let suites = ask.policy.evidence.iter().flat_map(|rule| &rule.suites).chain(&ask.policy.verify);
+    if let Some(problems) = suites.filter_map(|suite| wired.unreadable.get(suite)).next() {
+        return Err(
+            Failure::usage(problems.clone()).with_hint("nothing was changed; itest list FILE reads it, too")
+        );
+    }
     for target in &ask.components {
         let place = &target.place;
         let Err(error) = wired.deployer.observe_fleet(place).await else { continue };

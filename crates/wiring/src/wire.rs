@@ -46,6 +46,8 @@ pub struct Wired {
     pub registries: BTreeMap<String, Registry>,
     /// Who may sign.
     pub allowed: AllowedSigners,
+    /// Suites that cannot be read, and why.
+    pub unreadable: BTreeMap<SuiteName, String>,
     /// Every API is on this machine.
     pub local: bool,
 }
@@ -166,6 +168,8 @@ pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
             .with_source(error)
     })?;
     let dispatch = Arc::new(dispatch);
+    let unreadable = files.suites.iter();
+    let unreadable = unreadable.filter_map(|(name, file)| Some((name.clone(), file.problems()?))).collect();
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),
@@ -188,6 +192,7 @@ pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
         deployer: Arc::new(lookout),
         registries: by_name,
         allowed,
+        unreadable,
         local,
     })
 }

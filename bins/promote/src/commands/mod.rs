@@ -69,7 +69,8 @@ impl Run<'_> {
         value["state"] = Value::from(show::state(&handle.id, outcome));
         if exit != Exit::Done {
             let what = view.state.facts.failure.as_ref().map(|failure| failure.why.as_str());
-            let what = what.unwrap_or_else(|| exit.meaning());
+            let behind = show::holder(outcome).map(|_| show::state_text(&handle.id, outcome));
+            let what = what.or(behind.as_deref()).unwrap_or_else(|| exit.meaning());
             value["error"] = json!({"exit": exit.number(), "name": exit.name(), "what": what});
         }
         if let Some(plan) = &view.state.facts.plan {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::support::{Project, Stage, ended, within};
@@ -87,8 +87,9 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
         let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
         assert_eq!(status["environments"][0]["under_way"].as_array().unwrap().len(), 2, "{status}");
 
-        let busy = stage.run(&["resume", second, "--json"]).await.exits(0).json();
-        assert_eq!(busy["state"], "queued", "{busy}");
+        let busy = stage.run(&["resume", second, "--json"]).await.exits(9).json();
+        assert_eq!((&busy["state"], &busy["ok"]), (&json!("queued"), &json!(false)), "{busy}");
+        assert!(busy["error"]["what"].as_str().unwrap().contains("queued behind"), "{busy}");
         assert!(busy["held_by"].as_str().unwrap().contains(first), "{busy}");
         // Another runner lives and drives it: nothing waits in a queue.
         let tick = stage.run(&["tick"]).await.exits(0).out;
@@ -96,7 +97,7 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
         assert!(line.contains(": driven by another runner (runner-"), "{tick}");
         signal(&going, Signal::SIGKILL);
         assert_eq!(ended(going).await.code, None);
-        let text = stage.run(&["resume", second]).await.exits(0).out;
+        let text = stage.run(&["resume", second]).await.exits(9).out;
         assert!(text.contains("held by ") && text.contains(first), "{text}");
 
         stage.tick_until(first, "succeeded").await;

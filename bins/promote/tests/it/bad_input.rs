@@ -57,6 +57,13 @@ async fn what_the_provider_does_not_have_is_a_mistake_of_the_input() {
             let told = stage.run(&[verb]).await.exits(0).out;
             assert!(told.contains("nothing yet") && told.contains("promote adopt"), "{verb}: {told}");
         }
+        // A suite that nobody can read is found before a machine is made for it.
+        let smoke = std::fs::read_to_string(stage.path("tests/smoke.toml")).unwrap();
+        std::fs::write(stage.path("tests/smoke.toml"), smoke.replace("[[case]]", "[[cse]]")).unwrap();
+        stage.edit("app = \"runner-stagin\"", "app = \"runner-staging\"");
+        run(deploy(&image)).await.exits(2).says(&["smoke.toml:", "cse", "help: "]);
+        assert_eq!(stage.machines("runner-staging").await.len(), 0);
+
         std::fs::rename(stage.path("tests/smoke.toml"), stage.path("tests/smoke.bak")).unwrap();
         stage.run(&["status"]).await.exits(2).says(&[
             "smoke.toml cannot be read",

@@ -100,8 +100,9 @@ async fn adopt_promote_rollback_eject_on_an_app_that_flyctl_made() {
         assert_eq!((changes(&stage, since), &told["destroyed"]), (BTreeSet::from(expected), &json!([])));
         assert_eq!(versions(&after), versions(&before), "no new version, no restart");
         let tags = told["tags"].as_array().unwrap();
+        // What runs keeps its tag: a registry may clean up what has none.
         assert!(
-            tags.len() == 2 && tags.iter().all(|tag| tag.as_str().unwrap().contains(":production-")),
+            tags.len() == 1 && tags.iter().all(|tag| tag.as_str().unwrap().contains(":production-")),
             "{told}"
         );
 

@@ -68,6 +68,10 @@ impl Session<'_> {
             if needs_lease && self.lease.is_none() {
                 match self.take_lease().await {
                     Ok(()) => continue,
+                    // It is over; what is left to tell is told by whoever comes when the environment is free.
+                    Err(EngineError::Journal(JournalError::Held { .. })) if phase.is_final() => {
+                        return Ok(Outcome::Ended(phase));
+                    }
                     Err(EngineError::Journal(JournalError::Held { holder })) => {
                         return Ok(Outcome::Busy { by: holder });
                     }

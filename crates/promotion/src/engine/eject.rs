@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flytypes::{Digest, ImageRef};
 use futures_util::future::join_all;
 
 use super::keeping::keep_tags;
@@ -71,6 +72,8 @@ struct Found {
     /// With the keys of their labels.
     labelled: Vec<(UnitAt, BTreeSet<String>)>,
     parked: Vec<(UnitAt, String)>,
+    /// What units are, running or parked.
+    digests: BTreeMap<UnitId, Digest>,
     warnings: Vec<String>,
 }
 
@@ -134,7 +137,11 @@ impl Engine {
         let found = self.found(eject, &view).await?;
         let (destroyed, parked) = ends(eject, found.parked);
         let freed = found.labelled.into_iter().map(|(at, _)| at).collect();
-        Ok(Ejected { freed, destroyed, parked, tags: Vec::new(), warnings: found.warnings })
+        let tags = idle_tags(&view, &found.digests, &destroyed)
+            .iter()
+            .map(|(image, tag)| named(image, tag))
+            .collect();
+        Ok(Ejected { freed, destroyed, parked, tags, warnings: found.warnings })
     }
 
     async fn may_eject(&self, eject: &Eject) -> Result<EnvironmentView, EngineError> {
@@ -158,7 +165,8 @@ impl Engine {
         let labelled: Vec<UnitAt> = found.labelled.iter().map(|(at, _)| at.clone()).collect();
         let units: Vec<&UnitAt> = labelled.iter().chain(&ending).collect();
         let nonces = self.keeping(&eject.environment, lease, self.hold(eject, &units)).await??;
-        let came = self.take_off(eject, lease, &labelled, &ending, &nonces).await;
+        let tags = idle_tags(&view, &found.digests, &ending);
+        let came = self.take_off(eject, lease, &labelled, &ending, &nonces, tags).await;
         let kept = self.keeping(&eject.environment, lease, self.let_go(eject, &units, &nonces)).await?;
         let mut ejected = came?;
         ejected.parked = parked;
@@ -173,6 +181,7 @@ impl Engine {
         labelled: &[UnitAt],
         ending: &[UnitAt],
         nonces: &BTreeMap<UnitId, Nonce>,
+        tags: BTreeSet<(ImageRef, String)>,
     ) -> Result<Ejected, EngineError> {
         // Written down first: whoever finds units without labels finds here why.
         self.write_ejected(eject, lease.0, labelled, ending).await?;
@@ -185,13 +194,17 @@ impl Engine {
             }
         }
         self.unlabel(eject, lease, nonces).await?;
-        let view = self.view(&eject.environment).await?;
-        for (image, tag) in keep_tags(&view) {
+        for (image, tag) in tags {
             let dropping = self.ports.registry.drop_tag(&eject.environment, &image, &tag);
             match self.keeping(&eject.environment, lease, dropping).await? {
-                Ok(true) => ejected.tags.push(format!("{}/{}:{tag}", image.registry(), image.repository())),
+                Ok(true) => ejected.tags.push(named(&image, &tag)),
                 Ok(false) => {}
-                Err(error) => ejected.warnings.push(format!("the tag `{tag}` may stay: {error}")),
+                Err(error) => {
+                    let why = format!("tags of `{}` may stay: {error}", image.repository());
+                    if !ejected.warnings.contains(&why) {
+                        ejected.warnings.push(why);
+                    }
+                }
             }
         }
         Ok(ejected)
@@ -344,6 +357,24 @@ impl Engine {
     }
 }
 
+/// The tags that keep what nothing is any more: what runs or is parked keeps its own, for whoever cleans the registry up
+/// takes what no tag names.
+fn idle_tags(
+    view: &EnvironmentView,
+    digests: &BTreeMap<UnitId, Digest>,
+    ending: &[UnitAt],
+) -> BTreeSet<(ImageRef, String)> {
+    let stays = |unit: &UnitId| !ending.iter().any(|at| at.unit == *unit);
+    let stay: BTreeSet<&Digest> =
+        digests.iter().filter(|(unit, _)| stays(unit)).map(|(_, digest)| digest).collect();
+    let is_idle = |image: &ImageRef| image.digest().is_some_and(|digest| !stay.contains(digest));
+    keep_tags(view).into_iter().filter(|(image, _)| is_idle(image)).collect()
+}
+
+fn named(image: &ImageRef, tag: &str) -> String {
+    format!("{}/{}:{tag}", image.registry(), image.repository())
+}
+
 /// What of the parked is destroyed, and what is left.
 fn ends(eject: &Eject, parked: Vec<(UnitAt, String)>) -> (Vec<UnitAt>, Vec<(UnitAt, String)>) {
     if eject.destroy_parked {
@@ -362,6 +393,7 @@ impl Found {
         store: &StoreId,
     ) -> Result<(), EngineError> {
         for unit in fleet.units {
+            self.digests.extend(unit.digest.clone().map(|digest| (unit.id.clone(), digest)));
             match foreign(&unit, place, view, store) {
                 None => {}
                 // Somebody else's parked fleet is in nobody's way, and theirs to end.
