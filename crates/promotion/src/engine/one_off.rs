@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::journal::{Entry, OneOffStep, OneOffView};
 use crate::machine::{Event, Failure};
 use crate::model::{
-    At, ComponentName, ComponentTarget, Kind, OneOff, OneOffEnd, OneOffRun, OneOffSpec, OneOffState,
+    At, ComponentName, ComponentTarget, Kind, Millis, OneOff, OneOffEnd, OneOffRun, OneOffSpec, OneOffState,
     PromotionId, UnitId, label,
 };
 use crate::ports::{PortError, PortErrorKind};
@@ -206,6 +206,11 @@ impl Session<'_> {
             OneOffState::Coming => Ok(Step::Wait),
             // However long nobody was there to start it: its time has not begun.
             OneOffState::Resting => {
+                // Nor has it where the provider does not tell when it began: then it counts from the choice.
+                let late = |time: &Millis| self.now().since(chosen_at) >= Millis(time.0 / 2);
+                if job.timeout.as_ref().is_some_and(late) {
+                    return self.choose(&place.component, run.clone()).await;
+                }
                 self.keep_lease().await?;
                 match self.keeping(port.start(place, run)).await? {
                     Ok(()) => {

@@ -1,14 +1,18 @@
 //! Release commands: once, with the new image, before any machine is touched.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use promotion::engine::Outcome;
+use async_trait::async_trait;
+use promotion::engine::{Engine, Outcome, Ports};
 use promotion::journal::OneOffView;
 use promotion::machine::Phase;
-use promotion::model::{Kind, Millis, OneOffSpec, Plan, RollbackVerdict, UnitState, label};
-use promotion::ports::OneOffs as _;
+use promotion::model::{
+    Kind, Millis, OneOffRun, OneOffSpec, OneOffState, Place, Plan, RollbackVerdict, UnitId, UnitState, label,
+};
+use promotion::ports::{OneOffs, PortError};
 use promotion::rollout::UnitCall;
-use promotion::testing::{Executed, Manners, Moment, World, env, name};
+use promotion::testing::{Executed, Manners, Moment, Provider, Switch, World, env, name};
 
 use super::failure;
 use crate::story::{Asked, Story, releases, shape};
@@ -190,4 +194,52 @@ async fn a_way_back_and_an_adoption_run_nothing() {
     let (_, outcome) = asked.world.put("production", Kind::Adopt, &releases().0).await.unwrap();
     assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
     assert_eq!(asked.world.provider.executed(), []);
+}
+
+/// A provider that does not tell when a command began, as Fly does not while its machine is `starting` (fly.md 1.6).
+#[derive(Debug)]
+struct Timeless(Provider);
+
+#[async_trait]
+impl OneOffs for Timeless {
+    async fn observe_runs(&self, place: &Place) -> Result<Vec<OneOffRun>, PortError> {
+        self.0.observe_runs(place).await
+    }
+    async fn prepare(&self, place: &Place, spec: &OneOffSpec) -> Result<UnitId, PortError> {
+        self.0.prepare(place, spec).await
+    }
+    async fn start(&self, place: &Place, run: &UnitId) -> Result<(), PortError> {
+        self.0.start(place, run).await
+    }
+    async fn observe_run(&self, place: &Place, run: &UnitId) -> Result<OneOffState, PortError> {
+        Ok(match self.0.observe_run(place, run).await? {
+            OneOffState::Running { .. } => OneOffState::Running { since: None },
+            other => other,
+        })
+    }
+    async fn observe_log(&self, place: &Place, run: &UnitId) -> Result<Vec<String>, PortError> {
+        self.0.observe_log(place, run).await
+    }
+    async fn remove(&self, place: &Place, run: &UnitId) -> Result<(), PortError> {
+        self.0.remove(place, run).await
+    }
+}
+
+/// The runner died before it started the machine, and nobody came for longer than the command may take: its time begins
+/// when it is started, and it is not ended in the middle of its work.
+#[tokio::test]
+async fn one_that_was_chosen_long_ago_has_its_whole_time() {
+    let asked = Story::Command.asked().await;
+    let calm = asked.fork().await;
+    let seen = calm.play_until(Moment::Never).await.seen();
+    let (chosen, _) = seen.into_iter().find(|(_, what)| what == "write release command chosen").unwrap();
+    asked.play_until(Moment::After(chosen)).await;
+    assert_eq!((ran(&asked.world).len(), asked.world.provider.commands_there()), (0, 1));
+    asked.world.clock.advance(Millis(31_000));
+    let ports = asked.world.ports(&Switch::new(Moment::Never));
+    let one_offs = Arc::new(Timeless(asked.world.provider.clone()));
+    let engine = Engine::new(asked.world.options.clone(), Ports { one_offs, ..ports });
+    engine.tick().await.unwrap();
+    assert_eq!(asked.phase().await, Phase::Succeeded, "{}", asked.why().await);
+    assert_eq!((ran(&asked.world).len(), asked.world.provider.commands_there()), (1, 0));
 }
