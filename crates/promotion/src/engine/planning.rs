@@ -10,7 +10,7 @@ use super::secrets;
 use super::session::Session;
 use crate::machine::Event;
 use crate::model::{
-    Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Kind, Plan, Policy,
+    Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, GroupName, Kind, Plan, Policy,
     PreviewLine, PromotionId, Proof, Release, Request, RollbackVerdict, Snapshot, Strategy, Target,
     UnitState, label,
 };
@@ -306,11 +306,19 @@ fn warn(target: &ComponentTarget, fleet: &Fleet, class: Class, warnings: &mut Ve
             unit.id
         ));
     }
-    let serving = fleet.live().filter(|unit| unit.state == UnitState::Started).count();
     let in_place = matches!(target.strategy, Strategy::Rolling | Strategy::Canary);
-    if in_place && serving == 1 && class == Class::Production {
+    if !in_place || class != Class::Production {
+        return;
+    }
+    // One group does not answer for another: each is counted by itself (P7).
+    let mut serving: BTreeMap<&GroupName, usize> = BTreeMap::new();
+    for unit in fleet.live().filter(|unit| unit.state == UnitState::Started && !unit.cordoned) {
+        *serving.entry(&unit.group).or_default() += 1;
+    }
+    for (group, _) in serving.iter().filter(|(_, n)| **n == 1) {
+        let of = if serving.len() > 1 { format!("group `{group}` of ") } else { String::new() };
         warnings.push(format!(
-            "`{name}` has one machine: changing it where it stands leaves a gap in which nothing answers"
+            "{of}`{name}` has one machine: changing it where it stands leaves a gap in which nothing answers"
         ));
     }
 }

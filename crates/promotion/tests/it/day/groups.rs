@@ -6,7 +6,7 @@ use promotion::model::{Fleet, GroupName, GroupTarget, Kind, Plan, Release, UnitS
 use promotion::ports::Verdict;
 use promotion::testing::{Manners, World, env};
 
-use crate::story::releases;
+use crate::story::{plant, releases};
 
 /// `second` is put on staging, whose `api` has these groups, each with so many units.
 async fn deploy(world: &World, kind: Kind, release: &Release, groups: &[(&str, u32)]) -> (Handle, Outcome) {
@@ -130,5 +130,39 @@ async fn a_plan_says_who_is_on_trial_and_which_regions_come_when() {
         &trial,
     ] {
         assert!(said.contains(line), "no `{line}` in\n{said}");
+    }
+}
+
+/// P7: "provided there are two machines […]; else the plan refuses or warns". Two machines of two groups are one of each,
+/// and a machine out of traffic answers nobody.
+#[tokio::test]
+async fn a_plan_warns_of_each_group_that_has_one_machine() {
+    for (n_web, n_cordoned, warns) in [(1, 0, true), (1, 1, true), (2, 0, false)] {
+        let mut world = World::new(1, Manners::default());
+        world.strategy = promotion::model::Strategy::Rolling;
+        let (first, second) = releases();
+        world.put("staging", Kind::Bootstrap, &second).await.unwrap();
+        plant(&world, "web", 11, |_| ());
+        for n in 0..n_web + n_cordoned {
+            plant(&world, "api", 1, |unit| {
+                (unit.group, unit.cordoned) = ("front".parse().unwrap(), n >= n_web);
+            });
+        }
+        for _ in 0..2 {
+            plant(&world, "api", 1, |unit| unit.group = "worker".parse().unwrap());
+        }
+        assert_eq!(
+            world.put("production", Kind::Adopt, &first).await.unwrap().1,
+            Outcome::Ended(Phase::Succeeded)
+        );
+        let mut ask: Ask = world.ask("production", Kind::Promote, &second);
+        let api = ask.components.iter_mut().find(|target| target.place.component.as_str() == "api").unwrap();
+        let shape = api.groups.values().next().unwrap().clone();
+        api.groups = ["front", "worker"].map(|group| (group.parse().unwrap(), shape.clone())).into();
+        ask.signed = world.word(&World::developer(), &ask.wish());
+        let said = world.engine().plan(ask).await.unwrap().plan.warnings;
+        let lines: Vec<_> = said.iter().filter(|line| line.contains("has one machine")).collect();
+        assert_eq!(lines.len(), usize::from(warns), "{n_web} and {n_cordoned}: {said:?}");
+        assert!(lines.iter().all(|line| line.starts_with("group `front` of `api-production`")), "{lines:?}");
     }
 }
