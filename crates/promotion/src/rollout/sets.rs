@@ -216,12 +216,13 @@ fn found_role<'a>(target: &ComponentTarget, record: &'a UnitRecord) -> Role<'a> 
     }
 }
 
-/// Whether a unit that is as it was found was only taken out of traffic. It goes back into traffic before another is
-/// taken out to be changed back (P7).
+/// Whether a unit that is as it was found was only taken out of traffic: it runs, or sleeps until a request wakes it. It
+/// goes back into traffic before another is taken out to be changed back (P7).
 fn is_out(seen: &Seen<'_>, one: &Incoming<'_>) -> bool {
     let Who::Unit(id) = &one.who else { return false };
-    let is_idle = |unit: &Unit| unit.cordoned && unit.state == UnitState::Started;
-    one.role.open && one.role.duty.runs() && seen.unit(id).is_some_and(is_idle)
+    let rests = if one.role.duty.runs() { UnitState::Started } else { UnitState::Stopped };
+    let is_idle = |unit: &Unit| unit.cordoned && unit.state == rests;
+    one.role.open && seen.unit(id).is_some_and(is_idle)
 }
 
 /// The turn of a unit that only goes back into traffic; its labels are put right at rest.

@@ -204,3 +204,28 @@ async fn on_the_way_back_nobody_leaves_while_the_one_put_back_blinks() {
     assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
     assert_eq!(nobody, [], "at each of these instants nobody answered");
 }
+
+/// One that sleeps in traffic answers, too: taken out to be proven when it turned, it is back before the only other one
+/// goes.
+#[tokio::test]
+async fn on_the_way_back_one_that_sleeps_is_in_traffic_before_the_other_leaves() {
+    let scene = Scene::with(Strategy::Rolling, vec![as_it_is(), stopped()]).await;
+    let sleeps: UnitId = "unit0002".parse().unwrap();
+    let is_out = |progress: &Progress| progress.marks.contains_key(&sleeps);
+    scene.walk(Direction::Forward, is_out).await;
+    let fleet = scene.observed().await.fleet;
+    let unit = fleet.unit(&sleeps).unwrap();
+    assert_eq!(
+        (unit.state, unit.cordoned, &unit.digest),
+        (UnitState::Stopped, true, &Some(World::digest(1)))
+    );
+    let mut n_fewest = usize::MAX;
+    let watch = |fleet: &Fleet, _: &Progress| {
+        let answers =
+            |unit: &&Unit| !unit.cordoned && matches!(unit.state, UnitState::Started | UnitState::Stopped);
+        n_fewest = n_fewest.min(fleet.live().filter(answers).count());
+    };
+    assert_eq!(scene.watched(Direction::Back, watch).await, Verdict::Done);
+    assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
+    assert_eq!(n_fewest, 1);
+}
