@@ -306,10 +306,12 @@ impl UnitTurn<'_> {
                     calls.push(UnitCall::Uncordon { unit: id.clone() });
                     return Ok((format!("putting {id} into traffic"), None));
                 }
+                // What was never taken out of traffic is no news to anybody.
+                Turn::Opening if mark.since == self.now && !self.want.role.duty.runs() => Turn::Through,
                 Turn::Opening => Turn::SettlingIn,
                 Turn::SettlingIn => {
                     let wake = mark.since.plus(limits.settle);
-                    if self.now < wake && self.want.role.open && self.want.role.duty.runs() {
+                    if self.now < wake && self.want.role.open {
                         return Ok((format!("edges hear of {id}"), Some(wake)));
                     }
                     Turn::Through

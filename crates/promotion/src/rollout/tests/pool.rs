@@ -229,3 +229,33 @@ async fn on_the_way_back_one_that_sleeps_is_in_traffic_before_the_other_leaves()
     assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
     assert_eq!(n_fewest, 1);
 }
+
+/// Edges learn of each change after lags of their own: one that hears first that the one is out, and only then that the
+/// other is in, has nobody to send to. So whoever comes back has settled before another goes, also when it sleeps.
+#[tokio::test]
+async fn one_that_sleeps_settles_in_before_another_leaves() {
+    let scene = Scene::with(Strategy::Rolling, vec![stopped(), as_it_is()]).await;
+    for direction in [Direction::Forward, Direction::Back] {
+        let (mut opened, mut closed) = (None, Vec::new());
+        let mut before: Option<Fleet> = None;
+        let watch = |fleet: &Fleet, _: &Progress| {
+            let now = scene.world.now();
+            for unit in fleet.live() {
+                let was = before.as_ref().and_then(|before| before.unit(&unit.id)).map(|unit| unit.cordoned);
+                match (was, unit.cordoned) {
+                    (Some(true), false) => opened = Some(now),
+                    (Some(false), true) => closed.extend(opened.map(|at: At| now.since(at))),
+                    _ => {}
+                }
+            }
+            before = Some(fleet.clone());
+        };
+        assert_eq!(scene.watched(direction, watch).await, Verdict::Done);
+        assert!(closed.iter().all(|time| *time >= scene.target.limits.settle), "{direction:?}: {closed:?}");
+        assert_eq!(
+            closed.is_empty(),
+            direction == Direction::Back,
+            "{direction:?}: only the one that runs is closed on the way back"
+        );
+    }
+}
