@@ -12,6 +12,7 @@ use super::UnitCall;
 mod canary;
 mod pool;
 mod standby;
+mod turned;
 mod waves;
 
 const STRATEGIES: [Strategy; 3] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Immediate];
