@@ -25,7 +25,10 @@ pub fn run(repo: &Repo, shell: &Shell, out: &Output, names: &[String]) -> Result
         let failure = Failure::usage(format!("there is no step called `{unknown}`"));
         return Err(failure.with_why(format!("the steps are: {}", all().collect::<Vec<_>>().join(", "))));
     }
-    let is_wanted = |step: &Step| names.is_empty() || names.iter().any(|name| name == step.name);
+    let is_wanted = |step: &Step| match names {
+        [] => !steps::BY_NAME.contains(&step.name),
+        names => names.iter().any(|name| name == step.name),
+    };
     let wanted: Vec<Step> = steps::ALL.into_iter().filter(is_wanted).collect();
     run_steps(&wanted, &mut Session::new(repo, shell), out)
 }
