@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flytypes::{Digest, ImageRef};
-use futures_util::future::join_all;
 
 use super::keeping::keep_tags;
+use super::lanes::side_by_side;
 use super::locked::is_away;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError};
@@ -229,7 +229,7 @@ impl Engine {
                         let call = UnitCall::Tag { unit: at.unit.clone(), labels };
                         async move { self.call(eject, at, &call, nonces).await }
                     });
-                    let came = self.keeping(&eject.environment, lease, join_all(calls)).await?;
+                    let came = self.keeping(&eject.environment, lease, side_by_side(calls.collect())).await?;
                     why = came.into_iter().find_map(Result::err).map_or(why, |error| error.to_string());
                 }
                 Err(error) => why = error.to_string(),
@@ -302,7 +302,7 @@ impl Engine {
         });
         let mut nonces = BTreeMap::new();
         let mut theirs: Option<PortError> = None;
-        for (at, result) in units.iter().zip(join_all(calls).await) {
+        for (at, result) in units.iter().zip(side_by_side(calls.collect()).await) {
             match result {
                 Ok(done) => nonces.extend(done.nonce.map(|nonce| (at.unit.clone(), nonce))),
                 // Somebody else's is what matters.
@@ -327,7 +327,7 @@ impl Engine {
             let call = UnitCall::Unlease { unit: at.unit.clone() };
             async move { (at, self.call(eject, at, &call, nonces).await) }
         });
-        let told = join_all(calls).await.into_iter();
+        let told = side_by_side(calls.collect()).await.into_iter();
         told.filter_map(|(at, result)| {
             let error = result.err().filter(is_away)?;
             Some(format!("the lease on {} ends by itself within {TTL}: {error}", at.unit))

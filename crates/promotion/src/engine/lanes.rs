@@ -1,7 +1,6 @@
 //! Independent calls side by side.
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, stream};
 
 /// Calls under way at once. The limits of a provider are per unit, so this one is ours: each call holds a connection
 /// and its buffers, and a fleet may have a thousand units.
@@ -9,26 +8,10 @@ const WIDTH: usize = 100;
 
 /// Waits for all, at most [`WIDTH`] of them at once; the results in the order of `calls`.
 pub(super) async fn side_by_side<C: Future>(calls: Vec<C>) -> Vec<C::Output> {
-    let mut results = Vec::with_capacity(calls.len());
-    let mut waiting = calls.into_iter().enumerate();
-    let mut under_way = FuturesUnordered::new();
-    loop {
-        while under_way.len() < WIDTH
-            && let Some((n, call)) = waiting.next()
-        {
-            under_way.push(numbered(n, call));
-        }
-        match under_way.next().await {
-            Some(result) => results.push(result),
-            None => break,
-        }
-    }
+    let calls = calls.into_iter().enumerate().map(|(n, call)| async move { (n, call.await) });
+    let mut results: Vec<_> = stream::iter(calls).buffer_unordered(WIDTH).collect().await;
     results.sort_by_key(|(n, _)| *n);
     results.into_iter().map(|(_, result)| result).collect()
-}
-
-async fn numbered<C: Future>(n: usize, call: C) -> (usize, C::Output) {
-    (n, call.await)
 }
 
 #[cfg(test)]
