@@ -116,8 +116,13 @@ impl Audit {
 
     /// How long a look takes: the median.
     pub(super) fn look_ms(&self) -> f64 {
+        self.read_ms("machine-list")
+    }
+
+    /// How long a read of one kind takes: the median.
+    pub(super) fn read_ms(&self, action: &str) -> f64 {
         let mut all: Vec<f64> =
-            self.calls.iter().filter(|call| call.action == "machine-list").map(|call| call.ms).collect();
+            self.calls.iter().filter(|call| call.action == action).map(|call| call.ms).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or_default()
     }

@@ -9,9 +9,13 @@
 //!   accepted create, update or start to the `started` state and the first passing check, from an accepted stop to the
 //!   `stopped` state, and creates at no more than its rate limit.
 //!
-//! How often and when the engine looks is its own affair; one look is granted wherever what follows depends on what a
-//! machine did by itself, and one at the beginning and at the end. Calls on different machines go at the same time, so
-//! the slowest counts. Nothing is granted for the engine's decisions, its journal, its process, or a second try.
+//! * by the promotion itself: before anything is changed it looks at the machines and their secrets three times, one
+//!   after the other, since each time may end it (the plan; everything again under the lock; the snapshot), and at the
+//!   end once more, to read back.
+//!
+//! How often and when the engine looks otherwise is its own affair; one look is granted wherever what follows depends on
+//! what a machine did by itself. Calls on different machines go at the same time, so the slowest counts. Nothing is
+//! granted for the engine's decisions, its journal, its process, or a second try.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +24,7 @@ use super::audit::Audit;
 
 /// The critical path in milliseconds.
 pub(super) fn critical(told: &Told, audit: &Audit) -> Result<f64, String> {
-    let before = audit.look_ms() + audit.slowest("lease-acquire");
+    let before = 3.0 * (audit.look_ms() + audit.read_ms("secret-list")) + audit.slowest("lease-acquire");
     let after = audit.look_ms() + audit.slowest("lease-release");
     let between = match told.strategy.as_str() {
         "bluegreen" => beside(told, audit)?,
