@@ -65,9 +65,8 @@ impl Pace {
         Millis(if self.is_large { poll * SLOWER } else { poll })
     }
 
-    /// When to look again, no later than at `wake`, at which time alone changes something.
+    /// When to look again, no later than at `wake`, at which time alone changes something; at once where that is over.
     pub(super) fn next(&mut self, wake: Option<At>, options: &Options, now: At) -> At {
-        let wake = wake.filter(|wake| *wake > now);
         let ahead = wake.map(|wake| At(wake.0.saturating_sub(self.took.0.cast_signed())));
         let at = self.soonest(ahead, options, now);
         self.awaited = wake.filter(|_| ahead.is_some_and(|ahead| at >= ahead));
@@ -82,8 +81,8 @@ impl Pace {
     fn soonest(&self, ahead: Option<At>, options: &Options, now: At) -> At {
         let (Some(last), Some(paid_at)) = (self.last, self.paid_at) else { return now };
         let poll = options.poll.0.max(1);
-        // A runner that waits must still keep its lease.
-        let slow = (poll * CALMER).min((options.lease_ttl.0 / 4).max(poll));
+        // While time passes looks are saved up for when something moves. A runner that waits must still keep its lease.
+        let slow = (self.apart(options).0 * CALMER).min((options.lease_ttl.0 / 4).max(poll));
         let soon = last.plus(Millis(if self.is_moving { poll } else { slow }));
         let at = ahead.map_or(soon, |ahead| ahead.min(soon));
         // However late it is: no more than a burst ahead of what the long run allows.
@@ -161,7 +160,22 @@ mod tests {
             |wake: i64| pace.next(Some(NOW.plus(Millis(wake.unsigned_abs()))), &OPTIONS, NOW).0 - NOW.0;
         assert_eq!([at(120), at(500), at(5000)], [120, 500, 500]);
         let past = pace.next(Some(At(NOW.0 - 1)), &OPTIONS, NOW);
-        assert_eq!(past.0 - NOW.0, 500, "what is over wakes nobody");
+        assert_eq!(past, NOW, "an instant that came meanwhile is not waited for");
+    }
+
+    #[test]
+    fn a_large_fleet_that_waits_saves_looks_for_when_it_moves() {
+        let (mut pace, mut at, mut times) = (Pace::default(), NOW, Vec::new());
+        let start = NOW.plus(Millis(10_000));
+        // Ten seconds of settling and draining, then units that start.
+        while at < start.plus(Millis(2_000)) {
+            let state = if at < start { UnitState::Started } else { UnitState::Starting };
+            pace.looked(at, at, &fleet(100, state), &OPTIONS);
+            times.push(at.0 - NOW.0);
+            at = pace.next((at < start).then_some(start), &OPTIONS, at);
+        }
+        assert_eq!(times[..6], [0, 2000, 4000, 6000, 8000, 10_000]);
+        assert_eq!(times[6..10], [10_250, 10_500, 10_750, 11_000], "{times:?}");
     }
 
     #[test]

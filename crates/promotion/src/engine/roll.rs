@@ -59,7 +59,7 @@ impl Session<'_> {
         let mut ask_edges = false;
         let mut said = None;
         let mut is_taken_up = true;
-        let mut hurried = false;
+        let mut hurried = Vec::new();
         loop {
             if self.must_yield(phase).await? {
                 return Ok(Rolled::Yield);
@@ -83,7 +83,8 @@ impl Session<'_> {
                 None => self.beginning(rollout),
             };
             is_taken_up = false;
-            let decision = next(rollout.job(), &observed, &progress, self.now());
+            let decided = self.now();
+            let decision = next(rollout.job(), &observed, &progress, decided);
             match self.lease_ahead(rollout, &observed.fleet, &decision.calls).await? {
                 Lease::Ours => {}
                 Lease::Theirs(why) if rollout.filed == Direction::Forward => return Ok(Rolled::Failed(why)),
@@ -101,14 +102,16 @@ impl Session<'_> {
                     return Ok(Rolled::Done);
                 }
                 Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
-                // What a call changed shows at once as often as not: one look more, without a pause, never two.
-                Verdict::Going { .. } if !decision.calls.is_empty() && problems.is_empty() && !hurried => {
-                    hurried = true;
+                // What a call changed shows at once as often as not: one look more, without a pause; never two after the
+                // same calls.
+                Verdict::Going { .. }
+                    if !decision.calls.is_empty() && problems.is_empty() && decision.calls != hurried =>
+                {
+                    hurried = decision.calls;
+                    self.pause(Some(decided)).await?;
                 }
-                Verdict::Going { wake, .. } => {
-                    hurried = false;
-                    self.pause(wake).await?;
-                }
+                // An instant that came while this was written down is no later than any other.
+                Verdict::Going { wake, .. } => self.pause(wake.filter(|wake| *wake > decided)).await?,
             }
         }
     }
@@ -140,7 +143,11 @@ impl Session<'_> {
 
     pub(super) async fn look(&mut self, rollout: &Rollout, ask_edges: bool) -> Result<Observed, PortError> {
         let place = &rollout.target.place;
-        let fleet = self.fleet(place).await?;
+        let (now, poll) = (self.now(), self.engine.options.poll);
+        let fleet = match self.taken.remove(place).filter(|(at, _)| now.since(*at) < poll) {
+            Some((_, fleet)) => fleet,
+            None => self.fleet(place).await?,
+        };
         let ports = &self.engine.ports;
         let edges: Vec<EdgeAnswer> = if ask_edges { ports.checks.ask_edges(place).await } else { Vec::new() };
         Ok(Observed { fleet, edges, all_edges: ports.checks.edges(place) })

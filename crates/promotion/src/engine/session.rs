@@ -23,6 +23,8 @@ pub(super) struct Session<'e> {
     pub(super) held: BTreeMap<UnitId, At>,
     /// When fleets were looked at.
     pace: Pace,
+    /// What the snapshot was taken of, and when that was looked at: the first look of what follows it at once.
+    pub(super) taken: BTreeMap<Place, (At, Fleet)>,
     /// The time of a way back that was over before this session looked.
     anew: Option<At>,
 }
@@ -71,6 +73,7 @@ impl<'e> Session<'e> {
             unwritten: BTreeMap::new(),
             held: BTreeMap::new(),
             pace: Pace::default(),
+            taken: BTreeMap::new(),
             anew: None,
         };
         let Some(view) = session.environment.promotions.get(id) else {

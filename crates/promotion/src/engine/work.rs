@@ -36,6 +36,7 @@ impl Session<'_> {
         let stamp = self.stamp().await?;
         let mut components = BTreeMap::new();
         for target in self.targets() {
+            let begun = self.now();
             let fleet = match self.found(&target.place).await {
                 Ok((fleet, _)) => fleet,
                 Err(error) => return Ok(judge(error)),
@@ -48,6 +49,7 @@ impl Session<'_> {
             if let Some(why) = self.moved_on(&target, &fleet) {
                 return Ok(Came::failed(why));
             }
+            self.taken.insert(target.place.clone(), (begun, fleet.clone()));
             match ComponentSnapshot::take(target.place.clone(), &fleet) {
                 Ok(mut taken) => {
                     // Leases are ours and end with us: no part of what is put back.
@@ -307,7 +309,7 @@ impl Session<'_> {
                     }
                 }
             }
-            self.pause(Some(until.max(now.plus(crate::model::Millis(1))))).await?;
+            self.pause(Some(until).filter(|until| *until > now)).await?;
         }
     }
 

@@ -91,8 +91,7 @@ type Hold = Option<(String, Option<At>)>;
 impl<'r, 'a> Round<'r, 'a> {
     /// Whether all are through.
     fn play(&mut self) -> Result<bool, String> {
-        let hold = self.hold()?;
-        let mut pool = Pool::new(self.job, self.wants, self.seen, self.progress);
+        let reopened = self.closed_again();
         let mut waiting = Vec::new();
         for want in self.wants {
             let turn = self.progress.marks.get(want.unit).map(|mark| mark.turn);
@@ -106,6 +105,9 @@ impl<'r, 'a> Round<'r, 'a> {
                 waiting.push((want, unit));
             }
         }
+        // Whoever came through in this very look makes room for the next, and must be healthy for that.
+        let hold = self.hold(reopened)?;
+        let mut pool = Pool::new(self.job, self.wants, self.seen, self.progress);
         if waiting.is_empty() {
             return Ok(self.waits.n_units == 0);
         }
@@ -149,8 +151,8 @@ impl<'r, 'a> Round<'r, 'a> {
     }
 
     /// Why nobody else may begin now; an error where it is so for longer than it may.
-    fn hold(&mut self) -> Result<Hold, String> {
-        if let Some(id) = self.closed_again() {
+    fn hold(&mut self, reopened: Option<UnitId>) -> Result<Hold, String> {
+        if let Some(id) = reopened {
             let why = format!("{id} was taken out of traffic late: it goes back first");
             return Ok(Some((why, Some(self.now))));
         }
@@ -200,7 +202,9 @@ impl<'r, 'a> Round<'r, 'a> {
         let mut mark = self.progress.marks.get(want.unit).cloned().unwrap_or(fresh);
         let turn = UnitTurn { job, want, unit, progress: self.progress, now: self.now };
         let (why, wake) = turn.advance(&mut mark, self.calls)?;
-        self.waits.add(why, wake);
+        if mark.turn != Turn::Through {
+            self.waits.add(why, wake);
+        }
         self.progress.marks.insert(want.unit.clone(), mark);
         Ok(())
     }

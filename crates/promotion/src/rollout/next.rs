@@ -250,7 +250,10 @@ impl<'a> Look<'a> {
         {
             return Verdict::Failed(silent);
         }
-        Verdict::Going { why: self.title(), wake: Some(wake.max(self.now.plus(Millis(1)))) }
+        // Settled before anybody asked the edges: they are asked at once.
+        let at_once = self.observed.edges.is_empty().then(|| self.now.plus(Millis(1)));
+        let wake = if self.now < wake { Some(wake) } else { at_once };
+        Verdict::Going { why: self.title(), wake }
     }
 
     /// The units that edges must answer from, with their regions, and whether they are of this wave.

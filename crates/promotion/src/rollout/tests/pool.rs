@@ -83,6 +83,36 @@ async fn the_first_goes_alone_and_then_the_pool() {
     assert_eq!(seen.widest.values().copied().collect::<Vec<_>>(), [4]);
 }
 
+/// Every look between two turns is time in which nobody moves: whoever comes through makes room in that very look.
+#[tokio::test]
+async fn the_next_begins_in_the_look_in_which_the_last_comes_through() {
+    let mut scene = Scene::in_regions(Strategy::Rolling, &[("fra", 3)]).await;
+    scene.target.limits.max_unavailable = MaxUnavailable::Units(1);
+    let mut progress = Progress::new(FIRST, scene.world.now());
+    let mut n_through = 0;
+    for _ in 0..2_000 {
+        let observed = scene.observed().await;
+        let decision = next(scene.job(Direction::Forward), &observed, &progress, scene.world.now());
+        progress = decision.progress;
+        let turns = progress.marks.values().map(|mark| mark.turn);
+        let through = turns.clone().filter(|turn| *turn == Turn::Through).count();
+        if through > n_through && progress.stage == Stage::InPlace {
+            assert_eq!(turns.filter(|turn| *turn == Turn::Closing).count(), 1, "{progress:?}");
+            assert_eq!(decision.calls.len(), 1, "{:?}", decision.calls);
+        }
+        n_through = through.max(n_through);
+        for call in &decision.calls {
+            scene.perform(call).await;
+        }
+        if decision.verdict == Verdict::Done {
+            assert_eq!(n_through, 3);
+            return;
+        }
+        scene.world.clock.advance(Millis(500));
+    }
+    panic!("it does not end: {progress:?}");
+}
+
 /// A failure of the first stops the rest, and all goes back: nine of ten were never touched.
 #[tokio::test]
 async fn a_first_that_fails_leaves_the_others_alone() {
