@@ -55,13 +55,18 @@ pub fn parse<A: Parser>(context: &Context, out: &Output) -> Result<A, Exit> {
     let mut stderr = anstream::AutoStream::auto(std::io::stderr());
     let _ = write!(stderr, "{}", text.ansi());
     if out.is_json() {
-        let plain = text.to_string();
-        let what = plain.lines().next().unwrap_or_default();
-        let failure = Failure::usage(what.strip_prefix("error: ").unwrap_or(what))
-            .with_hint(format!("{} --help", context.program()));
+        let failure =
+            Failure::usage(said(&text.to_string())).with_hint(format!("{} --help", context.program()));
         let _ = out.emit(&failure.to_json(), |_| String::new());
     }
     Err(Exit::Usage)
+}
+
+/// What is wrong with the arguments, on one line: the first paragraph, which names them; usage and tips come after it.
+fn said(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
 /// Renders the end of a run and turns it into the process's exit code.
@@ -99,4 +104,17 @@ pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let text = "error: the following required arguments were not provided:\n  --to <E>\n  --reason <R>\n\n\
+                    Usage: promote start --to <E>\n\nFor more information, try '--help'.\n";
+        assert_eq!(said(text), "the following required arguments were not provided: --to <E> --reason <R>");
+        assert_eq!(said("error: invalid value 'abc'\n"), "invalid value 'abc'");
+    }
 }
