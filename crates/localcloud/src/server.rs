@@ -118,6 +118,10 @@ fn check(options: &Options) -> Result<(), StartError> {
     {
         return refuse("regions", &format!("`{bad}` is no region code of three lower-case letters"));
     }
+    let mut regions = options.regions.iter().enumerate();
+    if let Some((_, twice)) = regions.find(|(n, region)| options.regions[..*n].contains(region)) {
+        return refuse("regions", &format!("`{twice}` is named twice, and each region has one edge"));
+    }
     if options.lag.min_ms > options.lag.max_ms || options.lag.max_ms > 30_000 {
         return refuse("lag", "it must run from the smaller to the larger value, at most 30000 ms");
     }

@@ -29,6 +29,7 @@ fn wrong_flags_are_bad_usage() {
         2,
         &["`Frankfurt`", "three lower-case"],
     );
+    refused(&cloud, &["up", "--runtime", "plain", "--region", "fra", "fra"], 2, &["`fra`", "named twice"]);
     refused(&cloud, &["up", "--reigon", "fra"], 2, &["--region"]);
     refused(&cloud, &["audit", "--since", "yesterday"], 2, &["yesterday"]);
     refused(&cloud, &["faults", "--clear", "--add", "{}"], 2, &["--add"]);
