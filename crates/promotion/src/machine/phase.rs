@@ -115,7 +115,7 @@ keys! {
         /// The phase's or the promotion's time is over.
         Deadline = "deadline",
         /// A person wants it ended.
-        Cancel = "cancel",
+        Cancel = "abort",
         /// A newer request replaces it.
         Supersede = "supersede",
     }

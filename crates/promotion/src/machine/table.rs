@@ -220,7 +220,7 @@ pub const TABLE: &[Row] = &[
     go(RollingBack,      Errored,     Always,        RollingBack,       &[]),
     go(RollingBack,      Deadline,    TimeIsUp,      RollbackFailed,    &[Release, Escalate, Tell]),
     go(RollingBack,      Deadline,    TimeIsLeft,    RollingBack,       &[]),
-    ignore(RollingBack,  Cancel,      "a rollback is never cancelled"),
+    ignore(RollingBack,  Cancel,      "a rollback is never aborted"),
     ignore(RollingBack,  PlanMade,    NO_PLAN),
     ignore(RollingBack,  GateClosed,  NO_GATE),
     ignore(RollingBack,  Approve,     ALREADY),
