@@ -7,6 +7,7 @@ use envconfig::project::{
     Binding, Class as FileClass, Component, Environment, HealthProof, MaxUnavailable as FileMaxUnavailable,
     Project, PromotionPolicy, Strategy as FileStrategy,
 };
+use envconfig::{Resolved, Source};
 use flytypes::ImageRef;
 use promotion::model::{
     ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
@@ -151,12 +152,15 @@ impl<'p> Targets<'p> {
                 toml.apply_overlay(&binding.overlay);
                 // What the project file says itself goes before what fly.toml says, and that before what nobody says.
                 let said = rules.map(|rules| &rules.max_unavailable).filter(|said| !said.is_default());
-                if let Some(own) = toml.deploy.max_unavailable.filter(|_| said.is_none()) {
-                    limits.max_unavailable = max_unavailable(own);
+                if let Some(own) = toml.own_max_unavailable().filter(|_| said.is_none()) {
+                    limits.max_unavailable = max_unavailable(own.value);
                 }
-                let volumes = toml.groups().iter().any(|group| toml.has_mounts(group));
-                let asked = rules.and_then(|rules| rules.strategy.as_ref()).map(|asked| asked.value);
-                let (strategy, because) = strategy(asked, volumes);
+                let said = rules.map(|rules| &rules.wait_timeout).filter(|said| !said.is_default());
+                if let Some(own) = toml.own_wait_timeout().filter(|_| said.is_none()) {
+                    limits.wait = Millis(own.value.as_nanos() / 1_000_000);
+                }
+                let asked = rules.and_then(|rules| rules.strategy.as_ref());
+                let (strategy, because) = strategy(toml.strategy(asked));
                 let groups = self.groups(component, &toml)?;
                 let secrets = self.secrets(component);
                 let waves = rules.map_or_else(|| Ok(Vec::new()), waves)?;
@@ -257,17 +261,19 @@ fn release_command(toml: &FlyToml) -> Result<Option<OneOff>, TargetError> {
     }))
 }
 
-/// How a component with or without volumes is changed, and why, where that is not what was asked for, or what is usual.
-fn strategy(asked: Option<FileStrategy>, volumes: bool) -> (Strategy, Option<String>) {
-    match asked {
-        None | Some(FileStrategy::BlueGreen) if volumes => {
-            let why = "it has volumes, and a volume belongs to one machine and cannot be in two fleets";
-            (Strategy::Rolling, Some(why.to_owned()))
+/// How a component is changed, and why, where that is not what was asked for, or what is usual.
+fn strategy(chosen: Resolved<FileStrategy>) -> (Strategy, Option<String>) {
+    let because = |gap: &str| match chosen.source {
+        Source::Default { why } => Some(format!("{why}{gap}")),
+        Source::File { .. } | Source::Flag { .. } | Source::Variable { .. } => None,
+    };
+    match chosen.value {
+        FileStrategy::BlueGreen => (Strategy::BlueGreen, None),
+        FileStrategy::Rolling => (Strategy::Rolling, because("")),
+        FileStrategy::Canary => (Strategy::Canary, because("")),
+        FileStrategy::Immediate => {
+            (Strategy::Immediate, because("; while all machines change, requests are not answered"))
         }
-        None | Some(FileStrategy::BlueGreen) => (Strategy::BlueGreen, None),
-        Some(FileStrategy::Rolling) => (Strategy::Rolling, None),
-        Some(FileStrategy::Canary) => (Strategy::Canary, None),
-        Some(FileStrategy::Immediate) => (Strategy::Immediate, None),
     }
 }
 

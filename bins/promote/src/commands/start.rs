@@ -106,7 +106,7 @@ async fn is_expected(wired: &Wired, args: &Start, ask: &Ask) -> Result<(), Failu
 }
 
 fn explain(run: &Run<'_>, wired: &Wired) -> Result<Exit, Failure> {
-    let lines = wired.project.explain_defaults();
+    let lines = wired.project.explain_defaults(&wired.configs);
     let rows: Vec<_> = lines
         .iter()
         .map(|it| json!({"key": it.key, "value": it.value, "source": it.source.to_string()}))

@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod chosen;
 mod env;
 mod flatten;
 mod lint;

@@ -1,11 +1,11 @@
 //! Every value in force, with its provenance.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use serde::Serialize;
 
 use super::{Project, component::Component, environment::Environment, policy::PromotionPolicy};
-use crate::{Resolved, Source};
+use crate::{Resolved, Source, fly_toml::FlyToml};
 
 /// One value in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +19,7 @@ pub struct Explained {
     pub source: Source,
 }
 
-pub(super) fn explain(project: &Project) -> Vec<Explained> {
+pub(super) fn explain(project: &Project, configs: &BTreeMap<String, FlyToml>) -> Vec<Explained> {
     let mut rows = Vec::new();
     if let Some(name) = &project.name {
         rows.push(row("project.name", name));
@@ -40,7 +40,11 @@ pub(super) fn explain(project: &Project) -> Vec<Explained> {
         environment_rows(environment, &mut rows);
     }
     for ((from, to), policy) in &project.paths {
-        policy_rows(&format!("promotion.{from}.{to}"), policy, &mut rows);
+        let path = format!("promotion.{from}.{to}");
+        policy_rows(&path, policy, &mut rows);
+        for (component, fly) in configs {
+            component_rows(&path, component, policy, fly, &mut rows);
+        }
     }
     rows
 }
@@ -66,6 +70,30 @@ fn environment_rows(environment: &Environment, rows: &mut Vec<Explained>) {
     rows.push(row(&key("registry.push"), &environment.registry.push));
     rows.push(row(&key("limits.num-runners"), &environment.limits.num_runners));
     rows.push(row(&key("limits.timeout"), &environment.limits.timeout));
+}
+
+/// What a component's own fly.toml says of how it is changed, where the project file leaves it open.
+fn component_rows(
+    path: &str,
+    component: &str,
+    policy: &PromotionPolicy,
+    fly: &FlyToml,
+    rows: &mut Vec<Explained>,
+) {
+    let key = |field: &str| format!("{path}.{field} (component {component})");
+    if policy.strategy.is_none() && fly.deploy.strategy.is_some() {
+        rows.push(row(&key("strategy"), &fly.strategy(None)));
+    }
+    if policy.max_unavailable.is_default()
+        && let Some(own) = fly.own_max_unavailable()
+    {
+        rows.push(row(&key("max-unavailable"), &own));
+    }
+    if policy.wait_timeout.is_default()
+        && let Some(own) = fly.own_wait_timeout()
+    {
+        rows.push(row(&key("wait-timeout"), &own));
+    }
 }
 
 fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) {

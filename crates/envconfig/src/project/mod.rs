@@ -31,6 +31,7 @@ pub use view::{EnvironmentConfig, ResourceLimits};
 
 use crate::{
     ComponentName, EnvironmentName, Parsed, Problems, ProjectName, Resolved, SuiteName,
+    fly_toml::FlyToml,
     reading::{self, Section, Sink},
 };
 
@@ -139,8 +140,11 @@ impl Project {
     }
 
     /// Every value in force with its provenance, for `promote plan --explain-defaults`.
-    pub fn explain_defaults(&self) -> Vec<Explained> {
-        explain::explain(self)
+    ///
+    /// `configs` has the fly.toml of each component as far as it could be read: what it says counts where the project
+    /// file says nothing.
+    pub fn explain_defaults(&self, configs: &BTreeMap<String, FlyToml>) -> Vec<Explained> {
+        explain::explain(self, configs)
     }
 }
 

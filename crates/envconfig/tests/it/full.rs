@@ -207,7 +207,7 @@ secrets = ["env:SENTRY_DSN"]
 
 #[test]
 fn defaults_are_explained_with_their_source() {
-    let rows = read(FULL).explain_defaults();
+    let rows = read(FULL).explain_defaults(&std::collections::BTreeMap::new());
     let row = |key: &str| rows.iter().find(|row| row.key == key).unwrap_or_else(|| panic!("{key}"));
     let soak = row("promotion.staging.production.soak");
     assert_eq!((soak.value.as_str(), &soak.source), ("5m", &Source::File { line: 35, column: 8 }));
@@ -220,8 +220,29 @@ fn defaults_are_explained_with_their_source() {
         assert_eq!(row(key).value, "env:FLY_TOKEN_STAGING", "{key}");
         assert!(row(key).source.to_string().contains("token that deploys"), "{}", row(key).source);
     }
-    let strategies = read(SMALLEST).explain_defaults();
+    let strategies = read(SMALLEST).explain_defaults(&std::collections::BTreeMap::new());
     assert!(strategies.iter().any(|row| row.key.contains("volumes") && row.value == "rolling"));
+}
+
+/// fly.md 3.2: `[deploy]` strategy, max_unavailable, wait_timeout.
+#[test]
+fn what_fly_toml_decides_is_explained_with_its_source() {
+    let fly = "[deploy]\nstrategy = \"rolling\"\nmax_unavailable = 2\nwait_timeout = \"10m\"\n";
+    let fly = envconfig::fly_toml::FlyToml::parse("fly.toml", fly).unwrap().value;
+    let configs = std::collections::BTreeMap::from([("api".to_owned(), fly)]);
+    let rows = read(SMALLEST).explain_defaults(&configs);
+    for (key, value, said) in [
+        ("strategy", "rolling", "`[deploy] strategy` of its fly.toml"),
+        ("max-unavailable", "2", "`[deploy] max_unavailable` of its fly.toml"),
+        ("wait-timeout", "10m", "`[deploy] wait_timeout` of its fly.toml"),
+    ] {
+        let key = format!("promotion.staging.production.{key} (component api)");
+        let row = rows.iter().find(|row| row.key == key).unwrap_or_else(|| panic!("{key}: {rows:#?}"));
+        assert!(row.value.starts_with(value) && row.source.to_string().contains(said), "{row:#?}");
+    }
+    // What the project file says itself is all there is to say.
+    let asked = read(&format!("{SMALLEST}[promotion.staging.production]\nstrategy = \"canary\"\n"));
+    assert!(!asked.explain_defaults(&configs).iter().any(|row| row.key.contains("strategy (component")));
 }
 
 /// Names alone: nobody needs a value to say which secrets an app cannot do without.
@@ -235,13 +256,13 @@ fn required_secrets_are_read_with_their_place() {
     let Component::Fly { required_secrets, .. } = project.component("api").unwrap() else { panic!("kind") };
     let names: Vec<&str> = required_secrets.value.iter().map(|name| name.as_str()).collect();
     assert_eq!(names, ["DATABASE_URL", "API_KEY"]);
-    let rows = project.explain_defaults();
+    let rows = project.explain_defaults(&std::collections::BTreeMap::new());
     let row = rows.iter().find(|row| row.key == "components.api.secrets.required").unwrap();
     assert_eq!(
         (row.value.as_str(), &row.source),
         (r#"["DATABASE_URL", "API_KEY"]"#, &Source::File { line: 4, column: 24 })
     );
-    let rows = read(SMALLEST).explain_defaults();
+    let rows = read(SMALLEST).explain_defaults(&std::collections::BTreeMap::new());
     let row = rows.iter().find(|row| row.key == "components.api.secrets.required").unwrap();
     assert_eq!(
         (row.value.as_str(), row.source.to_string().as_str()),

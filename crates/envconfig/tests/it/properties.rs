@@ -26,7 +26,7 @@ fn survives(text: &str) {
     match Project::parse("understudy.toml", text) {
         Ok(parsed) => {
             placed(text, &parsed.findings);
-            assert!(!parsed.value.explain_defaults().is_empty());
+            assert!(!parsed.value.explain_defaults(&std::collections::BTreeMap::new()).is_empty());
         }
         Err(problems) => {
             assert!(!problems.list.is_empty());

@@ -189,4 +189,32 @@ fn strategies_and_their_numbers_come_from_both_files() {
     }
     assert_eq!(target("strategy = \"canary\"\n", volume).strategy, Strategy::Canary, "in place");
     assert_eq!(target("", "").because, None);
+
+    // Where the project file says nothing, fly.toml's own words count (fly.md 3.2: `[deploy]` strategy, wait_timeout).
+    for (word, strategy) in [
+        ("rolling", Strategy::Rolling),
+        ("canary", Strategy::Canary),
+        ("bluegreen", Strategy::BlueGreen),
+        ("immediate", Strategy::Immediate),
+    ] {
+        let deploy = format!("[deploy]\nstrategy = \"{word}\"\n");
+        let found = target("", &deploy);
+        assert_eq!(found.strategy, strategy, "{word}");
+        let because = found.because.unwrap_or_default();
+        assert_eq!(
+            because.contains("`[deploy] strategy`"),
+            strategy != Strategy::BlueGreen,
+            "{word}: {because}"
+        );
+        // The promise that no request is lost does not hold then, and the plan says so.
+        assert_eq!(because.contains("not answered"), strategy == Strategy::Immediate, "{word}: {because}");
+        let asked = target("strategy = \"canary\"\n", &deploy);
+        assert_eq!((asked.strategy, asked.because), (Strategy::Canary, None), "{word}");
+    }
+    let both = target("", &format!("[deploy]\nstrategy = \"bluegreen\"\n{volume}"));
+    assert_eq!(both.strategy, Strategy::Rolling, "no second fleet with a volume");
+    let wait = |policy: &str, toml: &str| target(policy, toml).limits.wait;
+    assert_eq!(wait("", ""), Millis::secs(300));
+    assert_eq!(wait("", "[deploy]\nwait_timeout = \"10m\"\n"), Millis::secs(600));
+    assert_eq!(wait("wait-timeout = \"1m\"\n", "[deploy]\nwait_timeout = \"10m\"\n"), Millis::secs(60));
 }
