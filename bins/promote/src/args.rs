@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clikit::Common;
+use envconfig::Period;
 use wiring::keys::Who;
 
 /// Rehearses a release on staging and promotes the very same image to production
@@ -69,7 +70,7 @@ pub(crate) struct Demo {
     pub(crate) label: Option<String>,
     /// The pause after every change of routing; 0s loses requests, which is the point of the pause
     #[arg(long, value_name = "TIME", default_value = "2s")]
-    pub(crate) settle: String,
+    pub(crate) settle: Period,
 }
 
 #[derive(Debug, clap::Args)]
@@ -107,7 +108,7 @@ pub(crate) struct Deploy {
     /// The release's commit [default: the image's label org.opencontainers.image.revision]
     #[arg(long, value_name = "SHA")]
     pub(crate) commit: Option<String>,
-    /// The environment has no machines yet
+    /// Only for production without machines: its first release, which nobody tested; elsewhere none is asked for
     #[arg(long)]
     pub(crate) bootstrap: bool,
     /// Shows the plan and changes nothing
@@ -131,7 +132,7 @@ pub(crate) struct Start {
     /// Waits for the approval instead of leaving
     #[arg(long)]
     pub(crate) wait: bool,
-    /// The first release of an environment without machines
+    /// The first release of an environment without machines: what runs in the environment before
     #[arg(long)]
     pub(crate) bootstrap: bool,
     /// Leaves with 7 instead of 0 when a human has to decide
@@ -187,6 +188,9 @@ pub(crate) struct Rollback {
     /// Why
     #[arg(long, value_name = "R")]
     pub(crate) reason: Option<String>,
+    /// Goes back although machines then have the secrets of now, because Fly cannot give old values back
+    #[arg(long)]
+    pub(crate) accept_secrets: bool,
     /// Shows what would be undone and changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -5,6 +5,8 @@ mod args;
 mod commands;
 #[cfg(feature = "demo")]
 mod demo;
+mod quiet;
+mod rules;
 mod show;
 mod watch;
 

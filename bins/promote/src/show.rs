@@ -7,11 +7,12 @@ use promotion::engine::Outcome;
 use promotion::journal::{EnvironmentView, PromotionView};
 use promotion::machine::Phase;
 use promotion::model::{
-    At, ComponentName, DeploymentInfo, ImagePreview, Kind, OneOffEnd, Person, Plan, PromotionId,
-    RollbackVerdict,
+    At, ComponentName, DeploymentInfo, EnvironmentName, ImagePreview, Kind, OneOffEnd, Person, Plan,
+    PromotionId, RollbackVerdict,
 };
 use serde_json::{Value, json};
 
+use crate::rules::differences;
 use crate::watch::{bytes, bytes_of};
 
 /// How a drive of `id` came out, as the word for `state`.
@@ -177,9 +178,12 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
         let from: Vec<_> = rule.from.iter().map(Person::as_str).collect();
         let _ = writeln!(out, "  approval: {} of {}, who did not ask", rule.count, from.join(", "));
     }
-    if target.policy_change.is_some() {
+    if let Some(change) = &target.policy_change {
         let _ =
-            writeln!(out, "  this release brings other rules; it is judged by those of the release before");
+            writeln!(out, "  this release brings other rules; it is judged by those of the release before:");
+        for (rule, before, brought) in differences(&target.policy, change) {
+            let _ = writeln!(out, "    {rule}: {before}; the release brings {brought}");
+        }
     }
     for warning in &plan.warnings {
         let _ = writeln!(out, "  warning: {warning}");
@@ -208,21 +212,45 @@ fn image_text(image: &ImagePreview) -> String {
     format!("image {from} -> {to}: {moves}")
 }
 
-/// Deployments as a table.
-pub(crate) fn history_text(deployments: &[DeploymentInfo]) -> String {
+/// One time that an environment was taken out of our hands.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Eject {
+    pub(crate) environment: EnvironmentName,
+    #[serde(serialize_with = "as_text")]
+    pub(crate) at: At,
+    pub(crate) by: Person,
+    pub(crate) reason: Option<String>,
+}
+
+fn as_text<S: serde::Serializer>(at: &At, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+/// Deployments as a table, environment by environment; an eject stands behind what was over by then.
+pub(crate) fn history_text(history: &[(Vec<DeploymentInfo>, Vec<Eject>)]) -> String {
     let mut table = Table::new(["id", "environment", "verb", "version", "status", "at", "by", "why"]);
-    for it in deployments {
-        let status = serde_json::to_value(it.status).unwrap_or_default();
-        table.row([
-            it.id.as_str(),
-            it.environment.as_str(),
-            it.verb.as_str(),
-            it.version.as_str(),
-            status.as_str().unwrap_or_default(),
-            &it.deployed_at.to_string(),
-            it.deployed_by.as_str(),
-            it.why.as_deref().unwrap_or(""),
-        ]);
+    for (deployments, ejects) in history {
+        let place = |eject: &Eject| deployments.iter().rposition(|it| it.deployed_at <= eject.at);
+        let mut ejects = ejects.iter().map(|eject| (place(eject).map_or(0, |n| n + 1), eject)).peekable();
+        for n in 0..=deployments.len() {
+            while let Some((_, eject)) = ejects.next_if(|(place, _)| *place <= n) {
+                let (environment, by) = (eject.environment.as_str(), eject.by.as_str());
+                let why = eject.reason.as_deref().unwrap_or("");
+                table.row(["", environment, "eject", "", "ejected", &eject.at.to_string(), by, why]);
+            }
+            let Some(it) = deployments.get(n) else { break };
+            let status = serde_json::to_value(it.status).unwrap_or_default();
+            table.row([
+                it.id.as_str(),
+                it.environment.as_str(),
+                it.verb.as_str(),
+                it.version.as_str(),
+                status.as_str().unwrap_or_default(),
+                &it.deployed_at.to_string(),
+                it.deployed_by.as_str(),
+                it.why.as_deref().unwrap_or(""),
+            ]);
+        }
     }
     table.to_string()
 }

@@ -6,6 +6,7 @@ use promotion::machine::Phase;
 
 use crate::commands::Run;
 use crate::find::engine_failure;
+use crate::quiet::Quiet;
 
 /// What Ctrl-C does while a verb drives: the first brings it to rest, the second ends it with these last words.
 pub(crate) fn listen(run: &Run<'_>, what: &str) -> Result<Interrupt, Failure> {
@@ -43,6 +44,8 @@ pub(crate) async fn attend<T>(
     let mut events = engine.events();
     let mut work = std::pin::pin!(work);
     let mut last = String::new();
+    let mut quiet = Quiet::new();
+    let mut told = tokio::time::Instant::now();
     let mut left = std::pin::pin!(async {
         interrupt.requested().await;
         engine.stop();
@@ -55,6 +58,8 @@ pub(crate) async fn attend<T>(
                 // The same again, such as a provider that stays away, is told once.
                 let line = line(&event);
                 if line != last {
+                    quiet.hear(&event);
+                    told = tokio::time::Instant::now();
                     progress.line(&line);
                     last = line;
                 }
@@ -64,6 +69,10 @@ pub(crate) async fn attend<T>(
                 return Some(came);
             }
             () = &mut left => return None,
+            () = tokio::time::sleep_until(told + quiet.pause()) => {
+                told = tokio::time::Instant::now();
+                progress.line(quiet.tell());
+            }
         }
     }
 }

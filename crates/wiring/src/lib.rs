@@ -9,3 +9,5 @@ pub mod keys;
 pub mod preflight;
 mod store;
 pub mod wire;
+
+pub use store::Absent;

@@ -1,11 +1,15 @@
 //! Where the journal lies, and how long a runner that says nothing keeps an environment.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clikit::{Context, Failure};
 use envconfig::Period;
 use envconfig::project::{Project, StoreUrl};
-use promotion::model::Millis;
+use promotion::journal::{Memory, Sqlite};
+use promotion::model::{Millis, StoreId};
+use promotion::ports::Journal;
+use providers::SystemClock;
 
 /// A store's address, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +18,65 @@ pub(crate) struct StoreAddress {
     pub(crate) path: PathBuf,
     /// `?lease=TIME`: a runner that died is replaced after this long; none for the engine's default.
     pub(crate) lease: Option<Millis>,
+    /// Nobody said where: it is in our own directory.
+    pub(crate) is_default: bool,
+}
+
+/// What a verb makes of a store that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// A new one: the verb writes down what was never written down before.
+    Make,
+    /// A refusal: the verb is about what was written down, and a new store would only hide that the address is wrong.
+    Refuse,
+    /// An empty one in memory: the verb shows what it would do, and leaves nothing behind.
+    Imagine,
+}
+
+impl Absent {
+    /// For a verb that changes something, unless it is asked not to.
+    pub const fn of_change(is_dry_run: bool) -> Self {
+        if is_dry_run { Self::Imagine } else { Self::Make }
+    }
+}
+
+/// Opens the journal at `address`; one in memory where it shall be imagined.
+pub(crate) fn journal(
+    address: &StoreAddress,
+    absent: Absent,
+    clock: Arc<SystemClock>,
+    fresh: StoreId,
+) -> Result<Arc<dyn Journal>, Failure> {
+    let place = &address.path;
+    match absent {
+        Absent::Refuse if !place.exists() => return Err(no_journal(place)),
+        Absent::Imagine if !place.exists() => return Ok(Arc::new(Memory::new(fresh, clock))),
+        Absent::Make if address.is_default => make_directory(place)?,
+        Absent::Make | Absent::Refuse | Absent::Imagine => {}
+    }
+    let journal = Sqlite::open(place, clock, &fresh).map_err(|error| {
+        Failure::unavailable(format!("the store {} cannot be opened", place.display()))
+            .with_source(error)
+            .with_hint("--store sqlite:PATH, in a directory that is there and has room")
+    })?;
+    Ok(Arc::new(journal))
+}
+
+fn no_journal(place: &Path) -> Failure {
+    Failure::usage(format!("there is no journal at {}", place.display()))
+        .with_why("nothing was written down there yet, or the address of the store is another one")
+        .with_hint(
+            "name the store with --store sqlite:PATH or under [store] in the project file; `promote adopt --env E` begins \
+             one over what runs, `promote deploy --env E --image REF` one with a first release",
+        )
+}
+
+/// Only our own directory is made: one that somebody named may be misspelt.
+fn make_directory(place: &Path) -> Result<(), Failure> {
+    let Some(directory) = place.parent() else { return Ok(()) };
+    std::fs::create_dir_all(directory).map_err(|error| {
+        Failure::unavailable(format!("{} cannot be made", directory.display())).with_source(error)
+    })
 }
 
 /// A lease that is shorter ends while one commit is on its way to the disk; one that is longer leaves an environment
@@ -32,7 +95,7 @@ pub(crate) fn parse(text: &str, root: &Path, here: &Path) -> Result<StoreAddress
         return match text {
             "" => Err(unusable()),
             path if path.contains(':') => Err(unusable()),
-            path => Ok(StoreAddress { path: here.join(path), lease: None }),
+            path => Ok(StoreAddress { path: here.join(path), lease: None, is_default: false }),
         };
     };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -49,7 +112,7 @@ pub(crate) fn parse(text: &str, root: &Path, here: &Path) -> Result<StoreAddress
         }
         lease = Some(lease_time(value)?);
     }
-    Ok(StoreAddress { path: root.join(path), lease })
+    Ok(StoreAddress { path: root.join(path), lease, is_default: false })
 }
 
 fn lease_time(text: &str) -> Result<Millis, Failure> {
@@ -99,14 +162,11 @@ fn default(context: &Context, project: &Project, root: &Path) -> Result<StoreAdd
     let directory = context.state_dir().ok_or_else(|| {
         Failure::usage("there is no home directory to keep the store in").with_hint("--store sqlite:PATH")
     })?;
-    std::fs::create_dir_all(&directory).map_err(|error| {
-        Failure::unavailable(format!("{} cannot be made", directory.display())).with_source(error)
-    })?;
     let name = match project.name() {
         Some(name) => name.value.to_string(),
         None => of_directory(root),
     };
-    Ok(StoreAddress { path: directory.join(format!("{name}.db")), lease: None })
+    Ok(StoreAddress { path: directory.join(format!("{name}.db")), lease: None, is_default: true })
 }
 
 /// A name for a project that gives itself none: its directory's, and a mark of where that lies, because two projects in
@@ -128,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_scheme_means_the_projects_directory_and_none_the_working_one() {
-        let at = |path: &str| StoreAddress { path: PathBuf::from(path), lease: None };
+        let at = |path: &str| StoreAddress { path: PathBuf::from(path), lease: None, is_default: false };
         assert_eq!(read("sqlite:understudy.db").unwrap(), at("/project/understudy.db"));
         assert_eq!(read("sqlite:///var/u.db").unwrap(), at("/var/u.db"));
         assert_eq!(read("u.db").unwrap(), at("/here/u.db"));

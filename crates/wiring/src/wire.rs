@@ -15,19 +15,18 @@ use flyclient::retry::RetryPolicy;
 use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, Telling};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
-use promotion::journal::Sqlite;
 use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
 use promotion::ports::{Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
-use providers::ssh::{AllowedSigners, SshApprovals, SshAttestor};
+use providers::ssh::{self, AllowedSigners, SshApprovals, SshAttestor};
 use providers::{
     Dispatch, Grounds, ItestChecks, OsRandomness, Registries, SuiteFile, SystemClock, Targets,
     TerminalNotices, UuidIds,
 };
 use url::Url;
 
-use crate::store;
+use crate::{Absent, store};
 
 /// Everything a verb needs.
 #[derive(Debug)]
@@ -125,11 +124,12 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
     Ok(Files { project, root, configs, suites })
 }
 
-/// Opens everything a verb needs; talks to nobody yet.
+/// Opens everything a verb needs; talks to nobody yet. `absent` says what becomes of a store that is not there.
 ///
 /// # Errors
-/// 2 when a file or token cannot be used, 3 when the store may not be used, 8 when it cannot be opened.
-pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
+/// 2 when a file or token cannot be used or there is no journal, 3 when the store may not be used, 8 when it cannot be
+/// opened.
+pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired, Failure> {
     let files = files(context, common)?;
     let services = Services::new(context)?;
     let clock = Arc::new(SystemClock);
@@ -138,13 +138,7 @@ pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
         store::address(context, common.store.as_deref(), &files.project, &files.root, |reference| {
             secret(context, &files.root, reference)
         })?;
-    let place = &address.path;
-    let journal: Arc<dyn Journal> =
-        Arc::new(Sqlite::open(place, clock.clone(), &ids.store()).map_err(|error| {
-            Failure::unavailable(format!("the store {} cannot be opened", place.display()))
-                .with_source(error)
-                .with_hint("--store sqlite:PATH, in a directory that is there and has room")
-        })?);
+    let journal = store::journal(&address, absent, clock.clone(), ids.store())?;
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
     let mut registries = Registries::default();
     let mut by_name = BTreeMap::new();
@@ -162,8 +156,11 @@ pub fn wire(context: &Context, common: &Common) -> Result<Wired, Failure> {
         grounds.insert(name, grounds_of(environment, if open.local { &here } else { &[] })?);
     }
     let allowed = allowed_signers(&files.root)?;
-    let key_file = place.with_extension("attestor");
-    let key = providers::ssh::read_or_make_key(&key_file).map_err(|error| {
+    let key_file = address.path.with_extension("attestor");
+    // Beside a journal that is only imagined nothing is left, and nothing is signed.
+    let is_kept = address.path.exists();
+    let key = if is_kept { ssh::read_or_make_key(&key_file) } else { ssh::passing_key() };
+    let key = key.map_err(|error| {
         Failure::unavailable(format!("the runner's key {} cannot be used", key_file.display()))
             .with_source(error)
     })?;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use clikit::{Exit, Failure};
+use clikit::{Exit, Failure, Progress};
 use flytypes::ImageRef;
 use promotion::journal::PromotionView;
-use promotion::model::{ComponentName, Fleet, Kind, Place, Release, StoreId, Unit, label};
+use promotion::model::{Class, ComponentName, Fleet, Kind, Place, Release, StoreId, Unit, label};
 use promotion::ports::Deployer;
 use serde_json::{Value, json};
+use wiring::Absent;
 
 use super::Run;
 use super::ask;
@@ -17,7 +18,7 @@ use crate::args::Adopt;
 use crate::{find, keys, preflight, show};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::of_change(args.dry_run))?;
     let targets = wired.targets(&args.env)?;
     let who = if args.dry_run { keys::looker } else { keys::asker };
     let asker = who(run.context, &args.who, &wired)?;
@@ -29,7 +30,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
         let place = targets.place(&component).map_err(|error| Failure::usage(error.to_string()))?;
         let looked = wired.deployer.observe_fleet(&place).await;
         let fleet = looked.map_err(|error| preflight::failure(&place, error))?;
-        let image = one_image(&place, &fleet, &args.env)?;
+        let image = one_image(&place, &fleet, &args.env, targets.class())?;
         strangers.extend(unmarked(&place, &fleet, &store));
         let name =
             ComponentName::new(component.clone()).map_err(|error| Failure::usage(error.to_string()))?;
@@ -39,7 +40,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let environment = find::environment(&args.env)?;
     let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
     if let Some(current) = view.current().filter(|current| is_adopted(current, &digests)) {
-        return again(run, current, &strangers);
+        return again(run, &args, current, &strangers);
     }
     let release = Release {
         version: args.version.unwrap_or_else(|| "adopted".to_owned()),
@@ -56,7 +57,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
 }
 
 /// The one image that every machine of the fleet runs, by digest.
-fn one_image(place: &Place, fleet: &Fleet, environment: &str) -> Result<ImageRef, Failure> {
+fn one_image(place: &Place, fleet: &Fleet, environment: &str, class: Class) -> Result<ImageRef, Failure> {
     if let Some(mix) = fleet.mix() {
         return Err(Failure::refused(format!("`{}` is mixed", place.name)).with_why(mix).with_hint(
             "bring all machines to one image first, as with `fly deploy --image REF`, or remove what is left over",
@@ -73,7 +74,12 @@ fn one_image(place: &Place, fleet: &Fleet, environment: &str) -> Result<ImageRef
              as they are; while they serve, suites may meet them instead of a release"
         )),
     };
-    Err(refused.with_hint(format!("promote deploy --env {environment} --image REF --bootstrap")))
+    Err(refused.with_hint(match class {
+        Class::Production => format!("promote start --to {environment} --bootstrap"),
+        Class::Local | Class::Preview | Class::Staging => {
+            format!("promote deploy --env {environment} --image REF")
+        }
+    }))
 }
 
 fn is_adopted(current: &PromotionView, digests: &BTreeMap<ComponentName, flytypes::Digest>) -> bool {
@@ -92,15 +98,41 @@ fn unmarked(place: &Place, fleet: &Fleet, store: &StoreId) -> Vec<String> {
     fleet.live().filter_map(line).collect()
 }
 
+/// What `--version` and `--commit` say that the record does not: it was made once, and is not written over.
+fn dropped(run: &Run<'_>, args: &Adopt, current: &PromotionView) -> Vec<String> {
+    let release = &current.state.facts.request.release;
+    let given = [("version", &args.version, &release.version), ("commit", &args.commit, &release.commit)];
+    let differs = given.into_iter().filter_map(|(what, given, kept)| {
+        let given = given.as_ref().filter(|given| *given != kept)?;
+        Some(format!(
+            "--{what} {given} was not taken: {} was adopted as {what} {kept}, and its record stays as it is; to record it \
+             anew, `{}` and adopt again",
+            args.env,
+            run.paste(format!("stagectl eject --env {}", args.env)),
+        ))
+    });
+    differs.collect()
+}
+
 /// What runs was taken over before: nothing is written and nothing is called.
-fn again(run: &Run<'_>, current: &PromotionView, warnings: &[String]) -> Result<Exit, Failure> {
+fn again(
+    run: &Run<'_>,
+    args: &Adopt,
+    current: &PromotionView,
+    strangers: &[String],
+) -> Result<Exit, Failure> {
+    let dropped = dropped(run, args, current);
+    // Whoever reads only how it ended hears it too.
+    let progress = Progress::stderr(run.context);
+    dropped.iter().for_each(|line| progress.line(format!("warning: {line}")));
+    let warnings: Vec<&String> = strangers.iter().chain(&dropped).collect();
     let mut value = show::promotion(current);
     value["ok"] = Value::from(true);
     value["state"] = json!(current.state.phase);
     value["warnings"] = json!(warnings);
     run.out.emit(&value, |_| {
         let mut text = format!("adopted already\n{}", show::promotion_text(current));
-        for warning in warnings {
+        for warning in strangers {
             text.push_str(&format!("warning    {warning}\n"));
         }
         text

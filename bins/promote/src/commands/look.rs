@@ -1,8 +1,9 @@
 //! Looking: status, history, show, explain.
 
 use clikit::{Exit, Failure, Table};
-use promotion::journal::{Entry, EnvironmentView, OneOffStep};
+use promotion::journal::{Entry, EnvironmentView, OneOffStep, Record};
 use serde_json::{Value, json};
+use wiring::Absent;
 
 use super::Run;
 use crate::args::{Environment, One};
@@ -29,7 +30,7 @@ async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentVi
 }
 
 pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::Refuse)?;
     let views = views(&wired, args.env.as_ref()).await?;
     let value = json!({"ok": true, "environments": views.iter().map(show::environment).collect::<Vec<_>>()});
     run.out.emit(&value, |_| {
@@ -59,19 +60,44 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
 }
 
 pub(crate) async fn history(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::Refuse)?;
     let views = views(&wired, args.env.as_ref()).await?;
-    let deployments: Vec<_> = views.iter().flat_map(EnvironmentView::deployments).collect();
-    let value =
-        json!({"ok": true, "deployments": deployments.iter().map(show::deployment).collect::<Vec<_>>()});
+    let mut history = Vec::new();
+    for view in &views {
+        history.push((view.deployments(), ejects(&wired, view).await?));
+    }
+    let deployments: Vec<_> = history.iter().flat_map(|(deployments, _)| deployments).collect();
+    let ejects: Vec<_> = history.iter().flat_map(|(_, ejects)| ejects).collect();
+    let value = json!({
+        "ok": true,
+        "deployments": deployments.iter().map(|it| show::deployment(it)).collect::<Vec<_>>(),
+        "ejects": ejects,
+    });
     run.out.emit(&value, |_| {
-        if deployments.is_empty() { NOTHING.to_owned() } else { show::history_text(&deployments) }
+        let is_new = deployments.is_empty() && ejects.is_empty();
+        if is_new { NOTHING.to_owned() } else { show::history_text(&history) }
     })?;
     Ok(Exit::Done)
 }
 
+/// Each time the environment was taken out of our hands: records of the environment, and no deployments.
+async fn ejects(wired: &Wired, view: &EnvironmentView) -> Result<Vec<show::Eject>, Failure> {
+    if view.head == 0 {
+        return Ok(Vec::new());
+    }
+    let records = wired.journal.read(&view.name, 0).await;
+    let records = records.map_err(|error| find::engine_failure(error.into()))?;
+    let eject = |record: Record| match record.entry {
+        Entry::Ejected { by, reason, .. } => {
+            Some(show::Eject { environment: view.name.clone(), at: record.at, by, reason })
+        }
+        _ => None,
+    };
+    Ok(records.into_iter().filter_map(eject).collect())
+}
+
 pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::Refuse)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let promotion = &view.promotions[&id];
     let facts = &promotion.state.facts;
@@ -92,7 +118,7 @@ pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
 
 /// Every event of a promotion in order, with what it led to.
 pub(crate) async fn explain(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::Refuse)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let records =
         wired.journal.read(&view.name, 0).await.map_err(|error| find::engine_failure(error.into()))?;

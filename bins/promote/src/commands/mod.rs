@@ -1,6 +1,7 @@
 //! The verbs.
 
 pub(crate) mod adopt;
+mod alone;
 pub(crate) mod ask;
 pub(crate) mod decide;
 pub(crate) mod deploy;
@@ -14,6 +15,7 @@ use clikit::{Common, Context, Exit, Failure, Output};
 use promotion::engine::{Handle, Outcome};
 use promotion::journal::PromotionView;
 use serde_json::{Value, json};
+use wiring::Absent;
 
 use crate::wire::{Wired, wire};
 use crate::{find, given, show, watch};
@@ -26,8 +28,8 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub(crate) fn wire(&self) -> Result<Wired, Failure> {
-        wire(self.context, self.common)
+    pub(crate) fn wire(&self, absent: Absent) -> Result<Wired, Failure> {
+        wire(self.context, self.common, absent)
     }
 
     /// A command for people to paste, with the project and the store that were given here.

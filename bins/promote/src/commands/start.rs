@@ -1,16 +1,17 @@
 //! `promote plan` and `promote start`: an attested release into the next environment.
 
-use clikit::{Exit, Failure, Progress, Table};
+use clikit::{Exit, Failure, Table};
 use envconfig::project::{Project, PromotionPolicy};
 use flytypes::ImageRef;
 use promotion::engine::{Ask, Outcome};
-use promotion::model::{ComponentTarget, EnvironmentName, Kind, Policy};
+use promotion::model::{ComponentTarget, Kind, Policy};
 use providers::Targets;
 use serde_json::json;
+use wiring::Absent;
 
-use super::Run;
 use super::ask::{self, Source};
 use super::release::Found;
+use super::{Run, alone};
 use crate::args::Start;
 use crate::keys::Asker;
 use crate::wire::Wired;
@@ -83,7 +84,7 @@ async fn ask(wired: &Wired, args: &Start, asker: &Asker) -> Result<Ask, Failure>
 
 /// `promote plan`.
 pub(crate) async fn plan(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::Imagine)?;
     if args.explain_defaults {
         return explain(run, &wired);
     }
@@ -142,31 +143,9 @@ pub(crate) async fn show_plan(run: &Run<'_>, wired: &Wired, ask: Ask) -> Result<
     Ok(if closed.is_none() { Exit::Done } else { Exit::Refused })
 }
 
-/// Refuses while another promotion holds the environment, before people are asked about this one; others that wait for
-/// people are named.
-async fn alone(run: &Run<'_>, wired: &Wired, environment: &EnvironmentName) -> Result<(), Failure> {
-    let view = wired.engine.view(environment).await.map_err(find::engine_failure)?;
-    if let Some(other) = view.active() {
-        let (id, phase) = (other.id(), other.state.phase);
-        return Err(Failure::refused(format!("{id} holds the environment `{environment}`: it is {phase}"))
-            .with_why("one promotion goes at a time; where its runner died, `promote tick` goes on with it")
-            .with_hint(format!("promote show {id}")));
-    }
-    let progress = Progress::stderr(run.context);
-    for other in view.promotions.values().filter(|other| !other.state.phase.is_final()) {
-        let id = other.id();
-        progress.line(format!(
-            "{id} is {} in `{environment}` as well; what goes second is planned and approved again: {}",
-            other.state.phase,
-            run.paste(format!("promote show {id}"))
-        ));
-    }
-    Ok(())
-}
-
 /// `promote start`.
 pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::of_change(args.dry_run || args.explain_defaults))?;
     if args.explain_defaults {
         return explain(run, &wired);
     }
@@ -177,7 +156,8 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     if args.dry_run {
         return show_plan(run, &wired, ask).await;
     }
-    alone(run, &wired, &ask.environment).await?;
+    alone::nobody_holds(&wired, &ask.environment).await?;
+    alone::name_waiting(run, &wired, &ask.environment).await?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     let waiting = if args.exit_code { Exit::Waiting } else { Exit::Done };
     let interrupt = watch::listen(run, handle.id.as_str())?;

@@ -3,24 +3,28 @@
 use clikit::{Exit, Failure};
 use promotion::engine::Outcome;
 use serde_json::json;
+use wiring::Absent;
 
 use super::Run;
 use crate::args::Tick;
 use crate::{find, preflight, show, watch};
 
 pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
-    let wired = run.wire()?;
+    let wired = run.wire(Absent::Refuse)?;
     let interrupt = watch::listen(run, "everything")?;
     let engine = &wired.engine;
-    let left = || Failure::interrupted("interrupted; everything stands where it stood");
-    let away =
-        watch::attend(run.context, &interrupt, engine, preflight::away(&wired)).await.ok_or_else(left)?;
-    if let Some(failure) = away {
+    let away = watch::attend(run.context, &interrupt, engine, preflight::away(&wired)).await;
+    if let Some(Some(failure)) = away {
         return Err(failure);
     }
-    let ticked = watch::attend(run.context, &interrupt, engine, engine.tick()).await;
-    let ticked = ticked.ok_or_else(left)?.map_err(find::engine_failure)?;
-    let is_cut_short = ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
+    let ticked = match away {
+        Some(_) => watch::attend(run.context, &interrupt, engine, engine.tick()).await,
+        None => None,
+    };
+    let is_left = ticked.is_none();
+    let ticked = ticked.transpose().map_err(find::engine_failure)?.unwrap_or_default();
+    let is_cut_short =
+        is_left || ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
     let driven: Vec<_> = ticked
         .driven
         .iter()
@@ -34,9 +38,24 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         .iter()
         .map(|(environment, unit)| json!({"environment": environment, "unit": unit}))
         .collect();
-    let ok = ticked.problems.is_empty();
-    let value = json!({"ok": ok, "driven": driven, "ended": ended, "problems": ticked.problems});
-    run.out.emit(&value, |_| {
+    let exit = match (ticked.problems.is_empty(), is_cut_short) {
+        (_, true) => Exit::Interrupted,
+        (false, false) => Exit::Unavailable,
+        (true, false) => Exit::Done,
+    };
+    let mut value = json!({
+        "ok": exit == Exit::Done, "driven": driven, "ended": ended, "problems": ticked.problems,
+    });
+    if exit != Exit::Done {
+        let what = ticked.problems.first().map_or(exit.meaning(), String::as_str);
+        value["error"] = json!({"exit": exit.number(), "name": exit.name(), "what": what});
+    }
+    let next = is_cut_short.then(|| run.paste("promote tick"));
+    if let Some(next) = &next {
+        value["state"] = json!("interrupted");
+        value["next"] = json!(next);
+    }
+    run.out.conclude(exit, &value, |_| {
         let mut text = String::new();
         for (environment, id, outcome) in &ticked.driven {
             text.push_str(&format!("{environment} {id}: {}\n", show::state_text(id, outcome)));
@@ -47,11 +66,9 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         for problem in &ticked.problems {
             text.push_str(&format!("problem: {problem}\n"));
         }
+        if let Some(next) = next {
+            text.push_str(&format!("interrupted; everything stands where it stood\nnext       {next}\n"));
+        }
         if text.is_empty() { "nothing to do\n".to_owned() } else { text }
-    })?;
-    Ok(match (ok, is_cut_short) {
-        (false, _) => Exit::Unavailable,
-        (true, true) => Exit::Interrupted,
-        (true, false) => Exit::Done,
     })
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cell::image::{BuiltImage, ImageSpec, ProgramImage, Tree, build_bundle_of, build_program};
 use clikit::Failure;
+use envconfig::Period;
 use flyclient::fly::Client;
 use flyclient::fly::wire::NewApp;
 use flyclient::registry::{Auth, Push, Registry};
@@ -228,7 +229,7 @@ pub(super) fn project(
     stage: &Stage,
     up: &Up,
     at: &Addresses,
-    settle: &str,
+    settle: Period,
     label: Option<&str>,
 ) -> Result<(), Failure> {
     let environment = |name: &'static str, app: &str| {
@@ -252,7 +253,7 @@ pub(super) fn project(
     };
     let lead = super::person(&stage.key("lead"))?;
     // Without any pause for edges there is none for requests in flight either: what that costs can be seen.
-    let drain = if matches!(settle, "0s" | "0ms" | "0") { "0s" } else { "1s" };
+    let drain = if settle == Period::ZERO { "0s" } else { "1s" };
     let text = format!(
         "[project]\nname = \"runner\"\n\n[store]\nurl = \"sqlite:understudy.db\"\n\n\
          [components.api]\nconfig = \"fly.toml\"\n\n[components.web]\nkind = \"static\"\ndir = \"web\"\n\n\

@@ -15,6 +15,7 @@ use runner::Release;
 use serde::Serialize;
 use serde_json::json;
 use url::Url;
+use wiring::Absent;
 use wiring::keys::Who;
 
 use super::cloud::{Cloud, Told, audit};
@@ -177,12 +178,12 @@ impl<'a> Story<'a> {
             at.api.insert(environment, hands.edges(app).await?);
             at.web.insert(environment, hands.site_edges(&format!("{app}-web")).await?);
         }
-        project(self.stage, &self.cloud.up, &at, &self.args.settle, self.args.label.as_deref())
+        project(self.stage, &self.cloud.up, &at, self.args.settle, self.args.label.as_deref())
     }
 
     fn wired(&self) -> Result<Wired, Failure> {
         let common = Common { project: self.stage.project(), store: None, json: self.out.is_json() };
-        wire(&self.context, &common)
+        wire(&self.context, &common, Absent::Make)
     }
 
     fn who(&self, name: &str) -> Who {

@@ -47,11 +47,8 @@ async fn what_flyctl_deployed_is_pinned_and_labelled_without_a_new_version() {
 
         let told = adopt(&stage, &["--dry-run", "--json"]).await.exits(0).json();
         assert_eq!(told["plan"]["target"]["release"]["components"], json!({"api": digest}), "{told}");
-        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
-        assert_eq!(
-            (changes(&stage, since), &status["environments"][0]["records"]),
-            (BTreeSet::new(), &json!(0))
-        );
+        stage.run(&["status"]).await.exits(2).says(&["there is no journal at"]);
+        assert_eq!(changes(&stage, since), BTreeSet::new());
 
         let told = adopt(&stage, &["--json"]).await.exits(0).json();
         assert_eq!((&told["verb"], &told["state"]), (&json!("adopt"), &json!("succeeded")), "{told}");
@@ -119,6 +116,15 @@ async fn adopting_again_changes_nothing_and_says_so() {
         assert_eq!(records(&after), records(&before), "no second record");
         let told = adopt(&stage, &[]).await.exits(0).out;
         assert!(told.contains("adopted already"), "{told}");
+
+        // Another name for it is not taken, and that is said where nobody misses it.
+        let named =
+            ["adopt", "--env", "production", "--version", "2.0.0", "--key", &stage.key("lead"), "--json"];
+        let said = ["--version 2.0.0", "1.0.0", "stagectl eject --env production"];
+        let told = stage.run(&named).await.exits(0).says(&said).json();
+        assert_eq!(told["version"], "1.0.0");
+        let warnings = told["warnings"].to_string();
+        assert!(said.iter().all(|part| warnings.contains(part)), "{warnings}");
 
         // One that came since is no part of it, and is told.
         let managed = [("fly_platform_version", "v2"), ("fly_process_group", "app")];

@@ -80,10 +80,18 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
 
         let (first, second) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
         // One that is asked for while another holds the environment is refused before anybody approves it.
-        let show = format!("help: promote show {first} --store 'sqlite:understudy.db?lease=2s'");
+        let abort = format!("help: promote abort {first} --reason R --store 'sqlite:understudy.db?lease=2s'");
         let third: Vec<_> =
             start[..7].iter().copied().chain(["--store", "sqlite:understudy.db?lease=2s"]).collect();
-        stage.run(&third).await.exits(3).says(&[first, "holds the environment", &show]);
+        stage.run(&third).await.exits(3).says(&[first, "holds the environment", "wait", &abort]);
+        // What it made is no stranger's, and nobody is told to take it away: a way back waits, or ends it.
+        for more in [None, Some("--dry-run")] {
+            let back = ["rollback", "--env", "production", "--key", &key].into_iter().chain(more);
+            let refused = stage.run(&back.collect::<Vec<_>>()).await.exits(3);
+            let refused =
+                refused.says(&[first, "it is deploying", &format!("help: promote abort {first} --reason R")]);
+            assert!(!refused.err.contains("take it away"), "{refused:?}");
+        }
         let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
         assert_eq!(status["environments"][0]["under_way"].as_array().unwrap().len(), 2, "{status}");
 
@@ -106,6 +114,47 @@ async fn a_killed_runner_is_replaced_and_the_next_in_line_hears_who_holds_it() {
         let again = stage.run(&["show", second, "--json"]).await.exits(0).json();
         approve(&stage, &again).await;
         stage.tick_until(second, "succeeded").await;
+        stage.end().await;
+    })
+    .await;
+}
+
+/// Long work is never silent: what goes on is said again, with the time since the command began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_hears_that_it_goes_on() {
+    within(async {
+        let stage = Stage::new(Project::default()).await;
+        stage.edit("soak = \"0s\"", "soak = \"6s\"");
+        let (image, key) = (stage.push("1.0.0").await, stage.key("lead"));
+        let first = ["deploy", "--env", "production", "--bootstrap", "--image", &image, "--key", &key];
+        let ran = stage.run(&first).await.exits(0).says(&["still soaking"]);
+        let line = ran.err.lines().find(|line| line.contains("still soaking")).unwrap();
+        assert!(line.starts_with('[') && line.contains("s] "), "{line}");
+        stage.end().await;
+    })
+    .await;
+}
+
+/// Ctrl-C in the middle of a tick: what it says is what every verb says then, in text and for programs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_tick_says_so() {
+    within(async {
+        let project = Project { approvals: 0, lease: "2s", settle: "3s", ..Project::default() };
+        let (stage, _) = Stage::played(project).await;
+        let key = stage.key("developer");
+        let going = stage.command(&["start", "--to", "production", "--key", &key]).spawn().unwrap();
+        let promotion = under_way(&stage, "deploying").await;
+        signal(&going, Signal::SIGKILL);
+        assert_eq!(ended(going).await.code, None);
+        // The dead runner's lease ends by itself.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let tick = stage.command(&["tick", "--json"]).spawn().unwrap();
+        hears(&tick).await;
+        signal(&tick, Signal::SIGINT);
+        let told = ended(tick).await.exits(9).json();
+        assert_eq!((&told["ok"], &told["state"]), (&json!(false), &json!("interrupted")), "{told}");
+        assert_eq!((&told["error"]["exit"], &told["next"]), (&json!(9), &json!("promote tick")), "{told}");
+        stage.tick_until(promotion["id"].as_str().unwrap(), "succeeded").await;
         stage.end().await;
     })
     .await;

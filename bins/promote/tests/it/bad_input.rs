@@ -52,7 +52,7 @@ async fn what_the_provider_does_not_have_is_a_mistake_of_the_input() {
         run(deploy(&image)).await.exits(2).says(&missing);
 
         let history = stage.run(&["history", "--json"]).await.exits(0).json();
-        assert_eq!(history, json!({"ok": true, "deployments": []}), "nothing was begun");
+        assert_eq!(history, json!({"ok": true, "deployments": [], "ejects": []}), "nothing was begun");
         for verb in ["status", "history"] {
             let told = stage.run(&[verb]).await.exits(0).out;
             assert!(told.contains("nothing yet") && told.contains("promote adopt"), "{verb}: {told}");
@@ -120,6 +120,14 @@ async fn who_asks_and_what_for_must_be_known() {
             .says(&["keys/nobody"]);
         stage.run(&["start", "--to", "prod", "--key", &key]).await.exits(2).says(&["no environment `prod`"]);
         stage.run(&["breaker", "--env", "prod"]).await.exits(2).says(&["no environment `prod`"]);
+        let late = stage.path("demo");
+        let dir = late.display().to_string();
+        stage
+            .run(&["demo", "--dir", &dir, "--settle", "abc"])
+            .await
+            .exits(2)
+            .says(&["--settle", "abc", "500ms"]);
+        assert!(!late.exists(), "nothing was begun");
         // A directory with something in it is nobody's stage.
         let dir = stage.path("keys").display().to_string();
         stage.run(&["demo", "--dir", &dir]).await.exits(2).says(&["is not empty", "it holds"]);

@@ -111,6 +111,23 @@ async fn adopt_promote_rollback_eject_on_an_app_that_flyctl_made() {
         assert!(refused["why"].as_str().unwrap().contains("promote adopt --env production"), "{refused}");
         let history = stage.run(&["history", "--env", "production"]).await.exits(0).out;
         assert!(history.contains("adopt") && history.contains("rollback"), "{history}");
+        // It stands where it happened: behind the way back, before what was refused since.
+        let verbs: Vec<_> = history
+            .lines()
+            .filter_map(|line| ["rollback", "eject", "blocked"].into_iter().find(|it| line.contains(it)))
+            .collect();
+        let line = history.lines().find(|line| line.contains("ejected")).unwrap_or_default();
+        assert!(verbs.starts_with(&["rollback", "eject"]) && line.contains("ssh:SHA256:"), "{history}");
+        let history = stage.run(&["history", "--env", "production", "--json"]).await.exits(0).json();
+        let ejects = history["ejects"].as_array().unwrap();
+        assert!(
+            ejects.len() == 1 && ejects[0]["by"].as_str().unwrap().starts_with("ssh:SHA256:"),
+            "{history}"
+        );
+        assert!(
+            ejects[0]["at"].as_str().unwrap().ends_with('Z') && ejects[0]["reason"].is_null(),
+            "{history}"
+        );
         let status = stage.run(&["status", "--env", "production"]).await.exits(0).out;
         assert!(status.contains("ejected"), "{status}");
         stage.run(&["adopt", "--env", "production", "--version", "1.3.0", "--key", &lead]).await.exits(0);

@@ -53,6 +53,12 @@ async fn looking_at_a_plan_changes_nothing() {
         let said = stage.run(&stale).await.exits(3).says(&[&help]);
         assert_eq!(said.err.matches("--project").count(), 1, "{}", said.err);
 
+        // A release that brings other rules shows which.
+        stage.edit("soak = \"0s\"", "soak = \"5m\"");
+        let text = stage.run(&["plan", "--to", "production"]).await.exits(0).out;
+        let rules = text.split("this release brings other rules").nth(1).unwrap_or_default();
+        let rules: Vec<_> = rules.lines().skip(1).take_while(|line| line.starts_with("    ")).collect();
+        assert_eq!(rules, ["    soak: 0s; the release brings 5m"], "{text}");
         assert_eq!(records(&stage).await, journal);
         let lines = stage.audit_lines().split_off(audit);
         let applied: Vec<_> = lines.iter().filter(|line| line["applied"] == true).collect();

@@ -10,14 +10,50 @@ async fn an_address_that_cannot_work_is_refused() {
         with("sqlite:u.db?lease=1h").await.exits(2).says(&["`1h`", "between 1s and 10m"]);
         with("sqlite:u.db?mode=ro").await.exits(2).says(&["`mode`", "?lease=30s"]);
         with("s3://bucket/journal").await.exits(2).says(&["sqlite:PATH"]);
-        with("sqlite:no/such/directory/u.db").await.exits(8).says(&[
-            "no/such/directory/u.db",
-            "why: ",
-            "help: ",
-        ]);
+        let key = stage.key("developer");
+        let nowhere =
+            ["adopt", "--env", "staging", "--key", &key, "--store", "sqlite:no/such/directory/u.db"];
+        stage.run(&nowhere).await.exits(8).says(&["no/such/directory/u.db", "why: ", "help: "]);
         std::fs::write(stage.path("text.db"), "this is no database".repeat(100)).unwrap();
         with("sqlite:text.db").await.exits(8).says(&["text.db", "why: "]);
-        with("sqlite:u.db?lease=2s").await.exits(0);
+        with("sqlite:u.db?lease=2s").await.exits(2).says(&["there is no journal at", "/u.db"]);
+        stage.end().await;
+    })
+    .await;
+}
+
+/// A misspelt address must not look like an environment in which nothing ever happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_is_not_there_is_told_and_not_made() {
+    within(async {
+        let stage = Stage::new(Project::default()).await;
+        let image = stage.push("1.0.0").await;
+        stage.put("staging", &image).await;
+        let (key, files) = (stage.key("developer"), stage.files());
+        let reading: [&[&str]; 9] = [
+            &["status"],
+            &["history", "--env", "staging"],
+            &["show", "p-000000"],
+            &["explain", "p-000000"],
+            &["resume", "p-000000"],
+            &["abort", "p-000000", "--reason", "r", "--key", &key],
+            &["rollback", "--env", "staging", "--key", &key],
+            &["breaker", "--env", "staging"],
+            &["tick"],
+        ];
+        for verb in reading {
+            let typo: Vec<_> = verb.iter().copied().chain(["--store", "sqlite:typo.db"]).collect();
+            let said = ["there is no journal at", "typo.db", "why: ", "--store sqlite:PATH", "promote adopt"];
+            stage.run(&typo).await.exits(2).says(&said);
+        }
+        let told = stage.run(&["status", "--store", "sqlite:typo.db", "--json"]).await.exits(2).json();
+        assert_eq!((&told["ok"], &told["error"]["name"]), (&false.into(), &"usage".into()), "{told}");
+        // What shows what it would do starts from an empty one, and leaves nothing behind either.
+        let next = stage.push("1.1.0").await;
+        let dry = ["deploy", "--env", "staging", "--image", &next, "--key", &key, "--dry-run"];
+        let typo: Vec<_> = dry.into_iter().chain(["--store", "sqlite:typo.db"]).collect();
+        stage.run(&typo).await.exits(0);
+        assert_eq!(stage.files(), files);
         stage.end().await;
     })
     .await;

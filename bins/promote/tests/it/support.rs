@@ -227,6 +227,12 @@ impl Stage {
         self.dir.0.path().join(name)
     }
 
+    /// The names of what lies in the project's directory.
+    pub(crate) fn files(&self) -> BTreeSet<String> {
+        let entries = std::fs::read_dir(self.dir.0.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned()).collect()
+    }
+
     fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

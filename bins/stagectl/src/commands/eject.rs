@@ -6,7 +6,7 @@ use promotion::model::Place;
 use promotion::ports::Deployer as _;
 use serde::Serialize;
 use wiring::wire::{Wired, wire};
-use wiring::{find, given, keys, preflight};
+use wiring::{Absent, find, given, keys, preflight};
 
 use crate::args::Eject;
 
@@ -47,7 +47,7 @@ pub(crate) async fn exec(
     common: &Common,
     args: Eject,
 ) -> Result<Exit, Failure> {
-    let wired = wire(context, common)?;
+    let wired = wire(context, common, Absent::of_change(args.dry_run))?;
     let name = args.env.to_string();
     let places = places(&wired, &name).await?;
     let who = if args.dry_run { keys::looker } else { keys::asker };

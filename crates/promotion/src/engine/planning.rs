@@ -100,7 +100,9 @@ impl Session<'_> {
             warn(&target, &fleet, request.class, &mut warnings);
             match &request.kind {
                 Kind::Adopt => {}
-                Kind::Rollback { of } if self.gets_other_secrets(of, &target, &fleet) => {
+                Kind::Rollback { of }
+                    if secrets::gets_other_secrets(&self.environment, of, &target, &fleet) =>
+                {
                     let name = &target.place.name;
                     warnings.push(format!(
                         "the secrets of `{name}` changed since: machines that are changed back or made anew get those of now"
@@ -176,11 +178,21 @@ impl Session<'_> {
         let current = self.environment.current().filter(|current| current.id() == of)?;
         let facts = &current.state.facts;
         let before = facts.snapshot.as_ref()?.components.get(&place.component)?;
+        let other = self.environment.active().filter(|other| other.id() != &self.id);
         let unit = fleet.live().find(|unit| {
             let was_there = before.all().any(|record| record.unit.id == unit.id);
             let is_alike = before.units.iter().any(|record| record.unit.digest == unit.digest);
             !was_there && !is_alike && unit.label(label::PROMOTION) != Some(of.as_str())
         })?;
+        // What is being changed by another promotion of ours is nobody's to take away.
+        if let Some(other) = other.filter(|other| unit.label(label::PROMOTION) == Some(other.id().as_str())) {
+            let (id, phase) = (other.id(), other.state.phase);
+            return Some(format!(
+                "{id} is {phase} in `{}` and changes its machines: wait until it is over, or end it with \
+                 `promote abort {id} --reason R`, then go back",
+                place.environment
+            ));
+        }
         Some(format!(
             "machine {} of `{}` came after {of} and would stay on the image it runs: take it away, or out of the deploys' hands, then go back",
             unit.id, place.name

@@ -4,18 +4,50 @@ use std::collections::BTreeSet;
 
 use super::gates::Gate;
 use super::session::Session;
-use crate::model::{Baseline, ComponentTarget, Fleet, Kind, Place, SecretsSeen, Strategy};
+use super::{Engine, EngineError};
+use crate::journal::EnvironmentView;
+use crate::model::{
+    Baseline, ComponentName, ComponentTarget, EnvironmentName, Fleet, Kind, Place, PromotionId, SecretsSeen,
+    Strategy,
+};
 use crate::ports::{PortError, PortErrorKind};
 
-impl Session<'_> {
+impl Engine {
+    /// The components whose machines going back from `of` gives other secrets than they had then, because the provider
+    /// cannot give the earlier ones back: a person is asked first (P5). Only looks.
+    pub async fn other_secrets(
+        &self,
+        environment: &EnvironmentName,
+        of: &PromotionId,
+        components: &[ComponentTarget],
+    ) -> Result<BTreeSet<ComponentName>, EngineError> {
+        let view = self.view(environment).await?;
+        let mut names = BTreeSet::new();
+        for target in components {
+            let looked = self.seen(&target.place).await;
+            let (fleet, _) = looked.map_err(|error| EngineError::Refused { why: error.message })?;
+            if gets_other_secrets(&view, of, target, &fleet) {
+                names.insert(target.place.component.clone());
+            }
+        }
+        Ok(names)
+    }
+
     /// What is there: the units, and the secrets that they have or shall get.
-    pub(super) async fn found(&self, place: &Place) -> Result<(Fleet, SecretsSeen), PortError> {
-        let ports = &self.engine.ports;
+    async fn seen(&self, place: &Place) -> Result<(Fleet, SecretsSeen), PortError> {
+        let ports = &self.ports;
         let mut fleet = ports.deployer.observe_fleet(place).await?;
         let live: Vec<_> = fleet.live().cloned().collect();
         let seen = ports.secrets.observe_secrets(place, &live).await?;
         (fleet.secrets_version, fleet.secrets) = (seen.version, seen.state.clone());
         Ok((fleet, seen))
+    }
+}
+
+impl Session<'_> {
+    /// What is there: the units, and the secrets that they have or shall get.
+    pub(super) async fn found(&self, place: &Place) -> Result<(Fleet, SecretsSeen), PortError> {
+        self.engine.seen(place).await
     }
 
     /// Every secret that a component cannot do without is set, by name. What goes back, or stays, is asked nothing: it
@@ -51,24 +83,24 @@ impl Session<'_> {
             _ => format!("all {n_required} that are required are set"),
         })
     }
+}
 
-    /// Whether a rollback makes units anew, which then get the secrets of now: they are as the snapshot says only while
-    /// the units themselves are still there.
-    pub(super) fn gets_other_secrets(
-        &self,
-        of: &crate::model::PromotionId,
-        target: &ComponentTarget,
-        fleet: &Fleet,
-    ) -> bool {
-        let facts = self.environment.promotions.get(of).map(|undone| &undone.state.facts);
-        let before = facts.and_then(|facts| facts.snapshot.as_ref()?.components.get(&target.place.component));
-        before.is_some_and(|before| {
-            let is_kept = |id| target.strategy == Strategy::BlueGreen && fleet.unit(id).is_some();
-            before.secrets.is_some()
-                && before.secrets != fleet.secrets
-                && before.units.iter().any(|record| !is_kept(&record.unit.id))
-        })
-    }
+/// Whether a rollback makes units anew, which then get the secrets of now: they are as the snapshot says only while the
+/// units themselves are still there.
+pub(super) fn gets_other_secrets(
+    view: &EnvironmentView,
+    of: &PromotionId,
+    target: &ComponentTarget,
+    fleet: &Fleet,
+) -> bool {
+    let facts = view.promotions.get(of).map(|undone| &undone.state.facts);
+    let before = facts.and_then(|facts| facts.snapshot.as_ref()?.components.get(&target.place.component));
+    before.is_some_and(|before| {
+        let is_kept = |id| target.strategy == Strategy::BlueGreen && fleet.unit(id).is_some();
+        before.secrets.is_some()
+            && before.secrets != fleet.secrets
+            && before.units.iter().any(|record| !is_kept(&record.unit.id))
+    })
 }
 
 /// What a reader should know of the secrets before approving.

@@ -60,10 +60,15 @@ pub fn read_or_make_key(path: &Path) -> io::Result<PrivateKey> {
     match std::fs::read(path) {
         Ok(text) => PrivateKey::from_openssh(text).map_err(other),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(other)?;
+            let key = passing_key()?;
             key.write_openssh_file(path, LineEnding::LF).map_err(other)?;
             Ok(key)
         }
         Err(error) => Err(error),
     }
+}
+
+/// A new Ed25519 key that nobody keeps.
+pub fn passing_key() -> io::Result<PrivateKey> {
+    PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(io::Error::other)
 }

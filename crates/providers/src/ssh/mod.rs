@@ -9,7 +9,7 @@ mod attestor;
 
 pub use allowed::{AllowedError, AllowedSigners};
 pub use approvals::SshApprovals;
-pub use attestor::{SshAttestor, read_or_make_key};
+pub use attestor::{SshAttestor, passing_key, read_or_make_key};
 
 use promotion::model::Person;
 use promotion::ports::PortError;
