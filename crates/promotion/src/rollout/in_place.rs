@@ -274,14 +274,13 @@ impl UnitTurn<'_> {
                         limits.wait
                     ));
                 }
-                Turn::Closing if !self.unit.cordoned && (self.serves() || self.want.role.duty.proves()) => {
+                Turn::Closing if !self.unit.cordoned && (self.is_up_or_shall_be() || self.sleeps()) => {
                     calls.push(UnitCall::Cordon { unit: id.clone() });
                     return Ok((format!("taking {id} out of traffic"), None));
                 }
-                // Whatever is routed to could be woken by a request: the edges must hear of the cordon there too.
-                Turn::Closing if !(self.serves() || self.want.role.duty.proves() && self.want.role.open) => {
-                    Turn::Updating
-                }
+                // Whatever is routed to could be woken by a request, and be replaced under it: the edges must hear of the
+                // cordon there too.
+                Turn::Closing if !self.is_routed_to() => Turn::Updating,
                 Turn::Closing => Turn::SettlingOut,
                 Turn::SettlingOut => {
                     let wake = mark.since.plus(limits.settle);
@@ -304,14 +303,14 @@ impl UnitTurn<'_> {
                 },
                 Turn::Stopping => match self.stop(mark, calls)? {
                     Some(waiting) => return Ok(waiting),
+                    // What was never taken out of traffic is no news to anybody.
+                    None if !(self.unit.cordoned && self.want.role.open) => Turn::Through,
                     None => Turn::Opening,
                 },
                 Turn::Opening if self.unit.cordoned && self.want.role.open => {
                     calls.push(UnitCall::Uncordon { unit: id.clone() });
                     return Ok((format!("putting {id} into traffic"), None));
                 }
-                // What was never taken out of traffic is no news to anybody.
-                Turn::Opening if mark.since == self.now && !self.want.role.duty.runs() => Turn::Through,
                 Turn::Opening => Turn::SettlingIn,
                 Turn::SettlingIn => {
                     let wake = mark.since.plus(limits.settle);
@@ -346,6 +345,21 @@ impl UnitTurn<'_> {
 
     fn serves(&self) -> bool {
         matches!(self.unit.state, UnitState::Started | UnitState::Starting)
+    }
+
+    fn is_up_or_shall_be(&self) -> bool {
+        self.serves() || self.want.role.duty.proves()
+    }
+
+    /// Whether a request would wake it, were it sent one: only its provider starts what stands by (fly.md 2.3).
+    fn sleeps(&self) -> bool {
+        let lies = matches!(self.unit.state, UnitState::Stopped | UnitState::Stopping);
+        lies && self.want.role.shape.standby_for.is_empty()
+    }
+
+    /// Whether edges may send requests to it until they have heard of its cordon.
+    fn is_routed_to(&self) -> bool {
+        self.serves() || self.want.role.open && (self.want.role.duty.proves() || self.sleeps())
     }
 
     /// Whether what an update made of the unit is there.

@@ -1,4 +1,5 @@
 mod again;
+mod asleep;
 
 use super::{Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, arrived, next, restored};
 use crate::model::{

@@ -245,6 +245,20 @@ impl Provider {
         id
     }
 
+    /// A request wakes a unit that sleeps, as whoever routes does it, under whosever lease.
+    pub fn wake(&self, place: &Place, unit: &UnitId) {
+        let (now, boot) = (self.clock.now(), self.manners().boot);
+        let mut books = lock(&self.books);
+        if let Some(kept) = books.units.get_mut(place).and_then(|units| units.get_mut(unit))
+            && kept.unit.state == UnitState::Stopped
+        {
+            kept.unit.state = UnitState::Starting;
+            kept.unit.version_since = Some(now);
+            kept.unit.checks.clear();
+            kept.ready_at = now.plus(boot);
+        }
+    }
+
     /// Somebody else takes a lease.
     pub fn seize(&self, place: &Place, unit: &UnitId, who: &str) {
         let mut books = lock(&self.books);
