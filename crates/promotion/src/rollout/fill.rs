@@ -65,12 +65,16 @@ impl Look<'_> {
         {
             return format!("the answer to a create was lost: {slot} may still appear");
         }
-        let mut spec = one.role.shape.spec();
+        let mut spec = one.role.shape.spec(&self.seen);
         if matches!(one.who, Who::Slot(_)) && !spec.standby_for.is_empty() {
             match self.stands_by_for(one, primaries) {
                 Some(new) => spec.standby_for = new,
                 None => return format!("{slot} stands by for units that are not there yet"),
             }
+        }
+        let is_lost = |of: &UnitId| self.seen.live(of).is_some() && self.seen.unit(of).is_none();
+        if matches!(one.who, Who::InsteadOf(_)) && spec.standby_for.iter().any(is_lost) {
+            return format!("{slot} stands by for units that are not there yet");
         }
         let mut labels = one.role.labels.whole();
         if matches!(one.who, Who::Slot(_)) {

@@ -195,12 +195,12 @@ impl<'r, 'a> Round<'r, 'a> {
         let job = self.job;
         let at_once = job.target.strategy == Strategy::Immediate;
         // What is not changed needs no draining.
-        let is_out = job.direction == Direction::Back && unit.cordoned && want.is_met(unit);
+        let is_out = job.direction == Direction::Back && unit.cordoned && want.is_met(unit, self.seen);
         let at_once_too = at_once && want.role.duty.runs() == want.role.duty.proves();
         let begin = if at_once_too || is_out { Turn::Updating } else { Turn::Closing };
         let fresh = Mark { turn: begin, since: self.now, tries: 0, tried_at: None };
         let mut mark = self.progress.marks.get(want.unit).cloned().unwrap_or(fresh);
-        let turn = UnitTurn { job, want, unit, progress: self.progress, now: self.now };
+        let turn = UnitTurn { job, want, unit, seen: self.seen, progress: self.progress, now: self.now };
         let (why, wake) = turn.advance(&mut mark, self.calls)?;
         if mark.turn != Turn::Through {
             self.waits.add(why, wake);
@@ -256,6 +256,7 @@ struct UnitTurn<'a> {
     job: Job<'a>,
     want: &'a Want<'a>,
     unit: &'a Unit,
+    seen: &'a Seen<'a>,
     progress: &'a Progress,
     now: At,
 }
@@ -380,7 +381,7 @@ impl UnitTurn<'_> {
         // What silently came up as something else on the way back is updated again: nothing better is left.
         let settled = mark.tried_at.is_some_and(|at| self.now >= at.plus(limits.client_timeout));
         let is_sent = mark.tries > 0 && answered && !(is_back && settled && self.is_at_rest());
-        if !is_sent && !self.want.is_met(self.unit) {
+        if !is_sent && !self.want.is_met(self.unit, self.seen) {
             if let Some(tried) = mark.tried_at {
                 let wake = tried.plus(limits.client_timeout);
                 if self.now < wake {
@@ -399,7 +400,7 @@ impl UnitTurn<'_> {
             calls.push(UnitCall::Update {
                 unit: id.clone(),
                 expect: self.unit.version.clone(),
-                spec: self.want.role.shape.spec(),
+                spec: self.want.role.shape.spec(self.seen),
                 labels: self.want.role.labels.changes(self.unit),
                 start: self.want.role.duty.proves(),
             });

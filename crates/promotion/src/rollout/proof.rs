@@ -65,6 +65,15 @@ fn stands_by(unit: &Unit, seen: &Seen<'_>) -> Result<(), String> {
     }
 }
 
+/// The same on the way back: for those that it was found standing by for, or for what stands in for them. Of one that
+/// was gone before nobody asks anything.
+fn stands_by_again(unit: &Unit, role: &Role<'_>, seen: &Seen<'_>) -> Result<(), String> {
+    if unit.standby_for == *seen.stands_by(role.shape.standby_for) {
+        return Ok(());
+    }
+    Err(format!("unit {} stands by for others than before", unit.id))
+}
+
 fn missing(one: &Incoming<'_>) -> String {
     match &one.who {
         Who::Slot(slot) => format!("there is no unit in slot {slot}"),
@@ -173,6 +182,7 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
             return Err(format!("unit {} has another cordon than before", unit.id));
         }
         same(unit, role.shape, "than before")?;
+        stands_by_again(unit, role, &seen)?;
         if role.labels.put_right(unit).is_some() {
             return Err(format!("unit {} has other labels than before", unit.id));
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::seen::Seen;
 use crate::model::{
     GroupName, ImageRef, Proof, RegionName, Slot, Unit, UnitId, UnitRecord, UnitSpec, UnitState,
 };
@@ -70,21 +71,22 @@ impl<'a> Shape<'a> {
         (self.group, self.region)
     }
 
-    pub(super) fn spec(self) -> UnitSpec {
+    /// What a unit is asked to be; whom it stands by for as `seen` shows it.
+    pub(super) fn spec(self, seen: &Seen<'_>) -> UnitSpec {
         UnitSpec {
             group: self.group.clone(),
             region: self.region.clone(),
             image: self.image.clone(),
             config: self.config.clone(),
             secrets_version: self.secrets_version,
-            standby_for: self.standby_for.clone(),
+            standby_for: seen.stands_by(self.standby_for).into_owned(),
         }
     }
 
     /// Whether `unit` has this content and configuration, and stands by for the same units.
-    pub(super) fn is_met(self, unit: &Unit) -> bool {
+    fn is_met(self, unit: &Unit, seen: &Seen<'_>) -> bool {
         let is_alike = unit.digest.as_ref() == self.image.digest() && unit.config == *self.config;
-        is_alike && unit.standby_for == *self.standby_for
+        is_alike && unit.standby_for == *seen.stands_by(self.standby_for)
     }
 }
 
@@ -179,8 +181,8 @@ pub(super) struct Want<'a> {
 
 impl Want<'_> {
     /// The unit already is what it shall become, as far as an update could make it so.
-    pub(super) fn is_met(&self, unit: &Unit) -> bool {
-        self.role.shape.is_met(unit) && self.role.labels.are_met(unit)
+    pub(super) fn is_met(&self, unit: &Unit, seen: &Seen<'_>) -> bool {
+        self.role.shape.is_met(unit, seen) && self.role.labels.are_met(unit)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was seen and what was found, by name: so that a look at a thousand units is a thousand look-ups.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::Job;
@@ -60,6 +61,20 @@ impl<'a> Seen<'a> {
     /// Whether it stands in the snapshot.
     pub(super) fn was_found(&self, id: &UnitId) -> bool {
         self.live.contains_key(id) || self.parked.contains_key(id) || self.away.contains(id)
+    }
+
+    /// For whom a unit stands by that was found standing by for `found`: where one of those is gone, for what stands in
+    /// for it, as soon as that is there.
+    pub(super) fn stands_by<'f>(&self, found: &'f BTreeSet<UnitId>) -> Cow<'f, BTreeSet<UnitId>> {
+        let stand_in = |of: &UnitId| {
+            let made =
+                self.stand_ins.get(restores(self.job, of).as_str()).filter(|_| self.unit(of).is_none());
+            best_first(made, Duty::Serves).first().map(|unit| unit.id.clone())
+        };
+        if found.iter().all(|of| stand_in(of).is_none()) {
+            return Cow::Borrowed(found);
+        }
+        Cow::Owned(found.iter().map(|of| stand_in(of).unwrap_or_else(|| of.clone())).collect())
     }
 
     /// Whether its host did not answer when it was found.

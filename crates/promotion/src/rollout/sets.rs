@@ -160,11 +160,13 @@ fn back<'a>(
         let role = found_role(job.target, record);
         match seen.unit(&record.unit.id) {
             // It may not be started where it stands: another one stands in, then it goes.
-            Some(unit) if is_same(unit, record) && is_given_up(&unit.id) => {
+            Some(unit) if is_same(seen, unit, record) && is_given_up(&unit.id) => {
                 replaced.push(&unit.id);
                 sets.incoming.push(stand_in(job, record, role));
             }
-            Some(unit) if (is_same(unit, record) && !begun(&unit.id)) || cfg!(feature = "sabotage-p6") => {
+            Some(unit)
+                if (is_same(seen, unit, record) && !begun(&unit.id)) || cfg!(feature = "sabotage-p6") =>
+            {
                 sets.incoming.push(Incoming { who: Who::Unit(&record.unit.id), role });
             }
             Some(unit) if unit.is_away() => sets.away.push(&record.unit.id),
@@ -249,10 +251,11 @@ fn must_leave(job: Job<'_>, seen: &Seen<'_>, unit: &Unit) -> bool {
     is_made && !stands_in_for(&job.stamp.promotion)
 }
 
-/// Content and configuration are as recorded.
-pub(super) fn is_same(unit: &Unit, record: &UnitRecord) -> bool {
+/// Content and configuration are as recorded, and it stands by for the same units, or for what stands in for them.
+fn is_same(seen: &Seen<'_>, unit: &Unit, record: &UnitRecord) -> bool {
     let (now, then) = (unit, &record.unit);
-    now.digest == then.digest && now.config == then.config && now.standby_for == then.standby_for
+    let is_alike = now.digest == then.digest && now.config == then.config;
+    is_alike && now.standby_for == *seen.stands_by(&then.standby_for)
 }
 
 /// What proves the old release healthy: its own checks where it reported any, else what proves the new one.

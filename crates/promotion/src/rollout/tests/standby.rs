@@ -59,3 +59,53 @@ async fn who_stands_by_takes_the_release_without_being_started() {
         }
     }
 }
+
+/// fly.md 1.5: `standbys[]` names machines by their ids. One that was made in the place of a lost machine has another id,
+/// so whoever stood by for the lost one stands by for it in the end, or for nobody.
+#[tokio::test]
+async fn p5_who_stood_by_for_a_lost_unit_stands_by_for_what_is_made_in_its_place() {
+    for strategy in [Strategy::BlueGreen, Strategy::Rolling] {
+        for both in [false, true] {
+            let scene = scene(strategy).await;
+            scene.all_the_way(Direction::Forward).await;
+            scene.perform(&UnitCall::Destroy { unit: "unit0001".parse().unwrap() }).await;
+            if both {
+                scene.perform(&UnitCall::Destroy { unit: "unit0002".parse().unwrap() }).await;
+            }
+            scene.all_the_way(Direction::Back).await;
+            let observed = scene.observed().await;
+            let (standbys, others): (Vec<&Unit>, Vec<&Unit>) =
+                observed.fleet.live().partition(|unit| !unit.standby_for.is_empty());
+            let ([standby], [first]) = (&standbys[..], &others[..]) else { panic!("{observed:?}") };
+            assert!(first.label(label::RESTORES).is_some_and(|of| of.ends_with("/unit0001")), "{first:?}");
+            assert_eq!(first.state, UnitState::Started, "{strategy:?}");
+            assert_eq!(standby.label(label::RESTORES).is_some(), both, "{strategy:?}: {standby:?}");
+            assert_eq!(standby.state, UnitState::Stopped, "{strategy:?}, both lost: {both}");
+            assert_eq!(standby.standby_for, [first.id.clone()].into(), "{strategy:?}, both lost: {both}");
+            assert_eq!(restored(scene.job(Direction::Back), &observed), Ok(()), "{strategy:?}");
+
+            let mut other = observed.clone();
+            let n = observed.fleet.units.iter().position(|unit| unit.id == standby.id).unwrap();
+            other.fleet.units[n].standby_for = set(&["unit0001"]);
+            assert!(restored(scene.job(Direction::Back), &other).is_err(), "{strategy:?}: for a lost one");
+        }
+    }
+}
+
+/// What was gone before anybody began is nobody's to put right (P5: as it was found).
+#[tokio::test]
+async fn who_was_found_standing_by_for_nobody_stays_so() {
+    for strategy in [Strategy::BlueGreen, Strategy::Rolling] {
+        let standby: Change = Box::new(|unit| {
+            unit.state = UnitState::Stopped;
+            unit.standby_for = set(&["unit7777"]);
+        });
+        let scene = Scene::with(strategy, vec![as_it_is(), standby]).await;
+        scene.walk(Direction::Forward, |progress| progress.stage >= Stage::SettlingIn).await;
+        scene.all_the_way(Direction::Back).await;
+        let observed = scene.observed().await;
+        assert_eq!(restored(scene.job(Direction::Back), &observed), Ok(()), "{strategy:?}");
+        let standby = observed.fleet.live().find(|unit| unit.state == UnitState::Stopped).unwrap();
+        assert_eq!(standby.standby_for, set(&["unit7777"]), "{strategy:?}");
+    }
+}
