@@ -130,7 +130,7 @@ impl Session<'_> {
                 Rolled::Failed(why) => return Ok(Came::Event(Event::Failed(Failure { component, why }))),
             }
         }
-        Ok(Came::done(Work::Deployed))
+        Ok(self.clear_release_commands().await?.unwrap_or(Came::done(Work::Deployed)))
     }
 
     /// Reads every component back. None when all are as they shall be.

@@ -1,16 +1,17 @@
 //! Release commands: once, with the new image, before any machine is touched.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use promotion::engine::{Engine, Outcome, Ports};
 use promotion::journal::OneOffView;
 use promotion::machine::Phase;
 use promotion::model::{
-    Kind, Millis, OneOffRun, OneOffSpec, OneOffState, Place, Plan, RollbackVerdict, UnitId, UnitState, label,
+    At, Kind, Millis, OneOffRun, OneOffSpec, OneOffState, Place, Plan, RollbackVerdict, UnitId, UnitState,
+    label,
 };
-use promotion::ports::{OneOffs, PortError};
+use promotion::ports::{Clock, OneOffs, PortError};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Executed, Manners, Moment, Provider, Switch, World, env, name};
 
@@ -242,4 +243,74 @@ async fn one_that_was_chosen_long_ago_has_its_whole_time() {
     engine.tick().await.unwrap();
     assert_eq!(asked.phase().await, Phase::Succeeded, "{}", asked.why().await);
     assert_eq!((ran(&asked.world).len(), asked.world.provider.commands_there()), (1, 0));
+}
+
+/// A provider that makes a machine twice, the second one later, when the answer is long there: fly.md 1.8 (408 "also seen
+/// transiently on create"), 8.12 ("create isn't idempotent").
+#[derive(Debug)]
+struct Twin {
+    provider: Provider,
+    clock: Arc<dyn Clock>,
+    after: Millis,
+    due: Mutex<Option<(At, Place, OneOffSpec)>>,
+}
+
+impl Twin {
+    /// What is due appears.
+    async fn appear(&self) {
+        let due = {
+            let mut due = self.due.lock().unwrap();
+            due.take_if(|(at, ..)| *at <= self.clock.now())
+        };
+        if let Some((_, place, spec)) = due {
+            self.provider.prepare(&place, &spec).await.unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl OneOffs for Twin {
+    async fn observe_runs(&self, place: &Place) -> Result<Vec<OneOffRun>, PortError> {
+        self.appear().await;
+        self.provider.observe_runs(place).await
+    }
+    async fn prepare(&self, place: &Place, spec: &OneOffSpec) -> Result<UnitId, PortError> {
+        let due = (self.clock.now().plus(self.after), place.clone(), spec.clone());
+        self.due.lock().unwrap().get_or_insert(due);
+        self.provider.prepare(place, spec).await
+    }
+    async fn start(&self, place: &Place, run: &UnitId) -> Result<(), PortError> {
+        self.provider.start(place, run).await
+    }
+    async fn observe_run(&self, place: &Place, run: &UnitId) -> Result<OneOffState, PortError> {
+        self.appear().await;
+        self.provider.observe_run(place, run).await
+    }
+    async fn observe_log(&self, place: &Place, run: &UnitId) -> Result<Vec<String>, PortError> {
+        self.provider.observe_log(place, run).await
+    }
+    async fn remove(&self, place: &Place, run: &UnitId) -> Result<(), PortError> {
+        self.provider.remove(place, run).await
+    }
+}
+
+/// P3: "a late duplicate create is adopted or destroyed": whatever appears within the client's own timeout is gone when the
+/// promotion is over, and its command did not run a second time.
+#[tokio::test]
+async fn p3_a_commands_machine_that_appears_late_does_not_stay() {
+    for story in [Story::Command, Story::CommandThatFails] {
+        for after in [Millis(400), Millis(1_200), Millis(4_900)] {
+            let asked = story.asked().await;
+            let world = &asked.world;
+            let ports = world.ports(&Switch::new(Moment::Never));
+            let (provider, clock) = (world.provider.clone(), ports.clock.clone());
+            let one_offs = Arc::new(Twin { provider, clock, after, due: Mutex::default() });
+            let engine = Engine::new(world.options.clone(), Ports { one_offs: one_offs.clone(), ..ports });
+            assert_eq!(asked.play(&engine).await.unwrap(), Outcome::Ended(story.end()), "{story:?} {after}");
+            world.clock.advance(world.limits.client_timeout);
+            one_offs.appear().await;
+            let there = world.provider.commands_there();
+            assert_eq!((ran(world).len(), there), (1, 0), "{story:?}: the second one after {after}");
+        }
+    }
 }
