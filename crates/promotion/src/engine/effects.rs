@@ -71,11 +71,13 @@ impl Session<'_> {
     }
 
     async fn unlease(&mut self) -> Result<(), EngineError> {
-        let held = self.view().nonces.clone();
+        let (held, earlier) = (self.view().nonces.clone(), self.view().earlier.clone());
         let components = self.view().state.facts.request.components.clone();
         for component in &components {
-            let Some((_, nonces)) = held.get(&component.place.component) else { continue };
-            let mut left: Vec<(&UnitId, &Nonce)> = nonces.iter().collect();
+            let name = &component.place.component;
+            let nonces = held.get(name).map(|(_, nonces)| nonces);
+            let mut left: Vec<(&UnitId, &Nonce)> =
+                nonces.into_iter().chain(earlier.get(name)).flatten().collect();
             for n in 0..UNLEASE_TRIES {
                 self.keep_lease().await?;
                 let (deployer, id) = (self.engine.ports.deployer.clone(), self.id.clone());
@@ -97,6 +99,7 @@ impl Session<'_> {
         }
         self.held.clear();
         self.unwritten.clear();
+        self.silent.clear();
         debug_assert!(self.phase().is_final() || self.phase() == Phase::Planned);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Fencing at the provider: every unit of the target is leased in our name until the deadline, so that anybody
 //! else's deploy stops and names us, and a dead runner's late calls are refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::EngineError;
 use super::drive::Came;
@@ -15,8 +15,20 @@ use crate::ports::{Key, Performed, PortError, PortErrorKind};
 use crate::rollout::{Stamp, UnitCall};
 
 /// A lease is first taken for this long, and made to last until the deadline only when its number is journaled: a
-/// runner that dies in between leaves units that are free again soon, for nobody else knows the number.
-const FIRST_TTL: Millis = Millis::secs(60);
+/// runner that dies in between, or whose answer is lost, leaves units that are free again soon, for nobody else knows
+/// the number (whoever asks is shown the description, not the number).
+///
+/// How short it may be: nothing is called before the lease was prolonged, so no call relies on the first one. Only the
+/// prolonging does, since a provider may answer it with a new lease where the old one has run out, and that one would
+/// last to the deadline under a number that nobody wrote down. So it is asked for only while a third is left, else the
+/// lease is taken anew. That must not be the rule: a thousand units, a hundred calls at a time that take a second each,
+/// and one append are through in half of this time.
+///
+/// How long it need not be: no successor comes before the store's lease has run out, and that is as long as this one.
+pub(super) const FIRST_TTL: Millis = Millis::secs(30);
+
+/// What must be left of a first lease for it to be prolonged.
+const FIRST_LEFT: Millis = Millis::secs(10);
 
 /// Leases end this long after the deadline: the way back that begins there finds its units still held, and prolongs.
 const SPARE: Millis = Millis::secs(60);
@@ -39,6 +51,15 @@ struct Wanted {
     unit: UnitId,
     nonce: Option<Nonce>,
     earlier: Option<Nonce>,
+}
+
+/// What became of it.
+struct Asked {
+    unit: UnitId,
+    /// It was the lease of this runner, or of an earlier one, that nobody answered for: none of the promotion's is lost by
+    /// going on without the unit.
+    was_ours: bool,
+    result: Result<Performed, PortError>,
 }
 
 /// The words under which our leases stand.
@@ -71,7 +92,7 @@ impl Session<'_> {
             // One whose host does not answer takes no lease, and no call either.
             let ours = |unit: &&Unit| (unit.managed || unit.is_parked()) && !unit.is_away();
             let units: Vec<UnitId> = fleet.units.iter().filter(ours).map(|unit| unit.id.clone()).collect();
-            match self.lease(component, &units, &BTreeMap::new()).await? {
+            match self.lease(component, &units).await? {
                 Lease::Ours => {}
                 Lease::Theirs(why) => {
                     // It ends here: what was leased so far is given back.
@@ -87,28 +108,29 @@ impl Session<'_> {
 
     /// Before a phase changes anything, every unit that the promotion holds is held to the end of that phase's time. A
     /// successor takes new leases, so that from then on the dead runner's calls are refused; a runner whose time was
-    /// prolonged prolongs them. Whatever is in the way is no reason to go on without.
+    /// prolonged prolongs them. Whatever is in the way is no reason to go on without, but for a host that takes no calls:
+    /// nobody can move what is there. Its number stays written down and is given back as soon as the host answers.
     pub(super) async fn keep_fenced(&mut self) -> Result<Option<Came>, EngineError> {
-        let Some((epoch, _)) = self.lease else { return Ok(None) };
+        if self.lease.is_none() {
+            return Ok(None);
+        }
         let components = self.view().state.facts.request.components.clone();
         for component in &components {
-            let Some((taken, nonces)) = self.view().nonces.get(&component.place.component).cloned() else {
-                continue;
-            };
-            let is_ours = taken == epoch;
-            if nonces.is_empty() || (is_ours && !nonces.keys().any(|unit| self.is_short(unit))) {
+            if !self.lacks(component) {
                 continue;
             }
             let fleet = match self.engine.ports.deployer.observe_fleet(&component.place).await {
                 Ok(fleet) => fleet,
                 Err(error) => return Ok(Some(Came::errored(error.message))),
             };
+            self.hear(&fleet);
+            let known = self.numbers(component).into_iter().flatten().map(|(unit, _)| unit.clone());
+            let known: BTreeSet<UnitId> = known.chain(self.earlier(component).into_keys()).collect();
             let (there, gone): (Vec<UnitId>, Vec<UnitId>) =
-                nonces.keys().cloned().partition(|unit| fleet.unit(unit).is_some());
+                known.into_iter().partition(|unit| fleet.unit(unit).is_some());
             let end = self.leases_end();
             self.held.extend(gone.into_iter().map(|unit| (unit, end)));
-            let earlier = if is_ours { BTreeMap::new() } else { nonces };
-            match self.lease(component, &there, &earlier).await? {
+            match self.lease(component, &there).await? {
                 Lease::Ours => {}
                 Lease::Theirs(why) | Lease::Away(why) => return Ok(Some(Came::errored(why))),
             }
@@ -116,13 +138,27 @@ impl Session<'_> {
         Ok(None)
     }
 
-    /// Before its calls: what this promotion made since it was locked is leased as soon as it is seen, and nothing is
-    /// changed that is not.
+    /// Whether a unit that the promotion holds is not held to the end, or not by this runner, and could be.
+    fn lacks(&self, component: &ComponentTarget) -> bool {
+        let earlier = self.earlier(component);
+        match self.numbers(component) {
+            // A successor writes down in any case what it holds and what it does not.
+            None => !earlier.is_empty(),
+            Some(ours) => {
+                let short = ours.keys().filter(|unit| self.is_short(unit));
+                short.chain(earlier.keys()).any(|unit| self.may_ask(unit))
+            }
+        }
+    }
+
+    /// Before its calls: what this promotion made since it was locked is leased as soon as it is seen, an earlier runner's
+    /// number is given back as soon as its unit's host answers, and nothing is changed that is not ours: calls on what is
+    /// out of reach are left out.
     pub(super) async fn lease_ahead(
         &mut self,
         rollout: &Rollout,
         fleet: &Fleet,
-        calls: &[UnitCall],
+        calls: &mut Vec<UnitCall>,
     ) -> Result<Lease, EngineError> {
         let promotion = &rollout.stamp.promotion;
         let stands_in = format!("{promotion}/");
@@ -131,25 +167,35 @@ impl Session<'_> {
                 || unit.label(label::RESTORES).is_some_and(|key| key.starts_with(&stands_in))
         };
         let is_changed = |unit: &Unit| calls.iter().any(|call| call.unit() == Some(&unit.id));
-        let is_done = |id: &UnitId| self.held.contains_key(id) && !self.unwritten.contains_key(id);
+        let now = self.now();
+        let is_held = |id: &UnitId| self.held.get(id).is_some_and(|until| *until > now);
+        let is_done = |id: &UnitId| is_held(id) && !self.unwritten.contains_key(id);
+        let earlier = self.view().earlier.get(&rollout.target.place.component);
+        let is_left = |unit: &Unit| earlier.is_some_and(|earlier| earlier.contains_key(&unit.id));
         let free: Vec<UnitId> = fleet
             .units
             .iter()
             .filter(|unit| unit.state != UnitState::Destroyed && !is_done(&unit.id))
-            .filter(|unit| is_made(unit) || is_changed(unit))
+            .filter(|unit| is_made(unit) || is_changed(unit) || is_left(unit))
             .map(|unit| unit.id.clone())
             .collect();
         if free.is_empty() || cfg!(feature = "sabotage-p2") {
             return Ok(Lease::Ours);
         }
-        self.lease(&rollout.target, &free, &BTreeMap::new()).await
+        let came = self.lease(&rollout.target, &free).await?;
+        let is_held = |id: &UnitId| self.held.get(id).is_some_and(|until| *until > now);
+        calls.retain(|call| call.unit().is_none_or(is_held));
+        Ok(came)
     }
 
-    /// Whether a phase that goes on for long must prolong what it holds.
+    /// Whether a phase that goes on for long must prolong what it holds, or take what is in reach again.
     pub(super) fn must_prolong(&self) -> bool {
         let Some((ours, _)) = self.lease else { return false };
-        let held = self.view().nonces.values().filter(|(epoch, _)| *epoch == ours);
-        held.flat_map(|(_, nonces)| nonces.keys()).any(|unit| self.is_short(unit))
+        let view = self.view();
+        let held = view.nonces.values().filter(|(epoch, _)| *epoch == ours);
+        let short = held.flat_map(|(_, nonces)| nonces.keys()).filter(|unit| self.is_short(unit));
+        let earlier = view.earlier.values().flat_map(BTreeMap::keys);
+        short.chain(earlier).any(|unit| !self.is_silent(unit))
     }
 
     fn is_short(&self, unit: &UnitId) -> bool {
@@ -161,41 +207,40 @@ impl Session<'_> {
         self.deadline().plus(SPARE)
     }
 
-    /// Leases `units` until the deadline: for a minute first where we hold none, then, when the numbers are written
-    /// down, to the end.
-    async fn lease(
-        &mut self,
-        component: &ComponentTarget,
-        units: &[UnitId],
-        earlier: &BTreeMap<UnitId, Nonce>,
-    ) -> Result<Lease, EngineError> {
-        let mut why = String::new();
+    /// Leases `units` until the deadline: for a moment first where we hold none, then, when the numbers are written down,
+    /// to the end. What is out of reach is passed over.
+    async fn lease(&mut self, component: &ComponentTarget, units: &[UnitId]) -> Result<Lease, EngineError> {
+        let mut came = Lease::Ours;
         for _ in 0..ROUNDS {
-            let refused = self.take(component, units, earlier).await?;
+            let refused = self.take(component, units).await?;
             if !matches!(refused, Lease::Ours) {
                 return Ok(refused);
             }
             self.write_leases(component, units).await?;
+            let soon = self.now().plus(FIRST_LEFT);
+            let is_over = |unit: &&UnitId| self.held.get(*unit).is_some_and(|until| *until <= soon);
+            if units.iter().any(|unit| is_over(&unit) && self.may_ask(unit)) {
+                // Prolonged now, one of them might be made to last under a number that nobody has written down.
+                came =
+                    Lease::Away("the leases on machines ran out before they could be prolonged".to_owned());
+                continue;
+            }
             match self.prolong(component, units).await? {
-                Lease::Ours => return Ok(Lease::Ours),
-                Lease::Away(why) => return Ok(Lease::Away(why)),
-                Lease::Theirs(said) => why = said,
+                Lease::Theirs(why) => came = Lease::Theirs(why),
+                ours_or_away => return Ok(ours_or_away),
             }
         }
-        Ok(Lease::Theirs(why))
+        Ok(came)
     }
 
-    /// Takes the leases that we do not hold, for a minute.
-    async fn take(
-        &mut self,
-        component: &ComponentTarget,
-        units: &[UnitId],
-        earlier: &BTreeMap<UnitId, Nonce>,
-    ) -> Result<Lease, EngineError> {
+    /// Takes the leases that we do not hold, for a moment.
+    async fn take(&mut self, component: &ComponentTarget, units: &[UnitId]) -> Result<Lease, EngineError> {
         let now = self.now();
+        let (soon, earlier) = (now.plus(FIRST_LEFT), self.earlier(component));
         let wanted: Vec<Wanted> = units
             .iter()
-            .filter(|unit| self.held.get(*unit).is_none_or(|until| *until <= now))
+            .filter(|unit| self.held.get(*unit).is_none_or(|until| *until <= soon))
+            .filter(|unit| self.may_ask(unit))
             .map(|unit| Wanted {
                 unit: unit.clone(),
                 nonce: self.number(component, unit),
@@ -223,7 +268,7 @@ impl Session<'_> {
         let time = self.leases_end().since(now).max(FIRST_TTL).min(TTL_MAX);
         let wanted: Vec<Wanted> = units
             .iter()
-            .filter(|unit| self.is_short(unit))
+            .filter(|unit| self.is_short(unit) && self.may_ask(unit))
             .map(|unit| Wanted { unit: unit.clone(), nonce: self.number(component, unit), earlier: None })
             .collect();
         let mut came = Lease::Ours;
@@ -260,7 +305,20 @@ impl Session<'_> {
         (*epoch == ours).then_some(nonces)
     }
 
-    /// Writes down what was taken, with what stands there: the record says that its epoch holds them all.
+    /// The numbers of earlier runners on units that this one has not leased.
+    fn earlier(&self, component: &ComponentTarget) -> BTreeMap<UnitId, Nonce> {
+        let name = &component.place.component;
+        let mut earlier = self.view().earlier.get(name).cloned().unwrap_or_default();
+        if self.numbers(component).is_none()
+            && let Some((_, nonces)) = self.view().nonces.get(name)
+        {
+            earlier.extend(nonces.clone());
+        }
+        earlier
+    }
+
+    /// Writes down what was taken, with what stands there: the record says that its epoch holds them all, but for those
+    /// out of reach, whose earlier numbers stay.
     async fn write_leases(
         &mut self,
         component: &ComponentTarget,
@@ -269,20 +327,36 @@ impl Session<'_> {
         let taken: Vec<(UnitId, Nonce)> =
             units.iter().filter_map(|unit| Some((unit.clone(), self.unwritten.get(unit)?.clone()))).collect();
         let name = &component.place.component;
-        let is_known = self.numbers(component).is_some() || !self.view().nonces.contains_key(name);
-        if taken.is_empty() && is_known {
+        let (ours, known) = (self.numbers(component), self.earlier(component));
+        let mut nonces = ours.cloned().unwrap_or_default();
+        nonces.extend(taken.clone());
+        let is_left = |unit: &UnitId| !nonces.contains_key(unit) && !self.held.contains_key(unit);
+        let earlier: BTreeMap<UnitId, Nonce> = known
+            .iter()
+            .filter(|(unit, _)| is_left(unit))
+            .map(|(unit, nonce)| (unit.clone(), nonce.clone()))
+            .collect();
+        let is_known = ours.is_some() || !self.view().nonces.contains_key(name);
+        if taken.is_empty() && is_known && earlier == known {
             return Ok(());
         }
-        let mut nonces = self.numbers(component).cloned().unwrap_or_default();
-        nonces.extend(taken.clone());
-        self.append(vec![Entry::Leased { component: name.clone(), nonces }]).await?;
+        if ours.is_none() && !earlier.is_empty() {
+            let units: Vec<&str> = earlier.keys().map(UnitId::as_str).collect();
+            self.note(format!(
+                "{name}: the host of {} does not answer: what an earlier runner sent there is refused from the moment \
+                 on at which it does",
+                units.join(", ")
+            ));
+        }
+        self.append(vec![Entry::Leased { component: name.clone(), nonces, earlier }]).await?;
         for (unit, _) in taken {
             self.unwritten.remove(&unit);
         }
         Ok(())
     }
 
-    /// Asks for leases, all together.
+    /// Asks for leases, all together. Of a unit that is ours, or was an earlier runner's, and whose host does not answer
+    /// any more nothing is said.
     async fn ask(
         &mut self,
         component: &ComponentTarget,
@@ -301,24 +375,34 @@ impl Session<'_> {
             let (id, deployer, description) = (&id, &deployer, &description);
             async move {
                 let key = |verb: &str, nonce| Key { id: format!("{id}/{verb}/{unit}"), nonce };
+                let is_renewal = nonce.is_some();
                 if earlier.is_some() {
                     let call = UnitCall::Unlease { unit: unit.clone() };
                     let given = deployer.perform(place, &call, &key("unlease", earlier)).await;
                     if let Some(error) = given.err().filter(is_away) {
-                        return (unit, Err(error));
+                        return Asked { unit, was_ours: true, result: Err(error) };
                     }
                 }
                 let call = UnitCall::Lease { unit: unit.clone(), ttl, description: description.clone() };
-                let is_renewal = nonce.is_some();
                 let mut result = deployer.perform(place, &call, &key("lease", nonce)).await;
                 if anew && is_renewal && result.as_ref().is_err_and(|error| !is_away(error)) {
                     // It ran out, and its number is worth nothing any more.
                     result = deployer.perform(place, &call, &key("lease", None)).await;
                 }
-                (unit, result)
+                Asked { unit, was_ours: is_renewal, result }
             }
         });
-        self.keeping(side_by_side(lanes.collect())).await
+        let mut came = Vec::new();
+        for Asked { unit, was_ours, result } in self.keeping(side_by_side(lanes.collect())).await? {
+            let is_lost = result.as_ref().is_err_and(is_away);
+            if !is_lost {
+                self.heard(&unit);
+            } else if self.lose(&unit, was_ours) {
+                continue;
+            }
+            came.push((unit, result));
+        }
+        Ok(came)
     }
 }
 

@@ -19,6 +19,7 @@ mod preview;
 mod roll;
 mod secrets;
 mod session;
+mod silent;
 mod tick;
 mod verbs;
 mod work;

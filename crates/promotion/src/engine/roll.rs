@@ -84,8 +84,8 @@ impl Session<'_> {
             };
             is_taken_up = false;
             let decided = self.now();
-            let decision = next(rollout.job(), &observed, &progress, decided);
-            match self.lease_ahead(rollout, &observed.fleet, &decision.calls).await? {
+            let mut decision = next(rollout.job(), &observed, &progress, decided);
+            match self.lease_ahead(rollout, &observed.fleet, &mut decision.calls).await? {
                 Lease::Ours => {}
                 Lease::Theirs(why) if rollout.filed == Direction::Forward => return Ok(Rolled::Failed(why)),
                 Lease::Theirs(why) | Lease::Away(why) => return Ok(Rolled::Errored(why)),

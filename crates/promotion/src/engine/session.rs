@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::pace::Pace;
+use super::silent::Silence;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
@@ -21,6 +22,8 @@ pub(super) struct Session<'e> {
     pub(super) unwritten: BTreeMap<UnitId, Nonce>,
     /// Until when the provider's leases last that this session took.
     pub(super) held: BTreeMap<UnitId, At>,
+    /// Units whose hosts take no calls, as far as looks and leases show it.
+    pub(super) silent: BTreeMap<UnitId, Silence>,
     /// When fleets were looked at.
     pace: Pace,
     /// What the snapshot was taken of, and when that was looked at: the first look of what follows it at once.
@@ -72,6 +75,7 @@ impl<'e> Session<'e> {
             lease: None,
             unwritten: BTreeMap::new(),
             held: BTreeMap::new(),
+            silent: BTreeMap::new(),
             pace: Pace::default(),
             taken: BTreeMap::new(),
             anew: None,
@@ -232,6 +236,7 @@ impl<'e> Session<'e> {
         let fleet = self.engine.ports.deployer.observe_fleet(place).await;
         match &fleet {
             Ok(fleet) => {
+                self.hear(fleet);
                 let early = self.pace.looked(begun, self.now(), fleet, &self.engine.options);
                 if early > Millis::ZERO {
                     self.engine.ports.clock.sleep(early).await;
@@ -272,6 +277,9 @@ impl<'e> Session<'e> {
     pub(super) async fn must_yield(&mut self, phase: Phase) -> Result<bool, EngineError> {
         self.sync().await?;
         self.keep_lease().await?;
+        if self.is_due() {
+            let _still_out_of_reach = self.keep_fenced().await?;
+        }
         Ok(self.phase() != phase
             || self.engine.is_stopped()
             || self.now() >= self.deadline()

@@ -100,6 +100,10 @@ pub enum Entry {
         component: ComponentName,
         /// Unit → the number to show.
         nonces: BTreeMap<UnitId, Nonce>,
+        /// Unit → the number under which an earlier runner held it, where its host has not answered since. It is given
+        /// back before any call on that unit.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        earlier: BTreeMap<UnitId, Nonce>,
     },
     /// A release command came this far.
     OneOff {

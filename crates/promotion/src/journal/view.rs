@@ -37,6 +37,8 @@ pub struct PromotionView {
     pub open: OpenCalls,
     /// The provider leases we hold, and the epoch under which they were taken.
     pub nonces: BTreeMap<ComponentName, (u64, BTreeMap<UnitId, Nonce>)>,
+    /// Numbers of earlier runners that are not given back yet: the hosts of their units did not answer.
+    pub earlier: BTreeMap<ComponentName, BTreeMap<UnitId, Nonce>>,
     /// Release commands, as far as they came.
     pub one_offs: BTreeMap<ComponentName, OneOffView>,
     /// Effects to do.
@@ -129,6 +131,7 @@ impl EnvironmentView {
                     rollouts: BTreeMap::new(),
                     open: BTreeMap::new(),
                     nonces: BTreeMap::new(),
+                    earlier: BTreeMap::new(),
                     one_offs: BTreeMap::new(),
                     outbox: Vec::new(),
                     at: record.at,
@@ -328,6 +331,7 @@ impl PromotionView {
                 let place = place.ok_or_else(|| format!("effect {seq}/{n} was never asked for"))?;
                 if self.outbox.remove(place).effect == EffectName::Release {
                     self.nonces.clear();
+                    self.earlier.clear();
                 }
             }
             Entry::Meant { component, direction, progress, calls } => {
@@ -342,15 +346,17 @@ impl PromotionView {
                         self.open.remove(key).ok_or_else(|| format!("call {key} was never meant"))?;
                     if let Some(progress) = self.rollouts.get_mut(&(component.clone(), direction)) {
                         let nonces = self.nonces.get(component).map(|(_, nonces)| nonces);
+                        let mut numbers = nonces.into_iter().chain(self.earlier.get(component));
                         let unit = intent.call.unit();
                         let is_leased =
-                            nonces.zip(unit).is_some_and(|(nonces, unit)| nonces.contains_key(unit));
+                            unit.is_some_and(|unit| numbers.any(|numbers| numbers.contains_key(unit)));
                         learn(progress, &intent.call, outcome, is_leased, record.at);
                     }
                 }
             }
-            Entry::Leased { component, nonces } => {
+            Entry::Leased { component, nonces, earlier } => {
                 self.nonces.insert(component.clone(), (record.epoch.unwrap_or(0), nonces.clone()));
+                self.earlier.insert(component.clone(), earlier.clone());
             }
             Entry::OneOff { component, step } => {
                 let view = OneOffView { meant_at: record.at, run: None, ended: None };

@@ -6,6 +6,7 @@ mod p12_healthy;
 mod p1_approved;
 mod p1_people;
 mod p1_release;
+mod p2_away;
 mod p2_fenced;
 mod p2_one_at_a_time;
 mod p3_once;
