@@ -317,6 +317,43 @@ async fn p2_a_lease_whose_number_died_with_its_runner_is_waited_for() {
     assert_eq!(n_alone, 5);
 }
 
+/// What a provider answers to a prolongation that comes too late may be a new lease (fly.md 10: "refresh semantics beyond
+/// docs" are not established): to the deadline, under a number that nobody has written down. So it is taken anew instead.
+#[tokio::test]
+async fn p2_a_first_lease_that_ran_out_is_taken_anew_and_not_prolonged() {
+    let mut world = World::new(1, Manners::default());
+    (world.options.poll, world.options.lease_ttl) = (Millis(250), Millis::secs(600));
+    let run = Story::Promote.asked_in(world).await;
+    let (wrong, n_first) = (Wrong::default(), Arc::new(Mutex::new(0)));
+    let look = {
+        let (wrong, provider, clock) = (wrong.clone(), run.world.provider.clone(), run.world.clock.clone());
+        let n_first = n_first.clone();
+        Box::new(move |place: &Place, call: &UnitCall, _: &Key| -> BoxFuture<'static, ()> {
+            let (wrong, provider, clock) = (wrong.clone(), provider.clone(), clock.clone());
+            let (n_first, place, call) = (n_first.clone(), place.clone(), call.clone());
+            Box::pin(async move {
+                let UnitCall::Lease { unit, ttl, .. } = call else { return };
+                let fleet = provider.observe_fleet(&place).await.unwrap();
+                if ttl > FIRST_TTL && !is_ours(fleet.unit(&unit).unwrap(), clock.now()) {
+                    wrong.lock().unwrap().push(format!("the lease on {unit} had run out"));
+                } else if ttl == FIRST_TTL {
+                    let mut n_first = n_first.lock().unwrap();
+                    *n_first += 1;
+                    // The first machine is leased, and the second one's answer takes its time.
+                    if *n_first == 2 {
+                        clock.advance(Millis(FIRST_TTL.0 + 1));
+                    }
+                }
+            })
+        })
+    };
+    let engine = watched(&run.world, &Switch::new(Moment::Never), look);
+    assert_eq!(run.play(&engine).await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    assert_eq!(*wrong.lock().unwrap(), Vec::<String>::new());
+    // Two machines at Locked and both once more, one of the other component, two that it makes.
+    assert_eq!(*n_first.lock().unwrap(), 7);
+}
+
 /// Whoever stops driving for good leaves machines that are free when the phase's time is over, and a minute; a lease
 /// that could not be given back at the end, no longer after it than the promotion's own time.
 #[tokio::test]
