@@ -13,10 +13,13 @@ use crate::journal::PromotionView;
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
     At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Snapshot,
-    Statement, SuiteName, Unit, canonical,
+    Statement, SuiteName, Unit, UnitId, UnitVersion, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
 use crate::rollout::{self, Decision, Direction, FIRST, Progress, Stamp, UnitCall, arrived, restored};
+
+/// Where no rollout was journaled none gave a version.
+static NONE: BTreeMap<UnitId, UnitVersion> = BTreeMap::new();
 
 pub(super) fn judge(error: PortError) -> Came {
     if error.kind == PortErrorKind::Refused {
@@ -133,8 +136,9 @@ impl Session<'_> {
         Ok(self.clear_release_commands().await?.unwrap_or(Came::done(Work::Deployed)))
     }
 
-    /// Reads every component back. None when all are as they shall be.
-    async fn read_back(&mut self, stamp: &Stamp) -> Result<(), (Option<ComponentName>, Readback)> {
+    /// Reads every component back.
+    async fn read_back(&mut self, stamp: &Stamp) -> Result<Steady, (Option<ComponentName>, Readback)> {
+        let mut steady = Steady::There;
         for target in self.targets() {
             let name = target.place.component.clone();
             let fleet = self.fleet(&target.place).await;
@@ -145,11 +149,21 @@ impl Session<'_> {
                 None => Err("it has no snapshot to go by".to_owned()),
                 Some(_) if *kind == Kind::Adopt => Ok(()),
                 Some(rollout) if rollout.direction == Direction::Back => restored(rollout.job(), &observed),
-                Some(rollout) => arrived(rollout.job(), &observed, self.now()),
+                Some(rollout) => {
+                    let progress = self.view().rollouts.get(&(name.clone(), Direction::Forward));
+                    let versions = progress.map(|progress| &progress.versions).unwrap_or(&NONE);
+                    match arrived(rollout.job(), versions, &observed, self.now()) {
+                        Err(amiss) if amiss.is_waking => {
+                            steady = Steady::Waking;
+                            Ok(())
+                        }
+                        proven => proven.map_err(|amiss| amiss.why),
+                    }
+                }
             };
             proven.map_err(|why| (Some(name), Readback::Wrong(why)))?;
         }
-        Ok(())
+        Ok(steady)
     }
 
     pub(super) async fn verify(&mut self) -> Result<Came, EngineError> {
@@ -265,7 +279,8 @@ impl Session<'_> {
                 return Ok(Some(Came::Yield));
             }
             match self.read_back(stamp).await {
-                Ok(()) => return Ok(None),
+                Ok(Steady::There) => return Ok(None),
+                Ok(Steady::Waking) => {}
                 Err((component, wrong)) => {
                     let patience = self.patience();
                     if self.now().since(begun) >= patience {
@@ -294,11 +309,11 @@ impl Session<'_> {
             }
             let now = self.now();
             match self.read_back(&stamp).await {
-                Ok(()) if now >= until => {
+                Ok(Steady::There) if now >= until => {
                     self.keep_images().await?;
                     return Ok(Came::done(Work::Soaked));
                 }
-                Ok(()) => wrong_since = None,
+                Ok(Steady::There | Steady::Waking) => wrong_since = None,
                 Err((component, wrong)) => {
                     let since = *wrong_since.get_or_insert(now);
                     if now.since(since) >= self.patience() {
@@ -382,7 +397,14 @@ impl Session<'_> {
     }
 }
 
-/// What reading back found.
+/// What reading back found where nothing is wrong.
+enum Steady {
+    There,
+    /// A request wakes a unit that slept: it is there soon, or something is wrong.
+    Waking,
+}
+
+/// What was wrong when it was read back.
 enum Readback {
     Away(String),
     Wrong(String),

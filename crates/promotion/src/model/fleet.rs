@@ -113,6 +113,16 @@ pub struct LeaseView {
     pub expires_at: At,
 }
 
+/// What whoever routes requests last did to a unit by itself: for want of requests, or because of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nap {
+    /// It was put to sleep, at this instant: nobody asked it for anything.
+    Asleep(At),
+    /// It was woken, at this instant: somebody asked.
+    Woken(At),
+}
+
 /// A machine as the engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
@@ -149,6 +159,13 @@ pub struct Unit {
     pub standby_for: BTreeSet<UnitId>,
     /// Requests in flight, where the provider can tell.
     pub concurrency: Option<u32>,
+    /// What whoever routes requests last did to it, where that is the last thing that happened: none where a person or
+    /// the engine stopped or started it, or its program ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nap: Option<Nap>,
+    /// A request wakes it while it is stopped and in traffic.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wakes: bool,
     /// Which tool deployed it besides the engine, as that tool left it written there: `flyctl 0.3.170, release 7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployed_by: Option<String>,
@@ -174,6 +191,8 @@ impl Unit {
             config: spec.config.clone(),
             standby_for: spec.standby_for.clone(),
             concurrency: None,
+            nap: None,
+            wakes: false,
             deployed_by: None,
         }
     }
@@ -196,6 +215,24 @@ impl Unit {
     /// Its host does not answer: what it is configured to be and what it runs nobody can tell.
     pub fn is_away(&self) -> bool {
         self.state == UnitState::Unknown
+    }
+
+    /// Put to sleep by whoever routes requests, until one comes. That says nothing against it where it was proven before.
+    pub const fn is_asleep(&self) -> bool {
+        matches!((self.nap, self.state), (Some(Nap::Asleep(_)), UnitState::Stopped | UnitState::Stopping))
+    }
+
+    /// Since when a request wakes it, or woke it: what it reports may still be from before it slept.
+    pub const fn woken(&self) -> Option<At> {
+        match (self.nap, self.state) {
+            (Some(Nap::Woken(since)), UnitState::Starting | UnitState::Started) => Some(since),
+            _ => None,
+        }
+    }
+
+    /// It sleeps in traffic until a request wakes it, whoever put it to rest.
+    pub fn awaits_request(&self) -> bool {
+        self.wakes && !self.cordoned && self.state == UnitState::Stopped
     }
 
     /// Kept stopped for a warm way back.

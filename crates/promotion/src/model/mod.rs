@@ -22,7 +22,7 @@ pub use approval::{Approval, Claim, Decision};
 pub use attestation::{Attestation, Statement};
 pub use canonical::Hash;
 pub use deployment::{DeploymentInfo, DeploymentStatus};
-pub use fleet::{CheckResult, Fleet, LeaseView, Place, Unit, UnitState, label};
+pub use fleet::{CheckResult, Fleet, LeaseView, Nap, Place, Unit, UnitState, label};
 pub use flytypes::{Digest, ImageRef};
 pub use image::{ImagePreview, ImageRecord, image_label, is_same_commit, is_same_version, keep_tag};
 pub use names::{

@@ -122,7 +122,7 @@ impl Look<'_> {
         }
         let acted = self.progress.marks.get(&unit.id).and_then(|mark| mark.tried_at);
         let is_down = match unit.state {
-            UnitState::Stopped => matches!(one.who, Who::Unit(_)),
+            UnitState::Stopped => matches!(one.who, Who::Unit(_)) || unit.is_asleep(),
             UnitState::Failed => self.job.direction == Direction::Back,
             _ => false,
         };

@@ -38,21 +38,41 @@ pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
         UnitState::Started => {}
         UnitState::Failed => return Health::Broken(format!("unit {} failed to start", unit.id)),
         UnitState::Destroyed => return Health::Broken(format!("unit {} is gone", unit.id)),
+        // It can be started again, which is what its turn does.
+        UnitState::Stopped if unit.is_asleep() => {
+            return Health::NotYet(format!("unit {} fell asleep before it was proven", unit.id));
+        }
         UnitState::Stopped => return soften(format!("unit {} is stopped", unit.id)),
         UnitState::Starting | UnitState::Stopping | UnitState::Unknown => {
             return Health::NotYet(format!("unit {} is {}", unit.id, unit.state));
         }
     }
+    match differs(unit, expected) {
+        Some(why) => soften(why),
+        None => proven(unit, expected.proof, now),
+    }
+}
+
+/// Judges a unit that was proven and serves since: whoever routes may have put it to sleep, until a request wakes it. A
+/// unit without a proof does not become healthy by sleeping (P12): this is for those that have one.
+pub(super) fn still_healthy(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
+    let sleeps = unit.is_asleep() && differs(unit, expected).is_none();
+    if sleeps { Health::Healthy } else { health(unit, expected, now) }
+}
+
+/// Whether a request wakes `unit` just now, which had slept: it has as long as any unit has to come up.
+pub(super) fn is_waking(unit: &Unit, wait: Millis, now: At) -> bool {
+    unit.woken().is_some_and(|since| now.since(since) < wait)
+}
+
+/// Why `unit` is not what is expected, by content and version.
+fn differs(unit: &Unit, expected: Expected<'_>) -> Option<String> {
     if unit.digest.as_ref() != Some(expected.digest) {
         let runs = unit.digest.as_ref().map_or("no known digest", Digest::short);
-        return soften(format!("unit {} runs {runs} instead of {}", unit.id, expected.digest.short()));
+        return Some(format!("unit {} runs {runs} instead of {}", unit.id, expected.digest.short()));
     }
-    if let Some(version) = expected.version
-        && unit.version != *version
-    {
-        return soften(format!("unit {} went to version {} instead of {version}", unit.id, unit.version));
-    }
-    proven(unit, expected.proof, now)
+    let version = expected.version.filter(|version| unit.version != **version)?;
+    Some(format!("unit {} went to version {} instead of {version}", unit.id, unit.version))
 }
 
 /// Whether `unit` was healthy when it was found: started, and what proves it had reported. For how long it had been up

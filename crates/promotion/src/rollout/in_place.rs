@@ -2,7 +2,7 @@
 
 use super::call::{Direction, Job, UnitCall};
 use super::fill::START_AGAIN;
-use super::health::{Expected, Health, health};
+use super::health::{Expected, Health, health, is_waking, still_healthy};
 use super::pool::{Pool, on_trial};
 use super::progress::{Mark, Progress, Turn};
 use super::role::Want;
@@ -227,7 +227,8 @@ impl<'r, 'a> Round<'r, 'a> {
     /// Why no further unit may be taken out of traffic: one that is through, and must answer meanwhile, is not healthy
     /// any more (P7); and whether that is so for longer than it may.
     fn faded(&mut self) -> Option<(String, bool)> {
-        let grace = self.job.target.limits.unhealthy;
+        let (grace, wait) = (self.job.target.limits.unhealthy, self.job.target.limits.wait);
+        let mut faded: Option<(String, bool)> = None;
         for want in self.wants.iter().filter(|want| want.role.duty.runs() && want.role.open) {
             let Some(mark) = self.progress.marks.get(want.unit) else { continue };
             let (Some(unit), Some(digest)) = (self.seen.unit(want.unit), want.role.shape.image.digest())
@@ -237,18 +238,23 @@ impl<'r, 'a> Round<'r, 'a> {
             if mark.turn != Turn::Through {
                 continue;
             }
-            let expected =
-                Expected { digest, version: None, proof: &want.role.proof, acted: mark.since, grace };
-            match health(unit, expected, self.now) {
+            let version = self.progress.versions.get(want.unit).filter(|_| unit.is_asleep());
+            let expected = Expected { digest, version, proof: &want.role.proof, acted: mark.since, grace };
+            match still_healthy(unit, expected, self.now) {
                 Health::Healthy => drop(self.progress.sick.remove(want.unit)),
                 Health::NotYet(why) | Health::Broken(why) => {
                     let since = *self.progress.sick.entry(want.unit.clone()).or_insert(self.now);
-                    let is_over = self.now.since(since) >= grace;
-                    return Some((format!("it served and is unhealthy: {why}"), is_over));
+                    let is_over = self.now.since(since) >= grace && !is_waking(unit, wait, self.now);
+                    if is_over || faded.is_none() {
+                        faded = Some((format!("it served and is unhealthy: {why}"), is_over));
+                    }
+                    if is_over {
+                        break;
+                    }
                 }
             }
         }
-        None
+        faded
     }
 }
 

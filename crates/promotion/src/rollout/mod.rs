@@ -26,5 +26,5 @@ pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, 
 pub use health::{Expected, Health, health};
 pub use next::{FIRST, next};
 pub use progress::{LateCall, Mark, Progress, Stage, Turn};
-pub use proof::{arrived, restored, unproven};
+pub use proof::{Amiss, arrived, restored, unproven};
 pub use remarks::{is_second_fleet, remarks};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
-use super::health::Health;
+use super::health::{Expected, Health, health, is_waking, still_healthy};
 use super::in_place::{self, Looked};
 use super::progress::{Progress, Stage};
 use super::role::{Duty, Incoming, Labels, Role, undo};
@@ -241,6 +241,9 @@ impl<'a> Look<'a> {
         // What changed in place had its time to settle, unit by unit.
         let wake = self.progress.since.plus(if opened.is_empty() { Millis::ZERO } else { self.settle() });
         let silent = self.silent(&asked);
+        if self.now >= wake && self.sleeps_somewhere() {
+            return self.go(Stage::Filling);
+        }
         if self.now >= wake && (silent.is_none() || self.settle() == Millis::ZERO) {
             return self.go(Stage::Closing);
         }
@@ -256,6 +259,19 @@ impl<'a> Look<'a> {
         Verdict::Going { why: self.title(), wake }
     }
 
+    /// Whether all that came to some region fell asleep there since, while those that go still answer: no request would
+    /// wake them, and the first one afterwards would wait for a start (P7). They are brought up again before others leave.
+    fn sleeps_somewhere(&self) -> bool {
+        let incoming = self.incoming_units();
+        let runs = |(one, _): &&(&Incoming<'_>, &Unit)| one.role.open && one.role.duty.runs();
+        let is_awake = |region: &RegionName| {
+            incoming.iter().filter(runs).any(|(_, unit)| unit.region == *region && !unit.is_asleep())
+        };
+        let is_down = |unit: &Unit| unit.is_asleep() && unit.state == UnitState::Stopped;
+        self.outgoing_units().iter().any(|unit| !unit.cordoned)
+            && incoming.iter().filter(runs).any(|(_, unit)| is_down(unit) && !is_awake(&unit.region))
+    }
+
     /// The units that edges must answer from, with their regions, and whether they are of this wave.
     fn asked(&self) -> BTreeMap<&'a UnitId, (&'a RegionName, bool)> {
         let mut asked = BTreeMap::new();
@@ -267,7 +283,9 @@ impl<'a> Look<'a> {
             // Everything at once is for what switches by itself.
             let in_place = sets.in_place.iter().filter(|_| self.job.target.strategy != Strategy::Immediate);
             for want in in_place.filter(|want| want.role.open && want.role.duty == Duty::Serves) {
-                asked.extend(self.seen.unit(want.unit).map(|unit| (&unit.id, (&unit.region, is_of_wave))));
+                // Nobody hears from one that fell asleep while others are nearer; it was proven in its turn.
+                let unit = self.seen.unit(want.unit).filter(|unit| !unit.is_asleep());
+                asked.extend(unit.map(|unit| (&unit.id, (&unit.region, is_of_wave))));
             }
         };
         ask(&self.sets, true);
@@ -414,21 +432,36 @@ impl<'a> Look<'a> {
         if self.progress.stage >= Stage::SettlingIn {
             units.extend(serving(&self.sets, &self.seen));
         }
-        let acted = self.progress.since;
         for (role, unit) in units {
-            match self.judge(&role, unit, acted) {
+            match self.judge_again(&role, unit) {
                 Health::Healthy => {
                     self.progress.sick.remove(&unit.id);
                 }
                 Health::NotYet(why) | Health::Broken(why) => {
                     let since = *self.progress.sick.entry(unit.id.clone()).or_insert(self.now);
-                    if self.now.since(since) >= self.job.target.limits.unhealthy {
+                    let limits = &self.job.target.limits;
+                    let is_over = self.now.since(since) >= limits.unhealthy;
+                    if is_over && !is_waking(unit, limits.wait, self.now) {
                         return Some(format!("it served and is unhealthy: {why}"));
                     }
                 }
             }
         }
         None
+    }
+}
+
+impl Look<'_> {
+    /// Judges a unit that was proven and serves.
+    fn judge_again(&self, role: &Role<'_>, unit: &Unit) -> Health {
+        let Some(digest) = role.shape.image.digest() else {
+            return self.judge(role, unit, self.progress.since);
+        };
+        let version = self.progress.versions.get(&unit.id).filter(|_| unit.is_asleep());
+        let (acted, grace) = (self.progress.since, self.job.target.limits.unhealthy);
+        let expected = Expected { digest, version, proof: &role.proof, acted, grace };
+        let judge = if role.open { still_healthy } else { health };
+        judge(unit, expected, self.now)
     }
 }
 

@@ -8,7 +8,7 @@ use super::progress::{Progress, Turn};
 use super::role::{Spot, Want, spot};
 use super::seen::Seen;
 use super::sets::serves;
-use crate::model::{GroupName, Strategy, Unit, UnitId, UnitState};
+use crate::model::{GroupName, Strategy, Unit, UnitId};
 
 /// Units that do not run are changed so many at a time, as flyctl does (fly.md 2.5).
 const ASLEEP_MAX: usize = 30;
@@ -145,9 +145,9 @@ impl Count {
     }
 }
 
-/// Whether `unit` answers requests, or sleeps in traffic until one wakes it.
+/// Whether `unit` answers requests, or sleeps in traffic until one wakes it: not every one that is stopped there does.
 fn answers(unit: &Unit) -> bool {
-    !unit.cordoned && (unit.state == UnitState::Stopped || seems_healthy(unit))
+    unit.awaits_request() || !unit.cordoned && seems_healthy(unit)
 }
 
 /// Who serves on trial before any other changes: the first of each group in each region that has another one; where no

@@ -1,59 +1,87 @@
 //! Reading back: is the fleet what it shall be? Asked before any final phase.
 
-use flytypes::Digest;
+use std::collections::BTreeMap;
 
 use super::call::{Direction, Job, Observed};
-use super::health::{Expected, Health, health};
+use super::health::{Expected, Health, health, is_waking, still_healthy};
 use super::next::single;
 use super::role::{Duty, Incoming, Role, Shape, Who};
 use super::seen::{Seen, is_ours};
 use super::sets::{Sets, sets};
 use super::waves::{Scope, Waves};
-use crate::model::{At, Fleet, Millis, Proof, Unit, UnitId, UnitState, label};
+use crate::model::{At, Fleet, Millis, Unit, UnitId, UnitState, UnitVersion, label};
 
 fn all<'a>(job: Job<'a>, seen: &Seen<'a>) -> Sets<'a> {
     sets(job, seen, &Waves::new(job), Scope::All, None)
 }
 
-/// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic.
-pub fn arrived(job: Job<'_>, observed: &Observed, now: At) -> Result<(), String> {
+/// What keeps a fleet from being what it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amiss {
+    /// What, for people.
+    pub why: String,
+    /// No more than that a request is waking a unit which was proven and slept: it comes up, or is amiss soon.
+    pub is_waking: bool,
+}
+
+impl From<String> for Amiss {
+    fn from(why: String) -> Self {
+        Self { why, is_waking: false }
+    }
+}
+
+/// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic. A unit that was
+/// proven on the way (the rollout is over, or there is nothing to read back) may have fallen asleep since; `versions`
+/// are those that the rollout gave.
+pub fn arrived(
+    job: Job<'_>,
+    versions: &BTreeMap<UnitId, UnitVersion>,
+    observed: &Observed,
+    now: At,
+) -> Result<(), Amiss> {
     let seen = Seen::new(job, &observed.fleet);
     let sets = all(job, &seen);
     single(job, observed)?;
-    let mut n_units = 0_usize;
+    let mut units = Vec::new();
     for one in &sets.incoming {
-        let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;
-        is_at_rest(unit, &one.role, now)?;
-        stands_by(unit, &seen)?;
-        n_units += 1;
+        units.push((*seen.found(one).first().ok_or_else(|| missing(one))?, &one.role));
     }
     for want in &sets.in_place {
         let unit = seen.unit(want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
-        is_at_rest(unit, &want.role, now)?;
+        units.push((unit, &want.role));
+    }
+    let mut waking = None;
+    for (unit, role) in &units {
+        match is_at_rest(unit, role, versions.get(&unit.id), now) {
+            Err(why) if role.duty.runs() && is_waking(unit, job.target.limits.wait, now) => {
+                waking = Some(Amiss { why, is_waking: true });
+            }
+            at_rest => at_rest?,
+        }
         stands_by(unit, &seen)?;
-        n_units += 1;
     }
     if let Some(unit) = observed.fleet.live().find(|unit| is_strange(job, &seen, unit)) {
-        return Err(strange(unit));
+        return Err(strange(unit).into());
     }
     let is_other = |unit: &&Unit| {
         let is_left = seen.was_away(&unit.id) && unit.is_away();
         !is_left && unit.digest.as_ref() != job.target.digest()
     };
     if let Some(unit) = observed.fleet.live().find(is_other) {
-        return Err(match seen.was_away(&unit.id) {
+        let why = match seen.was_away(&unit.id) {
             true => format!(
                 "unit {} came back from a host that did not answer, and has another digest: try again, now that it can \
                  be changed like the others",
                 unit.id
             ),
             false => format!("unit {} still has another digest", unit.id),
-        });
+        };
+        return Err(why.into());
     }
-    if n_units == 0 {
-        return Err("there is no unit".to_owned());
+    if units.is_empty() {
+        return Err("there is no unit".to_owned().into());
     }
-    Ok(())
+    waking.map_or(Ok(()), Err)
 }
 
 /// Whoever stands by, does so for units that serve.
@@ -114,10 +142,13 @@ pub fn unproven(job: Job<'_>) -> Option<String> {
 }
 
 /// Whether `unit` is what it shall be: proven when it runs; at rest by content and configuration, which are those of one
-/// that was proven.
-fn is_at_rest(unit: &Unit, role: &Role<'_>, now: At) -> Result<(), String> {
+/// that was proven, itself where it fell asleep.
+fn is_at_rest(unit: &Unit, role: &Role<'_>, version: Option<&UnitVersion>, now: At) -> Result<(), String> {
     if role.duty.runs() {
-        proven(unit, &role.proof, role.shape.image.digest(), now)?;
+        if role.open && unit.is_asleep() {
+            same(unit, role.shape, "than the release")?;
+        }
+        proven(unit, role, version, now)?;
     } else {
         same(unit, role.shape, "than the release")?;
         // In traffic and asleep it may have been woken by a request.
@@ -142,10 +173,13 @@ fn same(unit: &Unit, shape: Shape<'_>, than: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn proven(unit: &Unit, proof: &Proof, digest: Option<&Digest>, now: At) -> Result<(), String> {
-    let Some(digest) = digest else { return Err("the image has no digest".to_owned()) };
-    let expected = Expected { digest, version: None, proof, acted: At(0), grace: Millis::ZERO };
-    match health(unit, expected, now) {
+fn proven(unit: &Unit, role: &Role<'_>, version: Option<&UnitVersion>, now: At) -> Result<(), String> {
+    let Some(digest) = role.shape.image.digest() else { return Err("the image has no digest".to_owned()) };
+    // A unit that runs shows by its checks that it is healthy, one that fell asleep only by what was proven before.
+    let version = version.filter(|_| unit.is_asleep());
+    let expected = Expected { digest, version, proof: &role.proof, acted: At(0), grace: Millis::ZERO };
+    let health = if role.open { still_healthy(unit, expected, now) } else { health(unit, expected, now) };
+    match health {
         Health::Healthy => Ok(()),
         Health::NotYet(why) | Health::Broken(why) => Err(why),
     }
@@ -171,7 +205,8 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
     for one in &sets.incoming {
         let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;
         let role = &one.role;
-        if role.duty.runs() && unit.state != UnitState::Started {
+        let naps = role.open && (unit.is_asleep() || unit.woken().is_some());
+        if role.duty.runs() && unit.state != UnitState::Started && !naps {
             return Err(format!("unit {} ran before and does not now", unit.id));
         }
         // In traffic and asleep it may have been woken by a request.

@@ -47,8 +47,10 @@ impl Look<'_> {
 
     /// A call of the way there landed on the way back: it is undone like the others.
     fn is_disturbed(&self) -> bool {
-        let stopped =
-            |(one, unit): &(&Incoming<'_>, &Unit)| one.role.duty.runs() && unit.state == UnitState::Stopped;
+        // One that fell asleep in traffic since it was proven is as it was found, until a request wakes it.
+        let stopped = |(one, unit): &(&Incoming<'_>, &Unit)| {
+            one.role.duty.runs() && unit.state == UnitState::Stopped && !unit.is_asleep()
+        };
         !self.sets.in_place.is_empty()
             || !self.sets.outgoing.is_empty()
             || self.incoming_units().iter().any(stopped)

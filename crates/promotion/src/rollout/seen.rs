@@ -100,7 +100,8 @@ fn by_id(records: &[UnitRecord]) -> BTreeMap<&UnitId, &UnitRecord> {
 /// What has come furthest first: a unit that shall not run has come furthest when it is stopped, after its proof.
 fn best_first<'a>(units: Option<&Vec<&'a Unit>>, duty: Duty) -> Vec<&'a Unit> {
     let mut units = units.cloned().unwrap_or_default();
-    let is_there = |unit: &Unit| (unit.state == UnitState::Started) == duty.runs();
+    let is_up = |unit: &Unit| unit.state == UnitState::Started || unit.is_asleep() && duty.runs();
+    let is_there = |unit: &Unit| is_up(unit) == duty.runs();
     if units.len() > 1 {
         units.sort_by_key(|unit| (unit.cordoned, !is_there(unit), unit.id.clone()));
     }

@@ -124,7 +124,7 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
 
 /// Whether a request may come to `unit`: it runs in traffic, or sleeps there until one comes.
 pub(super) fn serves(unit: &Unit) -> bool {
-    !unit.cordoned && matches!(unit.state, UnitState::Started | UnitState::Starting | UnitState::Stopped)
+    unit.awaits_request() || !unit.cordoned && matches!(unit.state, UnitState::Started | UnitState::Starting)
 }
 
 /// How a unit rested, for whom it stood by, and which it was.
@@ -223,7 +223,8 @@ fn found_role<'a>(target: &ComponentTarget, record: &'a UnitRecord) -> Role<'a> 
 fn is_out(seen: &Seen<'_>, one: &Incoming<'_>) -> bool {
     let Who::Unit(id) = &one.who else { return false };
     let rests = if one.role.duty.runs() { UnitState::Started } else { UnitState::Stopped };
-    let is_idle = |unit: &Unit| unit.cordoned && unit.state == rests;
+    let fell_asleep = |unit: &Unit| one.role.duty.runs() && unit.is_asleep();
+    let is_idle = |unit: &Unit| unit.cordoned && (unit.state == rests || fell_asleep(unit));
     one.role.open && seen.unit(id).is_some_and(is_idle)
 }
 

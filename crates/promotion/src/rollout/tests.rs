@@ -1,6 +1,8 @@
 mod again;
 mod asleep;
 
+use std::collections::BTreeMap;
+
 use super::{Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, arrived, next, restored};
 use crate::model::{
     At, ComponentSnapshot, ComponentTarget, Fleet, Millis, Strategy, Unit, UnitId, UnitState, label,
@@ -11,6 +13,7 @@ use crate::testing::{Manners, World};
 use super::UnitCall;
 
 mod canary;
+mod changed_asleep;
 mod pool;
 mod standby;
 mod turned;
@@ -95,7 +98,8 @@ impl Scene {
     }
 
     fn arrived(&self, observed: &Observed) -> Result<(), String> {
-        arrived(self.job(Direction::Forward), observed, self.world.now())
+        let arrived = arrived(self.job(Direction::Forward), &BTreeMap::new(), observed, self.world.now());
+        arrived.map_err(|amiss| amiss.why)
     }
 
     async fn perform(&self, call: &UnitCall) {
@@ -150,6 +154,11 @@ impl Scene {
         let mut ask = false;
         for _ in 0..20_000 {
             let mut observed = self.observed().await;
+            if ask && self.answers(&observed.fleet).is_empty() {
+                // Where nobody runs, the request wakes whoever sleeps.
+                self.world.provider.happens(crate::testing::Happens::Asked);
+                observed = self.observed().await;
+            }
             observed.all_edges = self.edges.iter().map(|edge| (*edge).to_owned()).collect();
             if ask {
                 observed.edges = self.answers(&observed.fleet);
@@ -221,7 +230,7 @@ async fn blue_green_opens_the_new_before_it_closes_the_old() {
          cordon unit0001, cordon unit0002, …, stop unit0001, stop unit0002, tag unit0001, tag unit0002"
     );
     let observed = scene.observed().await;
-    assert_eq!(arrived(scene.job(Direction::Forward), &observed, scene.world.now()), Ok(()));
+    assert_eq!(scene.arrived(&observed), Ok(()));
     assert_eq!(
         scene.all_the_way(Direction::Back).await,
         "start unit0001, start unit0002, …, tag unit0001, uncordon unit0001, tag unit0002, uncordon unit0002, …, \
@@ -237,7 +246,7 @@ async fn rolling_moves_one_unit_after_the_other() {
                  cordon unit0002, …, update unit0002, …, uncordon unit0002, …";
     assert_eq!(scene.all_the_way(Direction::Forward).await, there);
     let observed = scene.observed().await;
-    assert_eq!(arrived(scene.job(Direction::Forward), &observed, scene.world.now()), Ok(()));
+    assert_eq!(scene.arrived(&observed), Ok(()));
     assert_eq!(scene.all_the_way(Direction::Back).await, there, "and back the same way");
     assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
 }

@@ -15,7 +15,7 @@ pub use clock::{Counted, Seeded, VirtualClock};
 pub use images::Images;
 pub use one_offs::Executed;
 pub use people::{Desk, Signer, Suites};
-pub use provider::{Fault, Manners, Provider};
+pub use provider::{Fault, Happens, Manners, Provider};
 pub use switch::{Moment, Switch};
 pub use traffic::Lost;
 pub use world::{World, env, name};

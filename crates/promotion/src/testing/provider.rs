@@ -14,8 +14,8 @@ use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
 use crate::model::{
-    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitId, UnitSpec,
-    UnitState, UnitVersion,
+    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nap, Nonce, Place, RegionName, Unit, UnitId,
+    UnitSpec, UnitState, UnitVersion,
 };
 use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind};
 use crate::rollout::UnitCall;
@@ -91,6 +91,17 @@ pub enum Fault {
     Twice,
 }
 
+/// What happens to units in traffic without the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happens {
+    /// Nobody asks for anything: whoever routes puts them to sleep.
+    Idle,
+    /// Requests come and wake those that a request wakes.
+    Asked,
+    /// They end: by themselves, or stopped by somebody.
+    Ended,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Books {
     pub(super) units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
@@ -106,6 +117,8 @@ pub(super) struct Books {
     late: Vec<(At, Place, UnitCall, Key)>,
     away_until: Option<At>,
     looks: u64,
+    /// At which looks something happens to every unit in traffic.
+    happens: BTreeMap<u64, Happens>,
 }
 
 #[derive(Debug, Clone)]
@@ -181,6 +194,28 @@ impl Provider {
     /// Makes the call with this number (counted from 0 over all that were asked for) go wrong.
     pub fn fail(&self, n: u64, fault: Fault) {
         lock(&self.books).faults.insert(n, fault);
+    }
+
+    /// At the looks with these numbers (counted from 0 over all) `what` happens to every unit in traffic.
+    pub fn happens_at(&self, looks: impl IntoIterator<Item = u64>, what: Happens) {
+        lock(&self.books).happens.extend(looks.into_iter().map(|look| (look, what)));
+    }
+
+    /// `what` happens to every unit in traffic.
+    pub fn happens(&self, what: Happens) {
+        self.settle();
+        let (manners, now) = (self.manners(), self.clock.now());
+        for kept in lock(&self.books).units.values_mut().flat_map(BTreeMap::values_mut) {
+            kept.happens(what, &manners, now);
+        }
+    }
+
+    /// Nobody asks this unit for anything.
+    pub fn idle(&self, unit: &UnitId) {
+        let (manners, now) = (self.manners(), self.clock.now());
+        for kept in lock(&self.books).units.values_mut().filter_map(|units| units.get_mut(unit)) {
+            kept.happens(Happens::Idle, &manners, now);
+        }
     }
 
     /// Nobody reaches the provider for this long.
@@ -421,6 +456,8 @@ fn blank(n: u64, now: At) -> Unit {
         config: Value::Null,
         standby_for: BTreeSet::new(),
         concurrency: None,
+        nap: None,
+        wakes: true,
         deployed_by: None,
     }
 }
@@ -433,6 +470,8 @@ impl Kept {
         self.unit.image = Some(spec.image.clone());
         self.unit.config = spec.config.clone();
         self.unit.standby_for = spec.standby_for.clone();
+        self.unit.wakes = spec.standby_for.is_empty();
+        self.unit.nap = None;
         self.unit.version_since = Some(now);
         self.unit.checks.clear();
     }
@@ -476,12 +515,10 @@ impl Kept {
                 return Ok(Performed { version: Some(self.unit.version.clone()), ..Performed::default() });
             }
             UnitCall::Start { .. } if unit.state == UnitState::Stopped => {
-                unit.state = UnitState::Starting;
-                unit.version_since = Some(now);
-                unit.checks.clear();
-                self.ready_at = now.plus(manners.boot);
+                self.start(manners, now);
+                self.unit.nap = None;
             }
-            UnitCall::Stop { .. } => unit.state = UnitState::Stopped,
+            UnitCall::Stop { .. } => (unit.state, unit.nap) = (UnitState::Stopped, None),
             UnitCall::Cordon { .. } => unit.cordoned = true,
             UnitCall::Uncordon { .. } => unit.cordoned = false,
             UnitCall::Tag { labels, .. } => unit.relabel(labels),
@@ -515,6 +552,30 @@ impl Kept {
             UnitCall::Start { .. } | UnitCall::Create { .. } | UnitCall::Destroy { .. } => {}
         }
         Ok(Performed::default())
+    }
+
+    fn start(&mut self, manners: &Manners, now: At) {
+        self.unit.state = UnitState::Starting;
+        self.unit.version_since = Some(now);
+        self.unit.checks.clear();
+        self.ready_at = now.plus(manners.boot);
+    }
+
+    fn happens(&mut self, what: Happens, manners: &Manners, now: At) {
+        match (what, self.unit.state) {
+            _ if self.unit.cordoned => {}
+            (Happens::Idle, UnitState::Started) => {
+                (self.unit.state, self.unit.nap) = (UnitState::Stopped, Some(Nap::Asleep(now)));
+            }
+            (Happens::Asked, UnitState::Stopped) if self.unit.wakes => {
+                self.start(manners, now);
+                self.unit.nap = Some(Nap::Woken(now));
+            }
+            (Happens::Ended, UnitState::Started | UnitState::Stopped) => {
+                (self.unit.state, self.unit.nap) = (UnitState::Stopped, None);
+            }
+            (Happens::Idle | Happens::Asked | Happens::Ended, _) => {}
+        }
     }
 
     fn settle(&mut self, manners: &Manners, now: At, history: &mut History) {
@@ -557,8 +618,14 @@ impl Deployer for Provider {
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
         self.is_reached()?;
         self.settle();
-        let mut books = lock(&self.books);
-        books.looks += 1;
+        let due = {
+            let mut books = lock(&self.books);
+            books.looks += 1;
+            let look = books.looks - 1;
+            books.happens.remove(&look)
+        };
+        due.into_iter().for_each(|what| self.happens(what));
+        let books = lock(&self.books);
         let away = lock(&self.manners).unreachable.clone();
         let shown = |kept: &Kept| {
             let unit = kept.unit.clone();

@@ -4,6 +4,7 @@ mod alike;
 mod deployer;
 mod error;
 mod labels;
+mod nap;
 mod one_offs;
 mod secrets;
 mod seen;

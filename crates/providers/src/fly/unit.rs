@@ -9,8 +9,8 @@ use promotion::model::{
 };
 use serde_json::Value;
 
-use super::labels;
 use super::shape::unit_config;
+use super::{labels, nap};
 
 /// The unit, or none for a machine that is gone.
 pub(super) fn unit(machine: &Machine) -> Option<Unit> {
@@ -52,6 +52,8 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
             .filter_map(|id| UnitId::new(id).ok())
             .collect(),
         concurrency: None,
+        nap: nap::last(&machine.events),
+        wakes: machine.config.as_ref().is_some_and(nap::wakes),
         deployed_by: labels::deployed_by(&metadata),
     })
 }

@@ -64,6 +64,8 @@ fn unit(site: &Site) -> Option<Unit> {
         config: Value::Object(site.env.clone()),
         standby_for: std::collections::BTreeSet::new(),
         concurrency: Some(0),
+        nap: None,
+        wakes: false,
         deployed_by: None,
     })
 }

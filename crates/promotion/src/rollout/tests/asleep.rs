@@ -1,126 +1,307 @@
-//! Units that sleep in traffic until a request wakes them: who is changed must not be woken in the middle (P7, P12).
+//! Whoever routes puts units to sleep when nobody asks, and wakes them when somebody does, also in the middle of a
+//! rollout (fly.md 7).
 
-use std::collections::BTreeMap;
-
+use super::super::pool::Pool;
 use super::super::progress::Turn;
+use super::super::seen::Seen;
+use super::super::sets::sets;
+use super::super::waves::{Scope, Waves};
 use super::*;
+use crate::model::{MaxUnavailable, Nap};
+use crate::testing::Happens;
 
-/// What was seen of one unit.
-#[derive(Debug, Default)]
-struct Told {
-    closed_at: Option<At>,
-    is_closed: bool,
-    /// For how long it had been closed each time it got another version; none when it was open.
-    updated: Vec<Option<Millis>>,
-}
+const ALL: [Strategy; 4] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Canary, Strategy::Immediate];
 
-#[derive(Debug, Default)]
-struct Watch {
-    before: Option<Fleet>,
-    told: BTreeMap<UnitId, Told>,
-    most_out: usize,
-}
-
-impl Watch {
-    fn look(&mut self, fleet: &Fleet, now: At) {
-        for unit in fleet.live() {
-            let told = self.told.entry(unit.id.clone()).or_default();
-            let was = self.before.as_ref().and_then(|before| before.unit(&unit.id));
-            if was.is_some_and(|was| was.version != unit.version) {
-                let closed = told.closed_at.filter(|_| told.is_closed);
-                told.updated.push(closed.map(|at| now.since(at)));
-            }
-            if unit.cordoned && !told.is_closed {
-                told.closed_at = Some(now);
-            }
-            told.is_closed = unit.cordoned;
+/// Goes `direction` while everything in traffic falls asleep at look `n`; none when it was there before.
+async fn asleep_at(scene: &Scene, direction: Direction, n: u64) -> Option<Verdict> {
+    let mut looks = 0;
+    let watch = |_: &Fleet, _: &Progress| {
+        if looks == n {
+            scene.world.provider.happens(Happens::Idle);
         }
-        self.most_out = self.most_out.max(fleet.live().filter(|unit| unit.cordoned).count());
-        self.before = Some(fleet.clone());
-    }
+        looks += 1;
+    };
+    let verdict = scene.watched(direction, watch).await;
+    (looks > n).then_some(verdict)
 }
 
-/// Design 4, "On Fly": cordoned, and after `settle` every edge has heard of it; then it is updated, and opened again.
+/// P4: whatever the strategy and whenever everything falls asleep, it gets there and back. P12: what sleeps in the end
+/// was proven before.
 #[tokio::test]
-async fn p7_who_sleeps_in_traffic_is_changed_out_of_traffic() {
-    for strategy in [Strategy::Rolling, Strategy::Canary] {
-        let units = vec![as_it_is(), as_it_is(), stopped(), stopped(), stopped()];
-        let scene = Scene::with(strategy, units).await;
-        let found = scene.rest().await;
+async fn p4_units_that_fall_asleep_at_any_moment_hold_nothing_up() {
+    for strategy in ALL {
         for direction in [Direction::Forward, Direction::Back] {
-            let mut watch = Watch::default();
-            let verdict = scene.watched(direction, |fleet, _| watch.look(fleet, scene.world.now())).await;
-            assert_eq!(verdict, Verdict::Done, "{strategy:?} {direction:?}");
-            for (unit, told) in &watch.told {
-                let [Some(closed)] = told.updated[..] else {
-                    panic!("{strategy:?} {direction:?}: {unit} was in traffic: {told:?}")
+            let mut n = 0;
+            loop {
+                let mut scene = Scene::in_regions(strategy, &[("fra", 2), ("lhr", 1)]).await;
+                scene.edges = vec!["fra", "lhr"];
+                if direction == Direction::Back {
+                    assert_eq!(scene.watched(Direction::Forward, |_, _| ()).await, Verdict::Done);
+                }
+                let Some(verdict) = asleep_at(&scene, direction, n).await else { break };
+                assert_eq!(verdict, Verdict::Done, "{strategy:?} {direction:?}, asleep at look {n}");
+                // Whoever was woken at the last look comes up.
+                scene.observed().await;
+                scene.world.clock.advance(Millis::secs(2));
+                let observed = scene.observed().await;
+                let there = match direction {
+                    Direction::Forward => scene.arrived(&observed),
+                    Direction::Back => restored(scene.job(direction), &observed),
                 };
-                assert!(closed >= scene.target.limits.settle, "{strategy:?} {direction:?}: {unit} {closed}");
+                assert_eq!(there, Ok(()), "{strategy:?} {direction:?}, asleep at look {n}");
+                n += 1;
             }
-            assert_eq!(scene.rest().await, found, "{strategy:?} {direction:?}: and back into traffic");
+            assert!(n > 5, "{strategy:?} {direction:?}: {n} looks");
         }
     }
 }
 
-/// An edge that has not heard of the cordon yet sends a request, which wakes it: that one has its time to end.
+/// The same for units that a person stops or whose program ends: that is no sleep, and the way back begins.
 #[tokio::test]
-async fn p7_who_is_woken_while_it_is_taken_out_drains_first() {
-    let scene = Scene::with(Strategy::Rolling, vec![as_it_is(), stopped(), stopped()]).await;
-    let woken: UnitId = "unit0003".parse().unwrap();
-    let (mut watch, mut is_woken) = (Watch::default(), false);
-    let verdict = scene
-        .watched(Direction::Forward, |fleet, progress| {
-            watch.look(fleet, scene.world.now());
-            let turn = progress.marks.get(&woken).map(|mark| mark.turn);
-            if turn == Some(Turn::SettlingOut) && !is_woken {
-                is_woken = true;
-                scene.world.provider.wake(&scene.target.place, &woken);
+async fn p12_units_that_end_while_they_are_on_trial_are_put_back() {
+    for (what, is_through) in [(Happens::Ended, false), (Happens::Idle, true)] {
+        let mut scene = Scene::in_regions(Strategy::Canary, &[("fra", 3)]).await;
+        scene.target.limits.bake = Millis(30_000);
+        let mut is_done = false;
+        let watch = |_: &Fleet, progress: &Progress| {
+            if progress.bake.is_some() && !is_done {
+                is_done = true;
+                scene.world.provider.happens(what);
             }
-        })
-        .await;
-    assert_eq!((verdict, is_woken), (Verdict::Done, true));
-    let limits = &scene.target.limits;
-    let [Some(closed)] = watch.told[&woken].updated[..] else { panic!("{watch:?}") };
-    assert!(closed >= Millis(limits.settle.0 + limits.drain.0), "{closed}");
-    let observed = scene.observed().await;
-    assert_eq!(scene.arrived(&observed), Ok(()));
-    assert_eq!(observed.fleet.unit(&woken).unwrap().state, UnitState::Stopped, "as it was found");
-}
-
-/// fly.md 2.5: "non-started machines updated in chunks ≤30". Each costs three calls: out of traffic, changed, back.
-#[tokio::test]
-async fn sleepers_go_thirty_at_a_time_and_cost_three_calls_each() {
-    let mut units = vec![as_it_is(), as_it_is()];
-    units.extend((0..62).map(|_| stopped()));
-    let mut scene = Scene::with(Strategy::Rolling, units).await;
-    // One more look is as long as a tenth of a second.
-    scene.target.limits.wait = Millis::secs(60);
-    let since = scene.world.provider.calls().len();
-    let mut watch = Watch::default();
-    let verdict = scene.watched(Direction::Forward, |fleet, _| watch.look(fleet, scene.world.now())).await;
-    assert_eq!(verdict, Verdict::Done);
-    assert!(watch.most_out <= 31, "thirty that sleep and one that runs: {}", watch.most_out);
-    let mut calls: BTreeMap<UnitId, Vec<&str>> = BTreeMap::new();
-    let made = scene.world.provider.calls().split_off(since);
-    for (_, call) in &made {
-        calls.entry(call.unit().unwrap().clone()).or_default().push(call.verb());
+        };
+        let verdict = scene.watched(Direction::Forward, watch).await;
+        match is_through {
+            true => assert_eq!(verdict, Verdict::Done, "{what:?}"),
+            false => assert!(
+                matches!(&verdict, Verdict::Failed(why) if why.contains("it served and is unhealthy")),
+                "{what:?}: {verdict:?}"
+            ),
+        }
     }
-    let three = calls.values().filter(|verbs| **verbs == ["cordon", "update", "uncordon"]).count();
-    // One of those that sleep is started by its update, proven and stopped again (P12).
-    assert_eq!((three, calls.len()), (63, 64), "{calls:?}");
 }
 
-/// Only the provider starts what stands by (fly.md 2.3): no request does, so there is nothing to take it out of.
+/// P12: one that falls asleep before its checks have reported is started again and proven: where it is changed in traffic,
+/// sleep comes in between.
 #[tokio::test]
-async fn who_stands_by_is_changed_where_it_lies() {
-    let standby: Change = Box::new(|unit| {
-        unit.state = UnitState::Stopped;
-        unit.standby_for = ["unit0001".parse().unwrap()].into();
-    });
-    let scene = Scene::with(Strategy::Rolling, vec![as_it_is(), standby]).await;
-    let since = scene.world.provider.calls().len();
+async fn p12_who_falls_asleep_unproven_is_started_and_proven() {
+    for sick in [false, true] {
+        let mut scene = Scene::with(Strategy::Immediate, vec![as_it_is()]).await;
+        if sick {
+            scene.target.image = scene.world.component("production", "api", &World::digest(SICK)).image;
+        }
+        let unit: UnitId = "unit0001".parse().unwrap();
+        let (mut is_done, mut looks_asleep) = (false, 0);
+        let watch = |fleet: &Fleet, progress: &Progress| {
+            let now = fleet.unit(&unit).unwrap();
+            let turn = progress.marks.get(&unit).map(|mark| mark.turn);
+            if turn == Some(Turn::Updating) && now.state == UnitState::Started && !is_done {
+                assert!(now.checks.is_empty(), "nothing proves it yet");
+                is_done = true;
+                scene.world.provider.happens(Happens::Idle);
+            }
+            if now.is_asleep() {
+                looks_asleep += 1;
+                assert_eq!(turn, Some(Turn::Updating), "it does not pass");
+            }
+        };
+        let since = scene.world.provider.calls().len();
+        let verdict = scene.watched(Direction::Forward, watch).await;
+        let calls = scene.world.provider.calls().split_off(since);
+        assert!(looks_asleep > 0, "it slept");
+        let verbs: Vec<&str> = calls.iter().map(|(_, call)| call.verb()).collect();
+        assert_eq!(verbs, ["update", "start"]);
+        if sick {
+            assert!(matches!(&verdict, Verdict::Failed(why) if why.contains("check alive")), "{verdict:?}");
+        } else {
+            assert_eq!(verdict, Verdict::Done);
+            assert!(scene.observed().await.fleet.units[0].checks[0].passing);
+        }
+    }
+}
+
+/// Whoever is woken has the time of any unit that comes up, and no more: until then its checks are from before it slept.
+#[tokio::test]
+async fn who_is_woken_has_the_time_to_come_up() {
+    for is_sick in [false, true] {
+        let mut scene = Scene::in_regions(Strategy::Canary, &[("fra", 3)]).await;
+        let limits = &mut scene.target.limits;
+        (limits.bake, limits.wait, limits.unhealthy) = (Millis(60_000), Millis(20_000), Millis(2_000));
+        let (mut begun, mut n) = (None, 0);
+        let watch = |_: &Fleet, progress: &Progress| {
+            if progress.bake.is_some() {
+                begun.get_or_insert(scene.world.now());
+                n += 1;
+            }
+            match n {
+                10 => scene.world.provider.happens(Happens::Idle),
+                // From here on it takes 8 s until its checks report, four times as long as a healthy unit may seem ill.
+                20 => {
+                    scene.world.provider.change(|manners| {
+                        manners.check = Millis(8_000);
+                        manners.sick.extend(is_sick.then(|| World::digest(2)));
+                    });
+                    scene.world.provider.happens(Happens::Asked);
+                }
+                200 => scene.world.provider.change(|manners| manners.check = Millis(300)),
+                _ => {}
+            }
+        };
+        let verdict = scene.watched(Direction::Forward, watch).await;
+        if is_sick {
+            assert!(
+                matches!(&verdict, Verdict::Failed(why) if why.contains("it served and is unhealthy")),
+                "{verdict:?}"
+            );
+            let took = scene.world.now().since(begun.unwrap());
+            assert!(took >= Millis(20_000) && took < Millis(30_000), "{took}: at the end of its time");
+        } else {
+            assert_eq!(verdict, Verdict::Done);
+        }
+    }
+}
+
+/// A new one that falls asleep while the old ones answer is woken by nobody, since requests go where somebody runs: it
+/// comes up again before the old ones leave.
+#[tokio::test]
+async fn p7_a_new_fleet_that_fell_asleep_comes_up_before_the_old_one_leaves() {
+    let mut scene = Scene::in_regions(Strategy::BlueGreen, &[("fra", 1)]).await;
+    scene.edges = vec!["fra"];
+    let mut is_done = false;
+    let watch = |fleet: &Fleet, progress: &Progress| {
+        let is_new = |unit: &&Unit| unit.digest == Some(World::digest(2));
+        if progress.stage == Stage::SettlingIn && !is_done {
+            is_done = true;
+            let new = fleet.units.iter().find(is_new).unwrap();
+            // Only the new one: the old one has requests in flight.
+            scene.world.provider.idle(&new.id);
+        }
+        if fleet.unit(&"unit0001".parse().unwrap()).is_some_and(|old| old.cordoned) {
+            let answers = |unit: &Unit| !unit.cordoned && unit.state == UnitState::Started;
+            assert!(fleet.units.iter().any(answers), "{progress:?}");
+        }
+    };
+    assert_eq!(scene.watched(Direction::Forward, watch).await, Verdict::Done);
+    assert_eq!(scene.arrived(&scene.observed().await), Ok(()));
+}
+
+/// P7: one that is stopped in traffic and that no request wakes answers nobody; neither does one that stands by.
+#[tokio::test]
+async fn p7_who_is_woken_by_nobody_does_not_count_as_one_that_answers() {
+    for (wakes, begins) in [(true, true), (false, false)] {
+        let sleeps: Change = Box::new(move |unit| (unit.state, unit.wakes) = (UnitState::Stopped, wakes));
+        let mut scene = Scene::with(Strategy::Rolling, vec![as_it_is(), as_it_is(), sleeps]).await;
+        scene.target.limits.max_unavailable = MaxUnavailable::Units(3);
+        let (observed, progress) = (scene.observed().await, Progress::new(FIRST, scene.world.now()));
+        let job = scene.job(Direction::Back);
+        let mut snapshot = scene.snapshot.clone();
+        // Changed, so that all have a turn on the way back.
+        snapshot.units.iter_mut().for_each(|record| record.unit.digest = Some(World::digest(3)));
+        let job = Job { snapshot: &snapshot, ..job };
+        let seen = Seen::new(job, &observed.fleet);
+        let wants = sets(job, &seen, &Waves::new(job), Scope::All, None).in_place;
+        let mut pool = Pool::new(job, &wants, &seen, &progress);
+        let runs: Vec<_> = wants.iter().filter(|want| want.role.duty.runs()).collect();
+        let may: Vec<bool> =
+            runs.iter().map(|want| pool.begin(want, seen.unit(want.unit).unwrap())).collect();
+        assert_eq!(
+            may,
+            [true, begins],
+            "the second one leaves {}",
+            if wakes { "a sleeper" } else { "nobody" }
+        );
+    }
+}
+
+/// The last look: asleep is well where the proxy did it to what was proven, in traffic; nothing else that rests is.
+#[tokio::test]
+async fn p12_at_the_end_only_sleep_is_as_good_as_running() {
+    for strategy in ALL {
+        let scene = Scene::new(strategy).await;
+        scene.all_the_way(Direction::Forward).await;
+        let awake = scene.observed().await;
+        scene.world.provider.happens(Happens::Idle);
+        let asleep = scene.observed().await;
+        assert!(asleep.fleet.live().all(Unit::is_asleep), "{strategy:?}");
+        assert_eq!(scene.arrived(&asleep), Ok(()), "{strategy:?}");
+        type Amiss = (&'static str, fn(&mut Unit));
+        let amiss: [Amiss; 5] = [
+            ("is stopped", |unit| unit.nap = None),
+            ("has another digest", |unit| unit.digest = Some(World::digest(7))),
+            ("has another configuration", |unit| unit.config = serde_json::json!({"guest": "bigger"})),
+            ("is out of traffic", |unit| unit.cordoned = true),
+            ("failed to start", |unit| unit.state = UnitState::Failed),
+        ];
+        for (says, change) in amiss {
+            let mut other = asleep.clone();
+            change(other.fleet.units.iter_mut().find(|unit| !unit.is_parked()).unwrap());
+            let why = scene.arrived(&other).unwrap_err();
+            assert!(why.contains(says), "{strategy:?}: {says}: {why}");
+        }
+        // Another version than the one that was proven.
+        let unit = asleep.fleet.live().next().unwrap();
+        for (version, is_well) in [(unit.version.clone(), true), ("v9".parse().unwrap(), false)] {
+            let versions = [(unit.id.clone(), version)].into();
+            let job = scene.job(Direction::Forward);
+            let there = arrived(job, &versions, &asleep, scene.world.now());
+            assert_eq!(there.is_ok(), is_well, "{strategy:?}: {there:?}");
+        }
+        // What runs shows by its checks what it is.
+        assert_eq!(scene.arrived(&awake), Ok(()));
+    }
+}
+
+/// One that is being woken is waited for, and whatever else is amiss is said at once.
+#[tokio::test]
+async fn who_is_being_woken_hides_nobody_else() {
+    let scene = Scene::new(Strategy::Rolling).await;
     scene.all_the_way(Direction::Forward).await;
-    let calls = scene.world.provider.calls().split_off(since);
-    let of_it = calls.iter().filter(|(_, call)| call.unit().is_some_and(|id| id.as_str() == "unit0002"));
-    assert_eq!(of_it.map(|(_, call)| call.verb()).collect::<Vec<_>>(), ["update"]);
+    scene.world.provider.happens(Happens::Idle);
+    scene.world.provider.happens(Happens::Asked);
+    let mut observed = scene.observed().await;
+    let now = scene.world.now();
+    let look =
+        |observed: &Observed, now| arrived(scene.job(Direction::Forward), &BTreeMap::new(), observed, now);
+    assert!(look(&observed, now).unwrap_err().is_waking);
+    let late = now.plus(scene.target.limits.wait);
+    assert!(!look(&observed, late).unwrap_err().is_waking, "its time is over");
+    observed.fleet.units[1].nap = None;
+    observed.fleet.units[1].state = UnitState::Stopped;
+    let amiss = look(&observed, now).unwrap_err();
+    assert!(!amiss.is_waking && amiss.why.contains("unit0002 is stopped"), "{amiss:?}");
+}
+
+/// P5: what ran when it was found and fell asleep since it was put back is as it was found; stopped by somebody it is not.
+#[tokio::test]
+async fn p5_asleep_is_as_it_was_found() {
+    for strategy in ALL {
+        let scene = Scene::new(strategy).await;
+        scene.all_the_way(Direction::Forward).await;
+        scene.all_the_way(Direction::Back).await;
+        for (what, is_well) in [(Happens::Idle, true), (Happens::Asked, true), (Happens::Ended, false)] {
+            scene.world.provider.happens(what);
+            let observed = scene.observed().await;
+            // The look before saw it on its way up.
+            scene.world.clock.advance(Millis::secs(1));
+            let back = restored(scene.job(Direction::Back), &observed);
+            assert_eq!(back.is_ok(), is_well, "{strategy:?} {what:?}: {back:?}");
+        }
+    }
+}
+
+/// Old journals know nothing of sleep.
+#[test]
+fn a_unit_of_before_reads_as_one_that_never_slept() {
+    let world = World::new(1, Manners::default());
+    let target = world.component("production", "api", &World::digest(1));
+    let id = world.provider.plant(&target.place, |unit| unit.wakes = false);
+    let old = serde_json::json!({
+        "id": id, "group": "app", "region": "fra", "version": "v1", "version_since": null, "digest": null,
+        "image": null, "state": "stopped", "cordoned": false, "checks": [], "lease": null, "managed": true,
+        "labels": {}, "config": null, "concurrency": null,
+    });
+    let unit: Unit = serde_json::from_value(old.clone()).unwrap();
+    assert_eq!((unit.nap, unit.wakes), (None, false));
+    assert_eq!(serde_json::to_value(&unit).unwrap(), old, "and is written as it was, so that its hash holds");
+    let asleep = Unit { nap: Some(Nap::Asleep(At(5))), wakes: true, ..unit };
+    assert_eq!(serde_json::to_value(&asleep).unwrap()["nap"], serde_json::json!({"asleep": 5}));
 }

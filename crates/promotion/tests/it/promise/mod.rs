@@ -11,6 +11,7 @@ mod p2_fenced;
 mod p2_one_at_a_time;
 mod p3_once;
 mod p4_alive;
+mod p4_asleep;
 mod p4_left_alone;
 mod p5_back_again;
 mod p5_put_back;

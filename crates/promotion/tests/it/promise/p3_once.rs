@@ -22,6 +22,7 @@ sweeps! {
     p3_no_effect_lands_twice_whatever_call_of_a_way_back_fails: PromoteThatFails,
     p3_no_effect_lands_twice_whatever_call_of_a_rolling_promotion_fails: Rolling,
     p3_no_effect_lands_twice_whatever_call_of_a_rolling_way_back_fails: RollingThatFails,
+    p3_no_effect_lands_twice_whatever_call_fails_where_units_fall_asleep: RollingAsleep,
     p3_no_effect_lands_twice_whatever_call_fails_where_units_rest: Idle,
     p3_no_effect_lands_twice_whatever_call_of_a_way_back_fails_where_units_rest: IdleThatFails,
     p3_no_effect_lands_twice_whatever_call_of_a_rolling_promotion_fails_where_units_rest: RollingIdle,

@@ -16,6 +16,7 @@ sweeps! {
     p4_a_promotion_that_fails_is_put_back_wherever_its_runner_dies: PromoteThatFails,
     p4_a_rolling_promotion_ends_the_same_wherever_its_runner_dies: Rolling,
     p4_a_rolling_promotion_that_fails_is_put_back_wherever_its_runner_dies: RollingThatFails,
+    p4_a_promotion_ends_the_same_where_units_fall_asleep_wherever_its_runner_dies: RollingAsleep,
     p4_a_promotion_ends_the_same_where_units_rest_wherever_its_runner_dies: Idle,
     p4_a_rolling_promotion_ends_the_same_where_units_rest_wherever_its_runner_dies: RollingIdle,
     p4_a_canary_in_waves_ends_the_same_wherever_its_runner_dies: CanaryInWaves,

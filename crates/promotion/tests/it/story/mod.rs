@@ -9,15 +9,22 @@ use promotion::model::{
     Decision, Kind, MaxUnavailable, Millis, RegionName, Release, Strategy, Unit, UnitId, UnitState,
 };
 use promotion::ports::Verdict;
-use promotion::testing::{Manners, Moment, Switch, World, env};
+use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 pub(crate) use shape::{commands, landed, shape, strays};
-pub(crate) use sweep::{crash_sweep, fault, fault_sweep, faults, undisturbed};
+pub(crate) use sweep::{asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed};
 
 /// The release that runs first, and the one that comes.
 pub(crate) fn releases() -> (Release, Release) {
     (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12))
 }
+
+/// No story takes more looks, whatever disturbs it.
+const LOOKS_MOST: u64 = 2_000;
+/// So many looks at least go before the first change.
+const LOOKS_BEFORE: u64 = 12;
+/// So many looks after the other everything falls asleep: a few times while one unit changes.
+const ASLEEP_EVERY: usize = 7;
 
 /// What is asked of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +33,8 @@ pub(crate) enum Story {
     PromoteThatFails,
     Rolling,
     RollingThatFails,
+    /// Whoever routes puts all in traffic to sleep, again and again.
+    RollingAsleep,
     /// With units that are found stopped, and one that is found out of traffic.
     Idle,
     IdleThatFails,
@@ -47,11 +56,12 @@ pub(crate) enum Story {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Promote,
         Self::PromoteThatFails,
         Self::Rolling,
         Self::RollingThatFails,
+        Self::RollingAsleep,
         Self::Idle,
         Self::IdleThatFails,
         Self::RollingIdle,
@@ -72,6 +82,7 @@ impl Story {
         match self {
             Self::Promote
             | Self::Rolling
+            | Self::RollingAsleep
             | Self::Idle
             | Self::RollingIdle
             | Self::CanaryInWaves
@@ -93,7 +104,11 @@ impl Story {
     const fn is_rolling(self) -> bool {
         matches!(
             self,
-            Self::Rolling | Self::RollingThatFails | Self::RollingIdle | Self::RollingIdleThatFails
+            Self::Rolling
+                | Self::RollingThatFails
+                | Self::RollingAsleep
+                | Self::RollingIdle
+                | Self::RollingIdleThatFails
         )
     }
 
@@ -130,6 +145,7 @@ impl Story {
         let (kind, release) = match self {
             Self::Promote
             | Self::Rolling
+            | Self::RollingAsleep
             | Self::Idle
             | Self::RollingIdle
             | Self::PromoteThatFails
@@ -177,6 +193,7 @@ impl Story {
             }
             Self::Promote
             | Self::Rolling
+            | Self::RollingAsleep
             | Self::Idle
             | Self::RollingIdle
             | Self::CanaryInWaves
@@ -184,6 +201,11 @@ impl Story {
             | Self::Bootstrap
             | Self::BackByPerson
             | Self::Adopt => {}
+        }
+        if self == Self::RollingAsleep {
+            // Found awake: what was found at rest would rest in the end.
+            let looks = world.provider.looks() + LOOKS_BEFORE;
+            world.provider.happens_at((looks..looks + LOOKS_MOST).step_by(ASLEEP_EVERY), Happens::Idle);
         }
         let handle = world.engine().request(world.ask("production", kind, &release)).await.unwrap();
         Asked { world, handle }
@@ -235,6 +257,15 @@ impl Asked {
 
     pub(crate) async fn phase(&self) -> Phase {
         self.standing().await.0
+    }
+
+    /// Whether all of some component were at rest in traffic when the fleet was found: they had fallen asleep, and rest so.
+    pub(crate) async fn found_asleep(&self) -> bool {
+        let view = self.world.bystander().view(&self.handle.environment).await.unwrap();
+        let snapshot = view.promotions[&self.handle.id].state.facts.snapshot.as_ref();
+        let units =
+            snapshot.iter().flat_map(|snapshot| snapshot.components.values()).flat_map(|it| &it.units);
+        units.clone().any(|record| !record.ran())
     }
 
     /// Why it ended as it did.

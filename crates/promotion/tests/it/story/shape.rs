@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flytypes::Digest;
-use promotion::model::label;
+use promotion::model::{UnitState, label};
 use promotion::rollout::UnitCall;
 use promotion::testing::World;
 
@@ -21,12 +21,15 @@ pub(crate) async fn shape(world: &World) -> Vec<String> {
                     (key.as_str(), if key == label::PARKED_UNTIL { "…" } else { value.as_str() })
                 })
                 .collect();
+            // Whoever fell asleep in traffic is one that runs, until a request wakes it.
+            let naps = !unit.cordoned && (unit.is_asleep() || unit.woken().is_some());
+            let state = if naps { UnitState::Started } else { unit.state };
             shapes.push(format!(
                 "{component} {}/{} {} {:?} cordoned={} managed={} leased={} {} {labels:?}",
                 unit.group,
                 unit.region,
                 unit.digest.as_ref().map_or("-", Digest::short),
-                unit.state,
+                state,
                 unit.cordoned,
                 unit.managed,
                 unit.lease.is_some_and(|lease| lease.expires_at > world.now()),

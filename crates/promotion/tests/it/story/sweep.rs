@@ -5,7 +5,7 @@ use std::fmt;
 
 use promotion::machine::Phase;
 use promotion::model::Millis;
-use promotion::testing::{Fault, Moment, Switch};
+use promotion::testing::{Fault, Happens, Moment, Switch};
 
 use super::{Asked, Story, commands, landed, shape, strays};
 
@@ -98,7 +98,7 @@ pub(crate) async fn crash(
     if phase != story.end() {
         return fail(format!("ends {phase}"));
     }
-    let (now, then) = (shape(&run.world).await, &base.shape);
+    let (now, then) = (at_rest(&run).await, &base.shape);
     if now != *then {
         return fail(format!("at rest\n  {}\ninstead of\n  {}", now.join("\n  "), then.join("\n  ")));
     }
@@ -178,7 +178,7 @@ pub(crate) async fn fault(
     };
     // A call that is still on its way when the promotion ends would land now.
     run.world.clock.advance(run.world.limits.client_timeout);
-    let (now, wanted) = (unleased(&shape(&run.world).await), unleased(wanted));
+    let (now, wanted) = (unleased(&at_rest(&run).await), unleased(wanted));
     if let Some(why) = strays(&run.world) {
         return Err(format!("{fault:?} of call {n} ({call}), {moment:?}: {phase}: {why}"));
     }
@@ -218,5 +218,44 @@ pub(crate) async fn fault_sweep(story: Story) {
         }
     }
     println!("{story:?}: {} calls, ends {ends:?}", base.calls.clone().count());
+    assert!(wrong.is_empty(), "{story:?}: {} wrong ends\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// How production rests. What was found at rest in traffic, where nobody rests without disturbance, is told like what runs:
+/// it fell asleep before it was found, and rests as it was found.
+pub(crate) async fn at_rest(run: &Asked) -> Vec<String> {
+    let mut shape = shape(&run.world).await;
+    if run.found_asleep().await {
+        for unit in &mut shape {
+            *unit = unit.replace("Stopped cordoned=false", "Started cordoned=false");
+        }
+        shape.sort();
+    }
+    shape
+}
+
+/// At every look in turn all units in traffic fall asleep, and in the second half of the runs requests wake them again a
+/// little later: the end is the same.
+pub(crate) async fn asleep_sweep(story: Story) {
+    let base = undisturbed(story).await;
+    let mut wrong = Vec::new();
+    for n in 0..2 * base.looks {
+        let run = base.asked.fork().await;
+        let provider = &run.world.provider;
+        let (look, since) = (provider.looks() + n % base.looks, provider.calls().len());
+        provider.happens_at([look], Happens::Idle);
+        if n >= base.looks {
+            provider.happens_at([look + 3], Happens::Asked);
+        }
+        run.play(&run.world.engine()).await.unwrap();
+        let (phase, now) = (run.phase().await, at_rest(&run).await);
+        if phase != base.end {
+            wrong.push(format!("look {n}: ends {phase}: {}", run.why().await));
+        } else if now != base.shape {
+            wrong.push(format!("look {n}: at rest\n  {}", now.join("\n  ")));
+        } else if landed(&run.world, since) != base.landed {
+            wrong.push(format!("look {n}: landed {:?}", landed(&run.world, since)));
+        }
+    }
     assert!(wrong.is_empty(), "{story:?}: {} wrong ends\n{}", wrong.len(), wrong.join("\n"));
 }
