@@ -1,6 +1,6 @@
 //! The audit log: the provider's truth, one JSON object per line in `audit.jsonl` of the state directory.
 //!
-//! A line is written whole in one append, before the answer is sent. Four kinds:
+//! A line is written whole in one append, before the answer is sent. Five kinds:
 //!
 //! * a call: `{at_us, request_id, org, method, path, action, app, machine, status, applied, ms, key, fault}`. `at_us`:
 //!   when it arrived, microseconds since 1970; `action`: its name in the routing table; `status`: what was decided
@@ -11,6 +11,8 @@
 //!   `{at_us, event: "site", site, version, digest}`.
 //! * a check of a machine that says something else than before: `{at_us, event: "check", app, machine, instance_id, check,
 //!   passing}`.
+//! * what the proxy did by itself: `{at_us, event: "proxy", app, machine, did}`, `stop` (it was idle) or `start` (a request
+//!   came); the machine's event has source `proxy`, and the change of its state follows.
 //! * what an edge believes from now on: `{at_us, event: "edge", region, app, machine, routable}`.
 
 use std::{

@@ -5,7 +5,7 @@
 //! api/       the Machines API under /v1, own calls under /localcloud/v1; one routing table
 //! machine/   the record of a machine and the task that keeps it: processes, checks, restarts
 //! registry/  an OCI registry; images and static bundles
-//! edge/      one proxy per region with a late view of its own
+//! edge/      one proxy per region with a late view of its own; it stops what is idle and starts what is asked for
 //! sites      static sites
 //! faults     what goes wrong on purpose       audit   the provider's truth, JSON lines
 //! flyctl/    what `fly deploy` calls, in its order, for tests (feature `flyctl`)

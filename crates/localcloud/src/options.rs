@@ -47,6 +47,9 @@ pub struct Options {
     pub rate_limits: bool,
     /// How long a machine boots before it reads `started`, in milliseconds.
     pub boot_ms: u64,
+    /// How often the proxy looks for machines that are idle and may be stopped, in milliseconds: at most one per region
+    /// and look. Default 180,000, "every few minutes" (fly.md 7).
+    pub idle_look_ms: u64,
     /// Seed of lags and fault probabilities (never of ids, which must differ between runs).
     pub seed: u64,
     /// Faults that are on from the start.
@@ -69,6 +72,7 @@ impl Options {
             orgs,
             rate_limits: true,
             boot_ms: 20,
+            idle_look_ms: 180_000,
             seed: 0,
             faults: Vec::new(),
             quirks: Quirks::default(),

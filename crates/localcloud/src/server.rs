@@ -6,11 +6,15 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicU64},
+    time::Duration,
 };
 
 use cell::runtime::RuntimeKind;
 use hyper::{Request, body::Incoming};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 
 use crate::{
     api,
@@ -19,7 +23,7 @@ use crate::{
     crew::Crew,
     disk::{self, Layout, Lock},
     edge::{
-        Edges,
+        Edges, idle,
         ports::Ports,
         view::{News, Seen},
     },
@@ -67,7 +71,8 @@ impl Localcloud {
         let mut ports = Ports::load(&layout.file("ports.json"))?;
         let (api_socket, api_at) = ports.bind_at(options.api, "", "API")?;
         let (registry_socket, registry_at) = ports.bind_at(options.registry, "", "registry")?;
-        let edges = Edges::open(&options.regions, options.lag, options.seed, ports, &audit)?;
+        let (asks, asked) = mpsc::unbounded_channel();
+        let edges = Edges::open(&options.regions, options.lag, options.seed, ports, &audit, &asks)?;
         let faults = Faults::new(options.faults, options.seed)
             .map_err(|why| StartError::Option { option: "faults", why })?;
         let cloud = Arc::new(Cloud {
@@ -93,6 +98,8 @@ impl Localcloud {
             order: AtomicU64::new(0),
         });
         open_edges(&cloud)?;
+        cloud.crew.spawn(idle::start(Arc::clone(&cloud), asked));
+        cloud.crew.spawn(idle::watch(Arc::clone(&cloud), Duration::from_millis(options.idle_look_ms)));
         for id in living(&cloud) {
             cloud.keep(id);
         }
@@ -121,6 +128,9 @@ fn check(options: &Options) -> Result<(), StartError> {
     let mut regions = options.regions.iter().enumerate();
     if let Some((_, twice)) = regions.find(|(n, region)| options.regions[..*n].contains(region)) {
         return refuse("regions", &format!("`{twice}` is named twice, and each region has one edge"));
+    }
+    if options.idle_look_ms == 0 {
+        return refuse("idle_look_ms", "the proxy cannot look all the time");
     }
     if options.lag.min_ms > options.lag.max_ms || options.lag.max_ms > 30_000 {
         return refuse("lag", "it must run from the smaller to the larger value, at most 30000 ms");

@@ -5,6 +5,7 @@
 //! is not idempotent.
 
 pub(crate) mod counts;
+pub(crate) mod idle;
 pub(crate) mod learn;
 pub(crate) mod pool;
 pub(crate) mod ports;
@@ -51,6 +52,7 @@ pub(crate) struct Edge {
     pub(crate) traffic: Traffic,
     pub(crate) counts: Arc<Counts>,
     pub(crate) crew: Crew,
+    asks: mpsc::UnboundedSender<idle::Ask>,
     news: mpsc::UnboundedSender<learn::Late>,
     listening: Mutex<BTreeMap<String, Open>>,
 }
@@ -82,6 +84,7 @@ impl Edges {
         seed: u64,
         ports: Ports,
         audit: &Arc<Audit>,
+        asks: &mpsc::UnboundedSender<idle::Ask>,
     ) -> Result<Self, StartError> {
         let counts = Arc::new(Counts::default());
         let mut list = Vec::new();
@@ -94,6 +97,7 @@ impl Edges {
                 traffic: Traffic::default(),
                 counts: Arc::clone(&counts),
                 crew: Crew::default(),
+                asks: asks.clone(),
                 news,
                 listening: Mutex::default(),
             });

@@ -26,6 +26,7 @@ use hyper::{
 use super::{
     Edge,
     counts::InFlight,
+    idle::{self, Held},
     pool::{self, Flow},
     serve::{REQUEST_ID, refuse},
     upgrade,
@@ -74,13 +75,25 @@ pub(crate) async fn proxy(
         (BTreeSet::new(), "no started, healthy, uncordoned machine is known to this edge");
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
     let wanted = Wanted { app, region: &edge.region, machine: forced, turn };
-    for attempt in 0..ATTEMPTS {
-        let Some(target) = choose(edge, wanted, &tried) else { break };
+    let (mut held, mut attempt) = (Held::new(), 0);
+    while attempt < ATTEMPTS {
+        let Some(target) = choose(edge, wanted, &tried) else {
+            if forced.is_none() && held.on(edge, app, &mut tried).await {
+                // What is not trusted once is not trusted again.
+                attempt = 1;
+                continue;
+            }
+            break;
+        };
+        if target.is_full && attempt == 0 {
+            idle::relieve(edge, app);
+        }
         // After one disappointment idle connections are no longer trusted.
-        let idle = if repeatable && attempt == 0 { edge.pool.take(target.address) } else { None };
-        let was_idle = idle.is_some();
+        let kept = if repeatable && attempt == 0 { edge.pool.take(target.address) } else { None };
+        attempt += 1;
+        let was_idle = kept.is_some();
         let count = edge.counts.enter(&target.machine);
-        let sender = match idle {
+        let sender = match kept {
             Some(sender) => sender,
             None => match pool::connect(edge, target.address).await {
                 Ok(sender) => sender,

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 
-use super::{Edge, pool, proxy, serve::refuse, view::Wanted};
+use super::{Edge, idle::Held, pool, proxy, serve::refuse, view::Wanted};
 use crate::http_io::{self, Body};
 
 /// Forwards a request that asks for another protocol; its connection counts as under way while it lives.
@@ -18,7 +18,14 @@ pub(crate) async fn proxy(edge: &Arc<Edge>, app: &str, mut request: Request<Inco
     let forced = forced.as_ref().and_then(|v| v.to_str().ok());
     let mut tried = BTreeSet::new();
     let wanted = Wanted { app, region: &edge.region, machine: forced, turn: 0 };
-    while let Some(target) = proxy::choose(edge, wanted, &tried) {
+    let mut held = Held::new();
+    loop {
+        let Some(target) = proxy::choose(edge, wanted, &tried) else {
+            if forced.is_none() && held.on(edge, app, &mut tried).await {
+                continue;
+            }
+            break;
+        };
         let count = edge.counts.enter(&target.machine);
         let Ok(mut sender) = pool::connect(edge, target.address).await else {
             edge.traffic.note(app, |t| t.refused += 1);

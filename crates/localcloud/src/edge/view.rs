@@ -20,12 +20,17 @@ pub(crate) struct Seen {
     started: bool,
     cordoned: bool,
     passing: bool,
+    /// The proxy starts it for a request.
+    autostart: bool,
+    /// With so many requests under way it has enough to do.
+    soft_limit: Option<usize>,
     endpoint: Option<SocketAddr>,
 }
 
 impl Seen {
     pub(crate) fn of(m: &Machine) -> Self {
         let started = m.state == State::Started;
+        let routing = m.spec().map(|spec| spec.routing).unwrap_or_default();
         Self {
             id: m.id.clone(),
             app: m.app.clone(),
@@ -33,6 +38,8 @@ impl Seen {
             started,
             cordoned: m.cordoned,
             passing: m.passes(),
+            autostart: routing.autostart,
+            soft_limit: routing.soft_limit,
             endpoint: if started { m.endpoint() } else { None },
         }
     }
@@ -85,6 +92,8 @@ impl News {
 pub(crate) struct Target {
     pub(crate) machine: String,
     pub(crate) address: SocketAddr,
+    /// It is the best one there is, and has enough to do.
+    pub(crate) is_full: bool,
 }
 
 /// Who asks for a target.
@@ -146,7 +155,10 @@ impl View {
         let best = all.iter().enumerate().min_by_key(|(i, seen)| {
             (seen.region != wanted.region, counts.of(&seen.id), (i + n - wanted.turn % n) % n)
         });
-        best.and_then(|(_, seen)| Some(Target { machine: seen.id.clone(), address: seen.endpoint? }))
+        best.and_then(|(_, seen)| {
+            let is_full = seen.autostart && seen.soft_limit.is_some_and(|limit| counts.of(&seen.id) >= limit);
+            Some(Target { machine: seen.id.clone(), address: seen.endpoint?, is_full })
+        })
     }
 }
 
@@ -162,6 +174,8 @@ mod tests {
             started: true,
             cordoned,
             passing: true,
+            autostart: false,
+            soft_limit: None,
             endpoint: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
         })
     }

@@ -31,6 +31,7 @@
 //! | `insufficient-capacity` | | a create or a start is 422 with status `insufficient_capacity`; other actions with an `action` filter |
 //! | `host-unreachable` | | `host_status` is `unreachable`, `incomplete_config` stands instead of `config`, checks and events are empty; every other call on the machine is 504 without JSON; its traffic goes on |
 //! | `autostart` | `ms` (default 0) | the proxy starts a stopped machine that is in traffic (has services, is not cordoned), so long after it was seen at rest |
+//! | `autostop` | `ms` (default 0) | the proxy stops a machine that is in traffic (started, has services, is not cordoned) and has no request under way, so long after it was seen so; whatever its services say |
 //! | `slow-destroy` | `ms` | a machine that is destroyed reads `destroying` for this long |
 //! | `lease-stolen` | `ms` (default 5000) | a call with the nonce of a live lease finds it broken and taken by another for this long: 409 |
 //! | `lease-expired-early` | `ms` | a lease that is taken or prolonged ends after this, whatever was asked and answered |

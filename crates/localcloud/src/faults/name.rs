@@ -73,6 +73,8 @@ table! {
     HostUnreachable "host-unreachable" None "host_status is `unreachable`, the config is missing, calls on it get 504; traffic goes on";
     /// The proxy wakes a machine.
     Autostart "autostart" May "the proxy starts a stopped machine that is in traffic, after `ms`";
+    /// The proxy puts a machine to sleep.
+    Autostop "autostop" May "the proxy stops a machine that is in traffic and has no request under way, after `ms`";
     /// A destroyed machine takes its time.
     SlowDestroy "slow-destroy" Must "a machine that is destroyed reads `destroying` for `ms`";
     /// Another takes the lease.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock,
     cloud::Cloud,
+    edge::idle,
     error::ApiError,
     faults::{Chance, FaultName},
 };
@@ -129,14 +130,19 @@ impl Keeper {
             return Ok(());
         };
         tokio::time::sleep(Duration::from_millis(fault.ms.unwrap_or_default())).await;
-        self.cloud.change(&self.id, |m| {
-            if serves(m) && m.goal == Goal::Rest {
-                (m.goal, m.state) = (Goal::Run, State::Starting);
-                m.new_generation();
-                m.event("start", "starting", "proxy", None);
-            }
-            Ok(())
-        })
+        idle::wake(&self.cloud, &self.id)
+    }
+
+    /// Up, and put to sleep by the proxy where a fault says so.
+    async fn doze(&self, m: &Machine) -> Result<(), ApiError> {
+        let is_asked = m.cordoned || self.cloud.edges.counts.of(&m.id) > 0;
+        if is_asked || m.spec().map_or(true, |spec| spec.services.is_empty()) {
+            return Ok(());
+        }
+        let chance = Chance { app: Some(&m.app), machine: Some(&m.id), ..Chance::default() };
+        let Some(fault) = self.cloud.faults.strike(FaultName::Autostop, chance) else { return Ok(()) };
+        tokio::time::sleep(Duration::from_millis(fault.ms.unwrap_or_default())).await;
+        idle::put_to_sleep(&self.cloud, &self.id)
     }
 
     /// Waits until that time, in microseconds, or until the record changes.
@@ -250,6 +256,7 @@ impl Keeper {
             });
         }
         self.watch_checks(m, running);
+        self.doze(m).await?;
         if up_us >= self.asked_silence_us + SILENCE_US {
             self.asked_silence_us = up_us;
             self.ask_silence(running).await?;

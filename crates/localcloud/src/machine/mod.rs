@@ -5,5 +5,6 @@ pub(crate) mod keeper;
 pub(crate) mod launch;
 pub(crate) mod model;
 pub(crate) mod restart;
+pub(crate) mod routing;
 pub(crate) mod spec;
 pub(crate) mod view;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::routing::{RawRouting, Routing};
 use crate::{duration, error::ApiError};
 
 /// The acted-on part of a machine configuration.
@@ -19,6 +20,8 @@ pub(crate) struct Spec {
     pub(crate) auto_destroy: bool,
     /// Internal ports of services, in order; the first is what the app's edge port leads to.
     pub(crate) services: Vec<u16>,
+    /// What the proxy may do with it by itself.
+    pub(crate) routing: Routing,
     /// All checks by the name under which they are reported.
     pub(crate) checks: Vec<Check>,
     /// Every port the program is expected to listen on, without repetition.
@@ -111,6 +114,8 @@ struct RawStop {
 #[derive(Deserialize)]
 struct RawService {
     internal_port: u16,
+    #[serde(flatten)]
+    routing: RawRouting,
     #[serde(default)]
     checks: Option<Vec<RawCheck>>,
 }
@@ -159,6 +164,8 @@ impl Spec {
         for (name, check) in raw.checks.iter().flatten() {
             checks.push(check.read(name.clone(), first, check.kind.as_deref() == Some("readiness"))?);
         }
+        let primary = raw.env.as_ref().and_then(|env| env.get("PRIMARY_REGION"));
+        let routing = Routing::of(services.iter().map(|service| &service.routing), primary);
         let services: Vec<u16> = services.iter().map(|s| s.internal_port).collect();
         let mut ports = services.clone();
         ports.extend(checks.iter().map(|c| c.port));
@@ -175,6 +182,7 @@ impl Spec {
             )?,
             auto_destroy: raw.auto_destroy.unwrap_or(false),
             services,
+            routing,
             checks,
             ports,
         })

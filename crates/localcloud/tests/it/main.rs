@@ -6,6 +6,7 @@ mod faults;
 mod faults_calls;
 mod faults_machines;
 mod flyctl;
+mod idle;
 mod leases;
 mod machines;
 mod one_offs;
