@@ -68,7 +68,7 @@ impl Session<'_> {
         let mut images = Vec::new();
         let mut found_any = false;
         for component in &request.components {
-            let (fleet, seen) = match self.found(&component.place).await {
+            let (fleet, seen) = match self.found(component).await {
                 Ok(found) => found,
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };

@@ -116,11 +116,11 @@ impl Session<'_> {
         }
     }
 
-    fn beginning(&self, rollout: &Rollout) -> Progress {
-        let there = (rollout.target.place.component.clone(), Direction::Forward);
-        match self.view().rollouts.get(&there) {
+    pub(super) fn beginning(&self, rollout: &Rollout) -> Progress {
+        let component = &rollout.target.place.component;
+        match self.view().rollouts.get(&(component.clone(), Direction::Forward)) {
             Some(there) => there.turned(FIRST, self.now()),
-            None => Progress::new(FIRST, self.now()),
+            None => Progress::new(FIRST, self.now()).after(self.environment.last_rollout(component)),
         }
     }
 

@@ -35,10 +35,13 @@ impl Engine {
 
     /// What is there: the units, and the secrets that they have or shall get.
     async fn seen(&self, place: &Place) -> Result<(Fleet, SecretsSeen), PortError> {
-        let ports = &self.ports;
-        let mut fleet = ports.deployer.observe_fleet(place).await?;
+        let fleet = self.ports.deployer.observe_fleet(place).await?;
+        self.with_secrets(place, fleet).await
+    }
+
+    async fn with_secrets(&self, place: &Place, mut fleet: Fleet) -> Result<(Fleet, SecretsSeen), PortError> {
         let live: Vec<_> = fleet.live().cloned().collect();
-        let seen = ports.secrets.observe_secrets(place, &live).await?;
+        let seen = self.ports.secrets.observe_secrets(place, &live).await?;
         (fleet.secrets_version, fleet.secrets) = (seen.version, seen.state.clone());
         Ok((fleet, seen))
     }
@@ -46,8 +49,15 @@ impl Engine {
 
 impl Session<'_> {
     /// What is there: the units, and the secrets that they have or shall get.
-    pub(super) async fn found(&self, place: &Place) -> Result<(Fleet, SecretsSeen), PortError> {
-        self.engine.seen(place).await
+    pub(super) async fn found(&self, target: &ComponentTarget) -> Result<(Fleet, SecretsSeen), PortError> {
+        let (ports, place) = (&self.engine.ports, &target.place);
+        let mut fleet = ports.deployer.observe_fleet(place).await?;
+        // What the last promotion did is seen first: as it was before, nobody wants it put back.
+        while self.behind(target, &fleet).is_some() {
+            ports.clock.sleep(self.engine.options.poll).await;
+            fleet = ports.deployer.observe_fleet(place).await?;
+        }
+        self.engine.with_secrets(place, fleet).await
     }
 
     /// Every secret that a component cannot do without is set, by name. What goes back, or stays, is asked nothing: it

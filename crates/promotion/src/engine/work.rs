@@ -16,7 +16,7 @@ use crate::model::{
     Statement, SuiteName, Unit, UnitId, UnitVersion, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
-use crate::rollout::{self, Decision, Direction, FIRST, Progress, Stamp, UnitCall, arrived, restored};
+use crate::rollout::{self, Decision, Direction, Observed, Stamp, UnitCall, arrived, restored};
 
 /// Where no rollout was journaled none gave a version.
 static NONE: BTreeMap<UnitId, UnitVersion> = BTreeMap::new();
@@ -40,7 +40,7 @@ impl Session<'_> {
         let mut components = BTreeMap::new();
         for target in self.targets() {
             let begun = self.now();
-            let fleet = match self.found(&target.place).await {
+            let fleet = match self.found(&target).await {
                 Ok((fleet, _)) => fleet,
                 Err(error) => return Ok(judge(error)),
             };
@@ -143,7 +143,10 @@ impl Session<'_> {
             let name = target.place.component.clone();
             let fleet = self.fleet(&target.place).await;
             let fleet = fleet.map_err(|error| (Some(name.clone()), Readback::Away(error.message)))?;
-            let observed = crate::rollout::Observed { fleet, ..crate::rollout::Observed::default() };
+            if self.behind(&target, &fleet).is_some() {
+                return Err((Some(name), Readback::Old));
+            }
+            let observed = Observed { fleet, ..Observed::default() };
             let kind = &self.view().state.facts.request.kind;
             let proven = match self.rollout(&target, Direction::Forward, stamp) {
                 None => Err("it has no snapshot to go by".to_owned()),
@@ -273,7 +276,7 @@ impl Session<'_> {
 
     /// The fleets are read back until they are right, for as long as a healthy unit may seem unhealthy.
     async fn steady(&mut self, stamp: &Stamp, phase: Phase) -> Result<Option<Came>, EngineError> {
-        let begun = self.now();
+        let mut begun = self.now();
         loop {
             if self.must_yield(phase).await? {
                 return Ok(Some(Came::Yield));
@@ -281,13 +284,11 @@ impl Session<'_> {
             match self.read_back(stamp).await {
                 Ok(Steady::There) => return Ok(None),
                 Ok(Steady::Waking) => {}
+                Err((_, Readback::Old)) => begun = self.now(),
                 Err((component, wrong)) => {
                     let patience = self.patience();
                     if self.now().since(begun) >= patience {
-                        return Ok(Some(match wrong {
-                            Readback::Away(why) => Came::errored(why),
-                            Readback::Wrong(why) => Came::Event(Event::Failed(Failure { component, why })),
-                        }));
+                        return Ok(Some(wrong.came(component)));
                     }
                 }
             }
@@ -314,13 +315,11 @@ impl Session<'_> {
                     return Ok(Came::done(Work::Soaked));
                 }
                 Ok(Steady::There | Steady::Waking) => wrong_since = None,
+                Err((_, Readback::Old)) => {}
                 Err((component, wrong)) => {
                     let since = *wrong_since.get_or_insert(now);
                     if now.since(since) >= self.patience() {
-                        return Ok(match wrong {
-                            Readback::Away(why) => Came::errored(why),
-                            Readback::Wrong(why) => Came::Event(Event::Failed(Failure { component, why })),
-                        });
+                        return Ok(wrong.came(component));
                     }
                 }
             }
@@ -347,7 +346,7 @@ impl Session<'_> {
                 Rolled::Yield => return Ok(Came::Yield),
                 Rolled::Errored(why) => return Ok(Came::errored(why)),
                 Rolled::Failed(why) => Err(why),
-                Rolled::Done => match self.look(&rollout, false).await {
+                Rolled::Done => match self.look_after_all(&rollout).await? {
                     Ok(observed) => restored(rollout.job(), &observed),
                     Err(error) => return Ok(Came::errored(error.message)),
                 },
@@ -358,6 +357,28 @@ impl Session<'_> {
             }
         }
         Ok(failed.map_or(Came::done(Work::Restored), |failure| Came::Event(Event::Failed(failure))))
+    }
+
+    /// Looks until what is shown is younger than every call that was accepted.
+    async fn look_after_all(
+        &mut self,
+        rollout: &Rollout,
+    ) -> Result<Result<Observed, PortError>, EngineError> {
+        loop {
+            let looked = self.look(rollout, false).await;
+            let behind = looked.as_ref().ok().and_then(|seen| self.behind(&rollout.target, &seen.fleet));
+            if behind.is_none() {
+                return Ok(looked);
+            }
+            self.pause(behind).await?;
+        }
+    }
+
+    /// Until when a look that found `fleet` may be older than calls that were accepted, by this promotion or the one
+    /// before; none where it shows them.
+    pub(super) fn behind(&self, target: &ComponentTarget, fleet: &Fleet) -> Option<At> {
+        let last = self.environment.last_rollout(&target.place.component)?;
+        last.behind(fleet, target.limits.list_lag, self.now())
     }
 
     /// Takes what runs over as it is: labels only, no new version, no restart.
@@ -387,7 +408,7 @@ impl Session<'_> {
         }
         let slot = (target.place.component.clone(), Direction::Forward);
         let before = self.view().rollouts.get(&slot).cloned();
-        let progress = before.clone().unwrap_or_else(|| Progress::new(FIRST, self.now()));
+        let progress = before.clone().unwrap_or_else(|| self.beginning(&rollout));
         let verdict = rollout::Verdict::Going { why: "adopting".to_owned(), wake: None };
         let decision = Decision { calls, progress, verdict, ask_edges: false };
         let mut problems = self.act(&rollout, before.as_ref(), &decision).await?;
@@ -407,5 +428,17 @@ enum Steady {
 /// What was wrong when it was read back.
 enum Readback {
     Away(String),
+    /// It is older than our own calls, and says nothing.
+    Old,
     Wrong(String),
+}
+
+impl Readback {
+    fn came(self, component: Option<ComponentName>) -> Came {
+        match self {
+            Self::Away(why) => Came::errored(why),
+            Self::Old => Came::errored("what is shown is older than the last calls"),
+            Self::Wrong(why) => Came::Event(Event::Failed(Failure { component, why })),
+        }
+    }
 }

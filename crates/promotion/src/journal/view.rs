@@ -260,6 +260,13 @@ impl EnvironmentView {
         })
     }
 
+    /// How far the last rollout of a component came, whosever it was and whichever way it went.
+    pub(crate) fn last_rollout(&self, component: &ComponentName) -> Option<&Progress> {
+        let all = self.promotions.values().flat_map(|view| &view.rollouts);
+        let its = all.filter(|((of, _), _)| of == component);
+        its.map(|(_, progress)| progress).max_by_key(|progress| progress.since)
+    }
+
     /// When a person last closed the breaker.
     pub(crate) const fn breaker_reset(&self) -> Option<At> {
         self.breaker_reset
@@ -415,6 +422,7 @@ fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, is_leased:
         Outcome::Failed(error) if error.kind == PortErrorKind::Refused => progress.refuse(call),
         Outcome::Failed(_) => {}
         Outcome::Performed(done) => {
+            progress.tell(call, done.unit.as_ref(), at);
             if let (UnitCall::Update { unit, .. }, Some(version)) = (call, &done.version) {
                 progress.versions.insert(unit.clone(), version.clone());
             }

@@ -88,6 +88,10 @@ pub struct Limits {
     pub unhealthy: Millis,
     /// How long a call may still be under way after its answer was lost: the client's own timeout. Default 65 s.
     pub client_timeout: Millis,
+    /// How long a look may show what was before a call that was accepted: the age of a list that is answered from what
+    /// the provider knew a while ago. Default 10 s.
+    #[serde(default = "Limits::list_lag", skip_serializing_if = "Limits::is_list_lag")]
+    pub list_lag: Millis,
     /// How many units of a group may be out of traffic at once (rolling, canary). Default a third.
     pub max_unavailable: MaxUnavailable,
     /// How long the first units serve before any other changes (canary). Default 5 min.
@@ -98,6 +102,21 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How long after a lost answer a look may still not show what became of the call.
+    pub const fn unseen(&self) -> Millis {
+        Millis(self.client_timeout.0.saturating_add(self.list_lag.0))
+    }
+
+    /// The default of [`Limits::list_lag`]. Plans are hashed without it, so it never changes.
+    const fn list_lag() -> Millis {
+        Millis::secs(10)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_list_lag(lag: &Millis) -> bool {
+        *lag == Self::list_lag()
+    }
+
     /// The default of [`Limits::bake`]. Plans are hashed without it, so it never changes.
     const fn bake() -> Millis {
         Millis::secs(300)
@@ -117,6 +136,7 @@ impl Default for Limits {
             wait: Millis::secs(300),
             unhealthy: Millis::secs(5),
             client_timeout: Millis::secs(65),
+            list_lag: Self::list_lag(),
             max_unavailable: MaxUnavailable::DEFAULT,
             bake: Self::bake(),
             park_for: Millis::secs(600),

@@ -60,7 +60,7 @@ impl Look<'_> {
             Who::Unit(gone) => return format!("unit {gone} is gone"),
         };
         if let Some(lost) = self.progress.lost_create
-            && self.now < lost.plus(self.job.target.limits.client_timeout)
+            && self.now < lost.plus(self.job.target.limits.unseen())
             && !cfg!(feature = "sabotage-p3")
         {
             return format!("the answer to a create was lost: {slot} may still appear");

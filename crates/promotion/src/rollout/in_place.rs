@@ -125,7 +125,7 @@ impl<'r, 'a> Round<'r, 'a> {
     /// Who of those that wait begins now.
     fn chosen(&mut self, waiting: &Waiting<'r, 'a>, pool: &mut Pool<'a>) -> Waiting<'r, 'a> {
         let (now, wants) = (self.now, self.wants);
-        let mut closing = self.progress.closing_late(self.seen, self.job.target.limits.client_timeout);
+        let mut closing = self.progress.closing_late(self.seen, self.job.target.limits.unseen());
         closing.retain(|(id, until)| now < *until && wants.iter().any(|want| want.unit == *id));
         let mut begin = Vec::new();
         for (want, unit) in waiting {
@@ -385,11 +385,11 @@ impl UnitTurn<'_> {
         let answered = self.progress.versions.contains_key(id);
         let is_back = self.job.direction == Direction::Back;
         // What silently came up as something else on the way back is updated again: nothing better is left.
-        let settled = mark.tried_at.is_some_and(|at| self.now >= at.plus(limits.client_timeout));
+        let settled = mark.tried_at.is_some_and(|at| self.now >= at.plus(limits.unseen()));
         let is_sent = mark.tries > 0 && answered && !(is_back && settled && self.is_at_rest());
         if !is_sent && !self.want.is_met(self.unit, self.seen) {
             if let Some(tried) = mark.tried_at {
-                let wake = tried.plus(limits.client_timeout);
+                let wake = tried.plus(limits.unseen());
                 if self.now < wake {
                     return Ok(Some((
                         format!("the answer for {id} was lost: it may still land"),

@@ -20,6 +20,7 @@ mod seen;
 mod sets;
 #[cfg(test)]
 mod tests;
+mod told;
 mod waves;
 
 pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, Verdict};
@@ -28,3 +29,4 @@ pub use next::{FIRST, next};
 pub use progress::{LateCall, Mark, Progress, Stage, Turn};
 pub use proof::{Amiss, arrived, restored, unproven};
 pub use remarks::{is_second_fleet, remarks};
+pub use told::{Told, Visible};

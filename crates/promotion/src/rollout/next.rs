@@ -17,6 +17,13 @@ const STAGES_MAX: usize = 12;
 
 /// Decides what to call now. Pure; the runner writes `progress` down before it makes the calls.
 pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> Decision {
+    let lag = job.target.limits.list_lag;
+    // Nothing follows from what was before our own calls; what it shows may be just what we want to see.
+    if let Some(until) = progress.behind(&observed.fleet, lag, now) {
+        let why = "what is shown is older than the last calls".to_owned();
+        let verdict = Verdict::Going { why, wake: Some(until) };
+        return Decision { calls: Vec::new(), progress: progress.clone(), verdict, ask_edges: false };
+    }
     let mut look = Look {
         job,
         observed,
@@ -39,7 +46,12 @@ pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> 
         before = look.progress.stage;
         verdict = look.stage();
     }
-    Decision { calls: look.calls, progress: look.progress, verdict, ask_edges: look.ask_edges }
+    let Look { calls, progress: mut after, ask_edges, .. } = look;
+    // It is written down anyway, then without what every look shows by now.
+    if after != *progress || !calls.is_empty() {
+        after.forget_shown(lag, now);
+    }
+    Decision { calls, progress: after, verdict, ask_edges }
 }
 
 /// Where every rollout begins.
@@ -108,8 +120,8 @@ impl<'a> Look<'a> {
     }
 
     fn entered(&mut self) -> Verdict {
-        let timeout = self.job.target.limits.client_timeout;
-        self.progress.late.retain(|late| self.now < late.at.plus(timeout));
+        let unseen = self.job.target.limits.unseen();
+        self.progress.late.retain(|late| self.now < late.at.plus(unseen));
         self.is_entered = true;
         self.gather();
         self.going()
@@ -152,7 +164,7 @@ impl<'a> Look<'a> {
 
     pub(super) fn late_since(&self, begun: At) -> bool {
         let limits = &self.job.target.limits;
-        let landed = self.progress.lost_create.map(|lost| lost.plus(limits.client_timeout));
+        let landed = self.progress.lost_create.map(|lost| lost.plus(limits.unseen()));
         self.now.since(landed.map_or(begun, |landed| landed.max(begun))) > limits.wait
     }
 
@@ -337,7 +349,7 @@ impl<'a> Look<'a> {
             return Verdict::Failed(format!("{} of {} stay in traffic", open.len(), self.leavers()));
         }
         let incoming = self.incoming_units();
-        let late = self.progress.closing_late(&self.seen, self.job.target.limits.client_timeout);
+        let late = self.progress.closing_late(&self.seen, self.job.target.limits.unseen());
         let is_ours = |id: &UnitId| incoming.iter().any(|(_, unit)| unit.id == *id);
         let until = late.iter().filter(|(id, _)| is_ours(id)).map(|(_, until)| *until).max();
         if let Some(until) = until.filter(|until| self.now < *until) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{Direction, UnitCall};
 use super::seen::Seen;
+use super::told::{self, Told};
 use crate::model::{At, Fleet, Millis, RegionName, Unit, UnitId, UnitState, UnitVersion};
 
 /// How often a start may be refused before another unit stands in: what is refused once may be in a passing state.
@@ -146,6 +147,9 @@ pub struct Progress {
     /// it would change something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<LateCall>,
+    /// Calls that were accepted a moment ago: a look that does not show them is older than they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
 }
 
 /// A call whose answer was lost.
@@ -197,12 +201,14 @@ impl Progress {
             lost: None,
             lost_create: None,
             late: Vec::new(),
+            told: Vec::new(),
         }
     }
 
     /// Keeps in mind that the answer to `call` was lost, and whether we held the lease on its unit: where there are
     /// leases, whoever comes next fences it.
     pub(crate) fn lose(&mut self, call: &UnitCall, is_leased: bool, at: At) {
+        told::forget(&mut self.told, call);
         if matches!(call, UnitCall::Create { .. }) {
             self.lost_create = Some(at);
         }
@@ -212,6 +218,27 @@ impl Progress {
         }
         self.late.retain(|late| (late.call.verb(), late.call.unit()) != (call.verb(), call.unit()));
         self.late.push(LateCall { at, call: call.clone() });
+    }
+
+    /// Keeps in mind that `call` was accepted by `at`, and which unit it made.
+    pub(crate) fn tell(&mut self, call: &UnitCall, new: Option<&UnitId>, at: At) {
+        told::tell(&mut self.told, call, new, at);
+    }
+
+    /// Until when a look that found `fleet` may be older than calls that were accepted; none where it shows them.
+    pub(crate) fn behind(&self, fleet: &Fleet, lag: Millis, now: At) -> Option<At> {
+        told::behind(&self.told, fleet, lag, now)
+    }
+
+    /// Forgets calls that every look shows by now.
+    pub(super) fn forget_shown(&mut self, lag: Millis, now: At) {
+        self.told.retain(|told| now < told.at.plus(lag));
+    }
+
+    /// Keeps in mind what was told before this begins: the same units are looked at.
+    #[must_use]
+    pub(crate) fn after(self, earlier: Option<&Self>) -> Self {
+        Self { told: earlier.map(|earlier| earlier.told.clone()).unwrap_or_default(), ..self }
     }
 
     /// Keeps in mind that `call` was refused, where that says something about its unit.
@@ -227,21 +254,21 @@ impl Progress {
     }
 
     /// Until when a call whose answer was lost may still land and change something in the fleet.
-    pub(super) fn unsettled_until(&self, fleet: &Fleet, timeout: Millis) -> Option<At> {
+    pub(super) fn unsettled_until(&self, fleet: &Fleet, unseen: Millis) -> Option<At> {
         let late = self.late.iter().filter(|late| {
             let unit = late.call.unit().and_then(|unit| fleet.unit(unit));
             unit.is_some_and(|unit| late.would_change(unit))
         });
-        late.map(|late| late.at).chain(self.lost).max().map(|lost| lost.plus(timeout))
+        late.map(|late| late.at).chain(self.lost).max().map(|lost| lost.plus(unseen))
     }
 
     /// Units that a call whose answer was lost may still take out of traffic, and until when: so long no other is taken
     /// out on the strength of these (P7).
-    pub(super) fn closing_late<'u>(&'u self, seen: &Seen<'u>, timeout: Millis) -> Vec<(&'u UnitId, At)> {
+    pub(super) fn closing_late<'u>(&'u self, seen: &Seen<'u>, unseen: Millis) -> Vec<(&'u UnitId, At)> {
         let closes = |late: &'u LateCall| {
             let unit = seen.unit(late.call.unit()?)?;
             let is_close = matches!(late.call, UnitCall::Cordon { .. } | UnitCall::Stop { .. });
-            (is_close && late.would_change(unit)).then(|| (&unit.id, late.at.plus(timeout)))
+            (is_close && late.would_change(unit)).then(|| (&unit.id, late.at.plus(unseen)))
         };
         self.late.iter().filter_map(closes).collect()
     }
@@ -249,8 +276,8 @@ impl Progress {
     /// The beginning of the way back from here: what may still land stays in mind.
     #[must_use]
     pub fn turned(&self, stage: Stage, now: At) -> Self {
-        let late = self.late.clone();
-        Self { lost: self.lost, lost_create: self.lost_create, late, ..Self::new(stage, now) }
+        let (late, told) = (self.late.clone(), self.told.clone());
+        Self { lost: self.lost, lost_create: self.lost_create, late, told, ..Self::new(stage, now) }
     }
 
     /// Taken up again after nobody looked for a while: patience counts from now. Waiting anew is safe, and a unit is

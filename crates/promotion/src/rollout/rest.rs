@@ -32,8 +32,8 @@ impl Look<'_> {
             }
             return self.going();
         }
-        let timeout = self.job.target.limits.client_timeout;
-        match self.progress.unsettled_until(&self.observed.fleet, timeout) {
+        let unseen = self.job.target.limits.unseen();
+        match self.progress.unsettled_until(&self.observed.fleet, unseen) {
             Some(wake) if self.now < wake && !cfg!(feature = "sabotage-p3") => Verdict::Going {
                 why: "a call whose answer was lost may still land".to_owned(),
                 wake: Some(wake),

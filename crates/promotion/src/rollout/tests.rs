@@ -16,6 +16,7 @@ mod canary;
 mod changed_asleep;
 mod pool;
 mod standby;
+mod told;
 mod turned;
 mod waves;
 

@@ -4,6 +4,7 @@
 mod clock;
 mod images;
 mod one_offs;
+mod past;
 mod people;
 mod provider;
 mod switch;

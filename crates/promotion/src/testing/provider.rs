@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::images::Images;
 use super::one_offs::{Ran, RunCall};
+use super::past::Past;
 use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
@@ -41,6 +42,8 @@ pub struct Manners {
     pub no_room: Vec<UnitId>,
     /// Whether nobody has room for one unit more.
     pub full: bool,
+    /// How long ago it was what a look shows, but for nothing from before the first look or call.
+    pub list_lag: Millis,
     /// Each edge's lag.
     pub lags: Vec<Millis>,
     /// How long a request takes.
@@ -65,6 +68,7 @@ impl Default for Manners {
             unreachable: Vec::new(),
             no_room: Vec::new(),
             full: false,
+            list_lag: Millis::ZERO,
             lags: vec![Millis(150), Millis(900)],
             service: Millis(300),
             command: Millis(700),
@@ -109,6 +113,7 @@ pub(super) struct Books {
     pub(super) runs: BTreeMap<Place, BTreeMap<UnitId, Ran>>,
     pub(super) late_runs: Vec<(At, Place, RunCall)>,
     history: BTreeMap<Place, History>,
+    past: BTreeMap<Place, Past>,
     pub(super) ids: u64,
     asked: u64,
     requests: BTreeMap<u64, UnitCall>,
@@ -343,8 +348,12 @@ impl Provider {
     }
 
     fn apply(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let (now, lag) = (self.clock.now(), lock(&self.manners).list_lag);
+        lock(&self.books).remember(place, now, lag);
         let done = self.change_unit(place, call, key)?;
-        lock(&self.books).calls.push((place.clone(), call.clone()));
+        let mut books = lock(&self.books);
+        books.remember(place, now, lag);
+        books.calls.push((place.clone(), call.clone()));
         Ok(done)
     }
 
@@ -409,6 +418,20 @@ impl Provider {
 }
 
 impl Books {
+    fn units_of(&self, place: &Place) -> Vec<Unit> {
+        self.units.get(place).into_iter().flat_map(BTreeMap::values).map(|kept| kept.unit.clone()).collect()
+    }
+
+    /// Keeps what is there now for looks that come late, where there are any.
+    fn remember(&mut self, place: &Place, now: At, lag: Millis) {
+        if lag == Millis::ZERO {
+            self.past.remove(place);
+            return;
+        }
+        let units = self.units_of(place);
+        self.past.entry(place.clone()).or_default().note(now, units);
+    }
+
     pub(super) fn version_of_secrets(&self, place: &Place) -> u64 {
         self.vaults.get(place).map_or(0, |vault| vault.version)
     }
@@ -625,14 +648,16 @@ impl Deployer for Provider {
             books.happens.remove(&look)
         };
         due.into_iter().for_each(|what| self.happens(what));
-        let books = lock(&self.books);
+        let mut books = lock(&self.books);
         let away = lock(&self.manners).unreachable.clone();
-        let shown = |kept: &Kept| {
-            let unit = kept.unit.clone();
-            if away.contains(&unit.id) { out_of_reach(unit) } else { unit }
+        let (now, lag) = (self.clock.now(), lock(&self.manners).list_lag);
+        books.remember(place, now, lag);
+        let shown = |unit: Unit| if away.contains(&unit.id) { out_of_reach(unit) } else { unit };
+        let units = match books.past.get(place) {
+            Some(past) if lag > Millis::ZERO => past.as_of(At(now.0.saturating_sub(lag.0.cast_signed()))),
+            _ => books.units_of(place),
         };
-        let units = books.units.get(place).map(|units| units.values().map(shown).collect());
-        Ok(Fleet { units: units.unwrap_or_default(), ..Fleet::default() })
+        Ok(Fleet { units: units.into_iter().map(shown).collect(), ..Fleet::default() })
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {

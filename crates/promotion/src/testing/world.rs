@@ -89,6 +89,7 @@ impl World {
                 wait: Millis(20_000),
                 unhealthy: Millis(2_000),
                 client_timeout: Millis(5_000),
+                list_lag: Millis(1_500),
                 max_unavailable: MaxUnavailable::Units(1),
                 bake: Millis(3_000),
                 park_for: Millis(600_000),

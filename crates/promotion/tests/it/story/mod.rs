@@ -12,7 +12,9 @@ use promotion::ports::Verdict;
 use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 pub(crate) use shape::{commands, landed, shape, strays};
-pub(crate) use sweep::{asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed};
+pub(crate) use sweep::{
+    Undisturbed, asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed, undisturbed_from,
+};
 
 /// The release that runs first, and the one that comes.
 pub(crate) fn releases() -> (Release, Release) {

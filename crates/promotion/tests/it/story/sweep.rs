@@ -23,24 +23,35 @@ pub(crate) struct Undisturbed {
 }
 
 pub(crate) async fn undisturbed(story: Story) -> Undisturbed {
-    let asked = story.asked().await;
+    undisturbed_from(story, story.asked().await).await
+}
+
+/// The same from where somebody asked already.
+pub(crate) async fn undisturbed_from(story: Story, asked: Asked) -> Undisturbed {
     let run = asked.fork().await;
     let provider = &run.world.provider;
     let (looks, calls, since) = (provider.looks(), provider.asked(), provider.calls().len());
     let (switch, begun) = (Switch::new(Moment::Never), run.world.now());
     run.play(&run.world.mortal(&switch)).await.unwrap();
     assert_eq!(run.phase().await, story.end(), "{story:?} without disturbance");
+    let (looks, took) = (provider.looks() - looks, run.world.now().since(begun));
+    look_closely(&run);
     Undisturbed {
         moments: switch.seen(),
-        looks: provider.looks() - looks,
+        looks,
         calls: calls..provider.asked(),
         landed: landed(&run.world, since),
         commands: commands(&run.world),
         shape: shape(&run.world).await,
         end: story.end(),
-        took: run.world.now().since(begun),
+        took,
         asked,
     }
+}
+
+/// From now on a look shows what is there, whatever it showed before.
+fn look_closely(run: &Asked) {
+    run.world.provider.change(|manners| manners.list_lag = Millis::ZERO);
 }
 
 /// Where the runner died, and how often.
@@ -98,6 +109,8 @@ pub(crate) async fn crash(
     if phase != story.end() {
         return fail(format!("ends {phase}"));
     }
+    let looks = run.world.provider.looks() - looks;
+    look_closely(&run);
     let (now, then) = (at_rest(&run).await, &base.shape);
     if now != *then {
         return fail(format!("at rest\n  {}\ninstead of\n  {}", now.join("\n  "), then.join("\n  ")));
@@ -112,7 +125,6 @@ pub(crate) async fn crash(
     if commands(&run.world) != base.commands {
         return fail(format!("ran {:?} instead of {:?}", commands(&run.world), base.commands));
     }
-    let looks = run.world.provider.looks() - looks;
     if looks > 2 * base.looks.max(LOOKS_LEAST) {
         return fail(format!("{looks} looks, {} without disturbance", base.looks));
     }
@@ -178,6 +190,7 @@ pub(crate) async fn fault(
     };
     // A call that is still on its way when the promotion ends would land now.
     run.world.clock.advance(run.world.limits.client_timeout);
+    look_closely(&run);
     let (now, wanted) = (unleased(&at_rest(&run).await), unleased(wanted));
     if let Some(why) = strays(&run.world) {
         return Err(format!("{fault:?} of call {n} ({call}), {moment:?}: {phase}: {why}"));

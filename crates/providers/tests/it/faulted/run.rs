@@ -74,6 +74,8 @@ fn limits() -> Limits {
     let mut limits = Limits::default();
     (limits.settle, limits.drain, limits.wait) = (Millis(200), Millis(100), Millis(7_000));
     (limits.unhealthy, limits.client_timeout) = (Millis(4_000), Millis(2_500));
+    // Longer than a list lags, by as much as a busy host may take to answer.
+    limits.list_lag = Millis(1_500);
     limits
 }
 
