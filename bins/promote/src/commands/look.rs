@@ -182,7 +182,12 @@ fn line(entry: &Entry) -> String {
                 format!("{component}: {}", failed.join("; "))
             }
         }
-        Entry::Leased { component, nonces } => format!("{component}: {} machines leased", nonces.len()),
+        Entry::Leased { component, nonces, earlier } if earlier.is_empty() => {
+            format!("{component}: {} machines leased", nonces.len())
+        }
+        Entry::Leased { component, nonces, earlier } => {
+            format!("{component}: {} machines leased, {} out of reach", nonces.len(), earlier.len())
+        }
         Entry::OneOff { component, step } => match step {
             OneOffStep::Meant { .. } => format!("{component}: will make a machine for the release command"),
             OneOffStep::Chosen { run } => format!("{component}: {run} runs the release command"),

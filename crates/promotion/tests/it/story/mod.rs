@@ -13,7 +13,8 @@ use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 pub(crate) use shape::{commands, landed, shape, strays};
 pub(crate) use sweep::{
-    Undisturbed, asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed, undisturbed_from,
+    Undisturbed, asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed,
+    undisturbed_from,
 };
 
 /// The release that runs first, and the one that comes.
