@@ -88,6 +88,7 @@ impl Session<'_> {
             if let Some(came) = foreign(component, &fleet, &stamp) {
                 return Ok(came);
             }
+            self.hear(&fleet);
             // A parked fleet is part of what is put back, though ordinary deploys leave it alone.
             // One whose host does not answer takes no lease, and no call either.
             let ours = |unit: &&Unit| (unit.managed || unit.is_parked()) && !unit.is_away();
@@ -128,27 +129,28 @@ impl Session<'_> {
             let known: BTreeSet<UnitId> = known.chain(self.earlier(component).into_keys()).collect();
             let (there, gone): (Vec<UnitId>, Vec<UnitId>) =
                 known.into_iter().partition(|unit| fleet.unit(unit).is_some());
-            let end = self.leases_end();
-            self.held.extend(gone.into_iter().map(|unit| (unit, end)));
+            // Gone, or left out by a list that is old: its number is kept as if its host did not answer.
+            gone.iter().for_each(|unit| self.miss(unit));
+            let is_new = self.numbers(component).is_none();
             match self.lease(component, &there).await? {
                 Lease::Ours => {}
                 Lease::Theirs(why) | Lease::Away(why) => return Ok(Some(Came::errored(why))),
+            }
+            let (left, place) = (self.earlier(component), &component.place);
+            for unit in there.iter().filter(|unit| is_new && left.contains_key(*unit)) {
+                self.note(format!(
+                    "{}: the host of {unit} does not answer: nothing is called there before its lease is ours again",
+                    place.component
+                ));
             }
         }
         Ok(None)
     }
 
-    /// Whether a unit that the promotion holds is not held to the end, or not by this runner, and could be.
+    /// Whether a unit that the promotion holds is not held to the end, or not by this runner.
     fn lacks(&self, component: &ComponentTarget) -> bool {
-        let earlier = self.earlier(component);
-        match self.numbers(component) {
-            // A successor writes down in any case what it holds and what it does not.
-            None => !earlier.is_empty(),
-            Some(ours) => {
-                let short = ours.keys().filter(|unit| self.is_short(unit));
-                short.chain(earlier.keys()).any(|unit| self.may_ask(unit))
-            }
-        }
+        let is_short = |ours: &BTreeMap<UnitId, Nonce>| ours.keys().any(|unit| self.is_short(unit));
+        self.numbers(component).is_some_and(is_short) || !self.earlier(component).is_empty()
     }
 
     /// Before its calls: what this promotion made since it was locked is leased as soon as it is seen, an earlier runner's
@@ -339,14 +341,6 @@ impl Session<'_> {
         let is_known = ours.is_some() || !self.view().nonces.contains_key(name);
         if taken.is_empty() && is_known && earlier == known {
             return Ok(());
-        }
-        if ours.is_none() && !earlier.is_empty() {
-            let units: Vec<&str> = earlier.keys().map(UnitId::as_str).collect();
-            self.note(format!(
-                "{name}: the host of {} does not answer: what an earlier runner sent there is refused from the moment \
-                 on at which it does",
-                units.join(", ")
-            ));
         }
         self.append(vec![Entry::Leased { component: name.clone(), nonces, earlier }]).await?;
         for (unit, _) in taken {

@@ -18,7 +18,7 @@ const AGAIN: Millis = Millis::secs(5);
 /// What is known of a unit whose host does not answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Silence {
-    /// The last look at its fleet showed it.
+    /// The last look at its fleet showed that, or did not show the unit.
     is_shown: bool,
     /// Calls about its lease, the last ones in a row, that nobody answered; the first of them.
     n_lost: u32,
@@ -37,6 +37,11 @@ impl Session<'_> {
                 self.silent.remove(&unit.id);
             }
         }
+    }
+
+    /// A look does not show the unit at all.
+    pub(super) fn miss(&mut self, unit: &UnitId) {
+        self.silent.entry(unit.clone()).or_default().is_shown = true;
     }
 
     /// Whether the unit's host takes no calls, as far as is known.

@@ -21,6 +21,8 @@ enum Way {
     Shown,
     /// It shows the machine as it was, and calls about its lease are not answered.
     Hidden,
+    /// The first look leaves the machine out, as an old list does.
+    Missed,
 }
 
 /// What the dead runner knew, and what became of its late calls.
@@ -89,14 +91,18 @@ impl Deployer for Host {
                 state.n_looks += 1;
                 state.n_looks
             };
-            // One look shows that it is back, a second one may belong to its being leased anew; from then on it is. Where no
-            // look shows it, it is asked again and again.
+            // One look shows that it is back, two more may pass until it is leased anew where nothing is called. Where no look
+            // shows it, it is asked again and again.
             let asked = self.until.plus(Millis::secs(6));
-            if n_looks > 2 && (self.way == Way::Shown || self.clock.now() >= asked) {
+            if n_looks > 3 && (self.way == Way::Shown || self.clock.now() >= asked) {
                 self.late("after a look").await;
             }
         }
-        self.provider.observe_fleet(place).await
+        let mut fleet = self.provider.observe_fleet(place).await?;
+        if self.way == Way::Missed && self.state.lock().unwrap().n_looks == 1 {
+            fleet.units.retain(|unit| unit.id != self.unit);
+        }
+        Ok(fleet)
     }
 
     async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
@@ -282,6 +288,12 @@ async fn p2_a_host_that_is_silent_about_leases_counts_as_out_of_reach() {
     sweep(Story::Rolling, Which::Old, Way::Hidden, SOON, 3).await;
     sweep(Story::Promote, Which::Old, Way::Hidden, SOON, 3).await;
     sweep(Story::PromoteThatFails, Which::Made, Way::Hidden, EVER, 5).await;
+}
+
+/// A list that is old leaves out what is there: that is no reason to forget under which number a dead runner held it.
+#[tokio::test]
+async fn p2_a_machine_that_one_look_leaves_out_is_not_forgotten() {
+    sweep(Story::RollingThatFails, Which::Old, Way::Missed, Millis::ZERO, 4).await;
 }
 
 /// What nobody could give back is not forgotten by the next runner that dies, either.
