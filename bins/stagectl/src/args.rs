@@ -20,7 +20,8 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Checks the project file and every fly.toml that it names
     ///
-    /// Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or parsed, 8 an image cannot be fetched or tried.
+    /// Only regular files of at most 1 MiB are read. Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or
+    /// parsed, 8 an image cannot be fetched or tried.
     Check(Check),
     /// Writes what follows from the project file and fly.toml
     #[command(subcommand)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Code, Parsed, Problem, Problems, Severity, cross,
+    Code, Parsed, Person, Problem, Problems, SecretRef, Severity, cross, equal,
     fly_toml::FlyToml,
     project::{Component, Project},
 };
@@ -12,7 +12,8 @@ use crate::{
 ///
 /// `file` is the project file's name for messages. `read` gets the path of a fly.toml as it is written in the project
 /// file, relative to it, and answers the name for messages and the content, or why it cannot be read; it is asked for the
-/// suites' files too. `beside` gets the path of a fly.toml in the same way and one that stands in it, relative to it.
+/// suites' files and for the keys of those who approve too. `beside` gets the path of a fly.toml in the same way and one
+/// that stands in it, relative to it. `value` answers what stands behind a reference to a secret, where that is known.
 ///
 /// Returns every finding: the project file's first, then those of each component's file.
 pub fn check(
@@ -20,6 +21,7 @@ pub fn check(
     text: &str,
     mut read: impl FnMut(&str) -> (String, Result<String, String>),
     beside: impl Fn(&str, &str) -> Result<Vec<u8>, String>,
+    value: impl Fn(&SecretRef) -> Option<String>,
 ) -> Vec<Problem> {
     let parsed = match Project::parse(file, text) {
         Ok(parsed) => parsed,
@@ -27,6 +29,8 @@ pub fn check(
     };
     let project = parsed.value;
     let mut findings = parsed.findings;
+    findings.extend(equal::findings(&project, file, value));
+    findings.extend(no_signers(&project, file, &mut read));
     for (name, suite) in project.suites() {
         let (suite_file, content) = read(suite.file.value.as_str());
         let Err(why) = content else { continue };
@@ -60,6 +64,39 @@ pub fn check(
         }
     }
     findings
+}
+
+/// The keys whose signatures count, beside the project file.
+const SIGNERS: &str = ".understudy/allowed_signers";
+
+/// People who approve by SSH, where no signature would be believed.
+fn no_signers(
+    project: &Project,
+    file: &str,
+    mut read: impl FnMut(&str) -> (String, Result<String, String>),
+) -> Option<Problem> {
+    let signs = |person: &&Person| matches!(person, Person::Ssh(_));
+    let asking = project.paths().iter().find(|(_, policy)| {
+        let from = &policy.approvals.from.value;
+        policy.approvals.count.value > 0 && project.people().in_groups(from).iter().any(signs)
+    });
+    let ((from, to), policy) = asking?;
+    let (name, content) = read(SIGNERS);
+    let is_line = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let why = match content {
+        Ok(text) if text.lines().any(is_line) => return None,
+        Ok(_) => format!("`{name}` holds no key"),
+        Err(why) => format!("`{name}` cannot be read: {why}"),
+    };
+    let what = format!("a promotion to `{to}` asks people for signatures, and none would count");
+    let mut problem = Problem::about_file(Severity::Warning, Code::NoSigners, file, what)
+        .because(why)
+        .with_hint("a line for each person: a name, then the public half of the key (ssh-keygen(1), ALLOWED SIGNERS)");
+    problem.key = format!("promotion.{from}.{to}.approvals");
+    if let crate::Source::File { line, column } = policy.approvals.from.source {
+        (problem.line, problem.column) = (line, column);
+    }
+    Some(problem)
 }
 
 /// Checks one fly.toml, fly.json or fly.yaml by itself. `file` is its name, which also tells its format.

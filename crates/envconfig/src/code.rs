@@ -57,6 +57,9 @@ codes! {
     Unproven = "E0213", "a component is promoted from where it does not run";
     StorePromoted = "E0214", "the journal is in a database that a promotion can change";
     CopyToken = "E0215", "images are copied with a token that deploys";
+    IdleWave = "E0216", "a wave that changes nothing";
+    NoEvidence = "E0217", "no suite is asked for before production";
+    NobodyAsked = "E0218", "nobody is asked before production";
     Clamped = "E0301", "a duration outside of what Fly accepts";
     NoProcesses = "E0302", "a service does not say which processes it serves";
     NoProcessGroup = "E0303", "no process group has this name";
@@ -69,12 +72,16 @@ codes! {
     CheckTwice = "E0310", "two checks have one name";
     MinMachines = "E0311", "more machines are to run than Fly creates";
     OnlyFlyctl = "E0312", "a file that only `fly deploy` reads";
+    NoSignal = "E0313", "a signal that does not exist";
+    CheckPath = "E0314", "the path of a check does not begin with a slash";
     OtherApp = "E0401", "fly.toml names another app than the project file";
     NoChecks = "E0402", "a process group has no health check and no other proof";
     PolicyVolumes = "E0403", "the promotion's strategy cannot be used with the component's volumes";
     EnvSecret = "E0404", "a variable has the name of a secret";
     PathUnserved = "E0405", "the image does not serve the path of a check";
     NotProbed = "E0406", "the image could not be asked for the path of a check";
+    NoSigners = "E0407", "people approve by SSH and no signature would count";
+    SuiteTarget = "E0408", "a suite asks a target that is no component";
 }
 
 impl fmt::Display for Code {

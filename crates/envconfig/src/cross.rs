@@ -21,6 +21,7 @@ pub fn findings(
     list.extend(other_app(project, component, file, fly));
     list.extend(no_checks(project, component, file, fly));
     list.extend(secrets(project, file, fly));
+    list.extend(required(project, component, file, fly));
     list.extend(sizes(project, project_file, component, file, fly));
     list.extend(volumes(project, project_file, component, file, fly));
     list
@@ -134,6 +135,27 @@ fn secrets(project: &Project, file: &str, fly: &FlyToml) -> Vec<Problem> {
                 .with_hint("remove the variable; if a real secret was written there, replace it");
             problem.key = format!("env.{name}");
             if let Some(place) = fly.env_places.get(name) {
+                (problem.line, problem.column) = *place;
+            }
+            problem
+        })
+        .collect()
+}
+
+/// A secret that the component cannot do without, with a value in plain sight beside it.
+fn required(project: &Project, component: &ComponentName, file: &str, fly: &FlyToml) -> Vec<Problem> {
+    let Some(Component::Fly { required_secrets, .. }) = project.components().get(component) else {
+        return Vec::new();
+    };
+    let names = required_secrets.value.iter().filter(|name| fly.env.contains_key(name.as_str()));
+    names
+        .map(|name| {
+            let what = format!("`{name}` is a secret that `{component}` requires and stands in `[env]` too");
+            let mut problem = Problem::about_file(Severity::Warning, Code::EnvSecret, file, what)
+                .because("a machine gets one of the two, and what stands in `[env]` is in git")
+                .with_hint("remove the variable; if a real secret was written there, replace it");
+            problem.key = format!("env.{name}");
+            if let Some(place) = fly.env_places.get(name.as_str()) {
                 (problem.line, problem.column) = *place;
             }
             problem

@@ -10,6 +10,7 @@
 mod check;
 mod code;
 pub mod cross;
+mod equal;
 pub mod fly_toml;
 mod malformed;
 mod names;

@@ -38,6 +38,13 @@ impl SuiteFile {
     pub fn problems(&self) -> Option<String> {
         Suite::parse(&self.file, &self.text).err().map(|problems| problems.to_string().trim_end().to_owned())
     }
+
+    /// The targets of its requests that are none of `components`; of a file that cannot be read nothing is known.
+    pub fn strangers(&self, components: &[&str]) -> BTreeSet<String> {
+        let Ok(suite) = Suite::parse(&self.file, &self.text) else { return BTreeSet::new() };
+        let targets = suite.targets().into_iter().filter(|target| !components.contains(target));
+        targets.map(str::to_owned).collect()
+    }
 }
 
 /// Suites and edges of a project.

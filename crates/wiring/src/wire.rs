@@ -45,7 +45,7 @@ pub struct Wired {
     pub registries: BTreeMap<String, Registry>,
     /// Who may sign.
     pub allowed: AllowedSigners,
-    /// Suites that cannot be read, and why.
+    /// Suites of which no test would run, and why.
     pub unreadable: BTreeMap<SuiteName, String>,
     /// Every API is on this machine.
     pub local: bool,
@@ -81,7 +81,7 @@ struct Files {
 }
 
 fn read(path: &Path, what: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
+    clikit::read_text(path).map_err(|error| {
         Failure::usage(format!("{what} {} cannot be read", path.display())).with_why(error.to_string())
     })
 }
@@ -105,7 +105,7 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
                     .with_hint(format!("`config` of [components.{name}] names it, from the project file on"))
             })?;
             let named = |path: &str| {
-                std::fs::read(file.with_file_name("").join(path)).map_err(|error| error.to_string())
+                clikit::read_bytes(&file.with_file_name("").join(path)).map_err(|error| error.to_string())
             };
             let toml = FlyToml::parse_beside(&file.display().to_string(), &text, &named)
                 .map_err(|problems| Failure::usage(problems.to_string().trim_end().to_owned()))?;
@@ -165,8 +165,12 @@ pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired,
             .with_source(error)
     })?;
     let dispatch = Arc::new(dispatch);
-    let unreadable = files.suites.iter();
-    let unreadable = unreadable.filter_map(|(name, file)| Some((name.clone(), file.problems()?))).collect();
+    let components: Vec<&str> = files.project.components().keys().map(|name| name.as_str()).collect();
+    let unreadable = files.suites.iter().filter_map(|(name, file)| {
+        let problems = file.problems().or_else(|| stranger(file, &components))?;
+        Some((name.clone(), problems))
+    });
+    let unreadable = unreadable.collect();
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),
@@ -192,6 +196,14 @@ pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired,
         unreadable,
         local,
     })
+}
+
+/// A target that no release has: the suite would fail when the release is there already.
+fn stranger(file: &SuiteFile, components: &[&str]) -> Option<String> {
+    let strangers = file.strangers(components);
+    let stranger = strangers.first()?;
+    let known = components.join("`, `");
+    Some(format!("{}: a request goes to `{stranger}`, which is no component; there are `{known}`", file.file))
 }
 
 fn options(lease: Option<Millis>) -> Options {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clikit::{Exit, Failure, Progress};
+use clikit::{Exit, Failure};
 use flytypes::ImageRef;
 use promotion::journal::PromotionView;
 use promotion::model::{Class, ComponentName, Fleet, Kind, Place, Release, StoreId, Unit, label};
@@ -50,7 +50,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     };
     let ask = ask::put(&wired, &args.env, Kind::Adopt, &Found { release, images }, &asker)?;
     if args.dry_run {
-        return show_plan(run, &wired, ask).await;
+        return show_plan(run, &wired, ask, Vec::new()).await;
     }
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
@@ -123,8 +123,7 @@ fn again(
 ) -> Result<Exit, Failure> {
     let dropped = dropped(run, args, current);
     // Whoever reads only how it ended hears it too.
-    let progress = Progress::stderr(run.context);
-    dropped.iter().for_each(|line| progress.line(format!("warning: {line}")));
+    run.warn(&dropped);
     let warnings: Vec<&String> = strangers.iter().chain(&dropped).collect();
     let mut value = show::promotion(current);
     value["ok"] = Value::from(true);

@@ -30,10 +30,11 @@ pub(crate) async fn exec(run: &Run<'_>, args: Deploy) -> Result<Exit, Failure> {
             ask::of_images(&wired, &args.env, kind, &args.image, named, &asker).await?
         }
     };
-    preflight::look(&wired, &ask).await?;
+    let remarks = preflight::look(&wired, &ask).await?;
     if args.dry_run {
-        return show_plan(run, &wired, ask).await;
+        return show_plan(run, &wired, ask, remarks).await;
     }
+    run.warn(&remarks);
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;
     run.finish(&wired, &handle, Exit::Done).await
 }

@@ -11,7 +11,7 @@ pub(crate) mod rollback;
 pub(crate) mod start;
 pub(crate) mod tick;
 
-use clikit::{Common, Context, Exit, Failure, Output};
+use clikit::{Common, Context, Exit, Failure, Output, Progress};
 use promotion::engine::{Handle, Outcome};
 use promotion::journal::PromotionView;
 use serde_json::{Value, json};
@@ -35,6 +35,12 @@ impl Run<'_> {
     /// A command for people to paste, with the project and the store that were given here.
     pub(crate) fn paste(&self, command: impl Into<String>) -> String {
         given::along(self.common, command.into())
+    }
+
+    /// What somebody should know at once, on stderr.
+    pub(crate) fn warn(&self, lines: &[String]) {
+        let progress = Progress::stderr(self.context);
+        lines.iter().for_each(|line| progress.line(format!("warning: {line}")));
     }
 
     pub(crate) async fn view(&self, wired: &Wired, handle: &Handle) -> Result<PromotionView, Failure> {

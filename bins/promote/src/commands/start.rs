@@ -89,9 +89,9 @@ pub(crate) async fn plan(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
         return explain(run, &wired);
     }
     let ask = ask(&wired, &args, &keys::looker(run.context, &args.who, &wired)?).await?;
-    preflight::look(&wired, &ask).await?;
+    let remarks = preflight::look(&wired, &ask).await?;
     is_expected(&wired, &args, &ask).await?;
-    show_plan(run, &wired, ask).await
+    show_plan(run, &wired, ask, remarks).await
 }
 
 /// `--plan HASH`: whether the plan is the one that was looked at.
@@ -123,10 +123,15 @@ fn explain(run: &Run<'_>, wired: &Wired) -> Result<Exit, Failure> {
 }
 
 /// Prints a plan and whether the gates are open; 3 when one is closed.
-pub(crate) async fn show_plan(run: &Run<'_>, wired: &Wired, ask: Ask) -> Result<Exit, Failure> {
+pub(crate) async fn show_plan(
+    run: &Run<'_>,
+    wired: &Wired,
+    ask: Ask,
+    remarks: Vec<String>,
+) -> Result<Exit, Failure> {
     let strong = apart::strong_tokens(wired, &ask);
     let mut planned = wired.engine.plan(ask).await.map_err(find::engine_failure)?;
-    planned.plan.warnings.extend(strong);
+    planned.plan.warnings.extend(remarks.into_iter().chain(strong));
     let closed = planned.gates.as_ref().err().cloned();
     let value = json!({
         "ok": closed.is_none(), "plan": planned.plan, "hash": planned.plan.hash,
@@ -151,11 +156,12 @@ pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
     }
     let who = if args.dry_run { keys::looker } else { keys::asker };
     let ask = ask(&wired, &args, &who(run.context, &args.who, &wired)?).await?;
-    preflight::look(&wired, &ask).await?;
+    let remarks = preflight::look(&wired, &ask).await?;
     is_expected(&wired, &args, &ask).await?;
     if args.dry_run {
-        return show_plan(run, &wired, ask).await;
+        return show_plan(run, &wired, ask, remarks).await;
     }
+    run.warn(&remarks);
     alone::nobody_holds(&wired, &ask.environment).await?;
     alone::name_waiting(run, &wired, &ask.environment).await?;
     let handle = wired.engine.request(ask).await.map_err(find::engine_failure)?;

@@ -63,6 +63,11 @@ async fn what_the_provider_does_not_have_is_a_mistake_of_the_input() {
         stage.edit("app = \"runner-stagin\"", "app = \"runner-staging\"");
         run(deploy(&image)).await.exits(2).says(&["smoke.toml:", "cse", "help: "]);
         assert_eq!(stage.machines("runner-staging").await.len(), 0);
+        // So is one that asks somebody who is no part of a release.
+        let stranger = smoke.replace("target = \"api\"", "target = \"apii\"");
+        std::fs::write(stage.path("tests/smoke.toml"), stranger).unwrap();
+        run(deploy(&image)).await.exits(2).says(&["smoke.toml", "`apii`, which is no component", "`api`"]);
+        assert_eq!(stage.machines("runner-staging").await.len(), 0);
 
         std::fs::rename(stage.path("tests/smoke.toml"), stage.path("tests/smoke.bak")).unwrap();
         stage.run(&["status"]).await.exits(2).says(&[

@@ -35,6 +35,42 @@ async fn a_missing_secret_blocks_and_says_the_command_that_sets_it() {
     .await;
 }
 
+/// P5: in place Fly cannot give old values of secrets back, so a way back asks first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_back_to_other_secrets_is_asked_for_first() {
+    within(async {
+        let stage = Stage::new(Project { approvals: 0, ..Project::default() }).await;
+        stage.edit("strategy = \"bluegreen\"", "strategy = \"rolling\"");
+        let (old, new) = (stage.push("1.0.0").await, stage.push("1.1.0").await);
+        stage.set_secret(PRODUCTION, "API_KEY", "hunter2").await;
+        stage.put("production", &old).await;
+        stage.put("staging", &new).await;
+        let key = stage.key("developer");
+        stage.run(&["start", "--to", "production", "--key", &key]).await.exits(0);
+        let back = ["rollback", "--env", "production", "--key", &key];
+        let dry: Vec<_> = back.into_iter().chain(["--dry-run", "--json"]).collect();
+        let told = stage.run(&dry).await.exits(0).json();
+        assert_eq!(told["other_secrets"], serde_json::json!([]), "nothing changed since");
+
+        stage.set_secret(PRODUCTION, "API_KEY", "hunter3").await;
+        let told = stage.run(&dry).await.exits(0).json();
+        assert_eq!(told["other_secrets"], serde_json::json!(["api"]), "{told}");
+        let serving = stage.serving().await;
+        let said =
+            ["the secrets of `api`", "why: ", "help: promote rollback --env production --accept-secrets"];
+        let refused = stage.run(&back).await.exits(3).says(&said);
+        assert!(!refused.err.contains("hunter"), "{refused:?}");
+        let json: Vec<_> = back.into_iter().chain(["--json"]).collect();
+        assert_eq!(stage.run(&json).await.exits(3).json()["error"]["name"], "refused");
+        assert_eq!(stage.serving().await, serving, "nothing was changed");
+        let agreed: Vec<_> = back.into_iter().chain(["--accept-secrets"]).collect();
+        stage.run(&agreed).await.exits(0);
+        assert_ne!(stage.serving().await, serving);
+        stage.end().await;
+    })
+    .await;
+}
+
 /// The machine runs the new image with other words: the image is this very binary.
 fn with_release_command(stage: &Stage, words: &str) {
     let path = stage.path("fly.toml");

@@ -68,7 +68,17 @@ async fn a_machine_that_changes_in_place_keeps_its_size_and_its_volume() {
         let toml = std::fs::read_to_string(stage.path("fly.toml")).unwrap();
         let mounts = "\n[mounts]\n  source = \"data\"\n  destination = \"/data\"\n";
         std::fs::write(stage.path("fly.toml"), toml + mounts).unwrap();
+        // fly.md 2.2: `fly deploy` makes what a first machine mounts; we do not, and say so before anything is there.
+        let (first, key) = (stage.push("0.9.0").await, stage.key("developer"));
+        let dry = ["deploy", "--env", "staging", "--image", &first, "--key", &key, "--dry-run", "--json"];
+        let told = stage.run(&dry).await.exits(0).json();
+        let warnings = told["plan"]["warnings"].to_string();
+        let command = "fly volumes create data --app runner-staging --region fra --count 2";
+        assert!(warnings.contains("does not make") && warnings.contains(command), "{warnings}");
         let new = scaled(&stage).await;
+        // What has its machines has its volumes.
+        let told = stage.run(&dry).await.exits(0).json();
+        assert!(!told["plan"]["warnings"].to_string().contains("fly volumes"), "{told}");
         let before = stage.machines(STAGING).await;
         stage.put("staging", &new).await;
         let after = stage.machines(STAGING).await;

@@ -5,10 +5,10 @@ use std::path::Path;
 use clikit::{Common, Context, Exit, Failure, Output, Table};
 #[cfg(feature = "probe")]
 use envconfig::fly_toml::FlyToml;
-use envconfig::{Code, Problem, Severity};
+use envconfig::{Code, Problem, SecretRef, Severity};
 use serde::Serialize;
 
-use super::{read, read_beside};
+use super::{read, read_beside, suites};
 use crate::args::Check;
 
 /// What `--json` prints: a list of these, empty where nothing was found. The exit code says how it came out.
@@ -61,12 +61,20 @@ fn find(context: &Context, project: &Path) -> Vec<Problem> {
         }
     };
     let beside = |project: &Path, relative: &str| project.with_file_name("").join(relative);
-    envconfig::check(
+    // As far as the files and variables of here say what is behind a reference; nothing of it is kept or shown.
+    let value = |reference: &SecretRef| match reference {
+        SecretRef::Variable(name) => context.var(name.as_str()).map(str::to_owned),
+        SecretRef::File(named) => read(&beside(&path, named.as_str())).ok(),
+    };
+    let mut findings = envconfig::check(
         &file,
         &text,
         |relative| (beside(project, relative).display().to_string(), read(&beside(&path, relative))),
         |config, named| read_beside(&beside(&path, config), named),
-    )
+        value,
+    );
+    findings.extend(suites::findings(&path, &file, &text));
+    findings
 }
 
 /// What an image that was named says to the checks. A file that cannot be used was told of already.

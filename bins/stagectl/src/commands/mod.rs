@@ -4,14 +4,15 @@ pub(crate) mod check;
 pub(crate) mod eject;
 pub(crate) mod fly;
 pub(crate) mod machines;
+mod suites;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    clikit::read_text(path).map_err(|error| error.to_string())
 }
 
 /// A file that `config` names, relative to it.
 fn read_beside(config: &Path, named: &str) -> Result<Vec<u8>, String> {
-    fs::read(config.with_file_name("").join(named)).map_err(|error| error.to_string())
+    clikit::read_bytes(&config.with_file_name("").join(named)).map_err(|error| error.to_string())
 }

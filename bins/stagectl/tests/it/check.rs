@@ -229,3 +229,87 @@ fn a_suite_whose_file_is_not_there_is_named_where_it_stands() {
         assert!(!run.stdout.contains("E0108"), "{}", run.stdout);
     }
 }
+
+/// What may never end is not read at all, and of the rest no more than 1 MiB.
+#[test]
+fn only_files_of_a_reasonable_size_are_read() {
+    let dir = folder(&[("large.toml", &"# \n".repeat(400_000)), ("most.toml", &"#\n".repeat(1 << 19))]);
+    let pipe = dir.path().join("pipe.toml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (file, said) in [
+        ("/dev/zero", "no regular file"),
+        ("pipe.toml", "no regular file"),
+        ("large.toml", "1 MiB"),
+        (".", "directory"),
+    ] {
+        for args in [["check", "--config", file, "--json"], ["check", "--project", file, "--json"]] {
+            let run = stagectl(dir.path(), &args);
+            let found = json_of(&run);
+            assert_eq!((run.code, &found[0]["code"]), (2, &json!("E0108")), "{file}: {found}");
+            assert!(found[0]["message"].as_str().unwrap().contains(said), "{file}: {found}");
+        }
+    }
+    assert_eq!(stagectl(dir.path(), &["check", "--config", "most.toml"]).code, 15, "1 MiB is not too much");
+}
+
+/// P11: two names with one value behind them are one token.
+#[test]
+fn tokens_that_are_equal_are_found_where_they_can_be_read() {
+    let dir = folder(&[("understudy.toml", PROJECT), ("fly.toml", FLY)]);
+    let check = |production: &str, staging: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stagectl"));
+        command.args(["check", "--json"]).current_dir(dir.path());
+        let tokens = [("FLY_TOKEN_PRODUCTION", production), ("FLY_TOKEN_STAGING", staging)];
+        let output = command.envs(tokens).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = check("hunter2", "hunter2");
+    assert_eq!(code, Some(15), "{said}");
+    for part in ["E0207", "env:FLY_TOKEN_PRODUCTION", "env:FLY_TOKEN_STAGING", "[shared]"] {
+        assert!(said.contains(part), "`{part}` is missing in {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    assert_eq!(check("hunter2", "hunter3"), (Some(0), "[]\n".to_owned()));
+    assert_eq!(check("", ""), (Some(0), "[]\n".to_owned()), "what is not set is not known");
+    let shared = format!("{PROJECT}[shared]\nsecrets = [\"env:FLY_TOKEN_STAGING\"]\n");
+    fs::write(dir.path().join("understudy.toml"), shared).unwrap();
+    assert_eq!(check("hunter2", "hunter2"), (Some(0), "[]\n".to_owned()), "said to be shared");
+}
+
+#[test]
+fn who_approves_by_ssh_needs_a_key_that_is_believed() {
+    let person = format!("ssh:SHA256:{}", "a".repeat(43));
+    let project = PROJECT.replace("github:583231", &person);
+    let dir = folder(&[("understudy.toml", project.as_str()), ("fly.toml", FLY)]);
+    let codes = || {
+        let run = stagectl(dir.path(), &["check", "--json"]);
+        let found = json_of(&run);
+        let codes = found.as_array().unwrap().iter().map(|it| it["code"].as_str().unwrap().to_owned());
+        (run.code, codes.collect::<Vec<_>>())
+    };
+    assert_eq!(codes(), (15, vec!["E0407".to_owned()]));
+    fs::create_dir(dir.path().join(".understudy")).unwrap();
+    let signers = dir.path().join(".understudy/allowed_signers");
+    fs::write(&signers, "# nobody yet\n").unwrap();
+    assert_eq!(codes(), (15, vec!["E0407".to_owned()]));
+    fs::write(&signers, "mira ssh-ed25519 AAAA\n").unwrap();
+    assert_eq!(codes(), (0, Vec::new()));
+}
+
+#[test]
+fn a_suite_asks_components_only() {
+    let project = format!("{PROJECT}[suites.smoke]\nfile = \"tests/smoke.toml\"\n");
+    let suite = "name = \"smoke\"\ntarget = \"app\"\n[[case]]\nname = \"c\"\n[[case.step]]\nrequest = \"GET /\"\nexpect.status = 200\n";
+    let files = [("understudy.toml", project.as_str()), ("fly.toml", FLY), ("tests/smoke.toml", suite)];
+    let dir = folder(&files);
+    let run = stagectl(dir.path(), &["check", "--json"]);
+    let found = json_of(&run);
+    assert_eq!(
+        (run.code, &found[0]["code"], &found[0]["file"]),
+        (15, &json!("E0408"), &json!("tests/smoke.toml"))
+    );
+    let said = found[0]["message"].as_str().unwrap();
+    assert!(said.contains("`app`") && said.contains("there are `api`"), "{said}");
+    fs::write(dir.path().join("tests/smoke.toml"), suite.replace("\"app\"", "\"api\"")).unwrap();
+    assert_eq!(stagectl(dir.path(), &["check"]).code, 0);
+}

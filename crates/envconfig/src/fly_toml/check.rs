@@ -7,7 +7,7 @@ use flytypes::{
 
 use super::tolerant::{self, Outside, Unit};
 use crate::{
-    Malformed,
+    Code, Malformed, Severity,
     reading::{self, Kind, Section, Value},
 };
 
@@ -82,6 +82,15 @@ fn http(section: &Section<'_>, check: &mut Check) {
     let text = |key: &str| section.get(key).and_then(|value| value.text().map(str::to_owned));
     check.method = text("method").map(|method| method.to_ascii_uppercase());
     check.path = text("path");
+    if let Some(value) = section.get("path")
+        && check.path.as_ref().is_some_and(|path| !path.is_empty() && !path.starts_with('/'))
+    {
+        let what = format!("`{}` does not begin with `/`", value.path);
+        let why = "a request asks for an absolute path (RFC 9112, 3.2.1)";
+        let hint = Some(format!("write `\"/{}\"`", check.path.as_deref().unwrap_or_default()));
+        let (span, path) = (value.span(), &value.path);
+        value.sink.report(Severity::Warning, Code::CheckPath, span, path, what, why, hint);
+    }
     check.protocol = text("protocol");
     check.tls_server_name = text("tls_server_name");
     check.tls_skip_verify = section.get("tls_skip_verify").and_then(|value| value.boolean());

@@ -65,6 +65,7 @@ pub(super) fn check(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
         ports(sink, root, fly);
         least_machines(sink, root, fly);
     }
+    signal(sink, root);
     secrets(sink, root, fly);
     mounts(sink, root, fly);
     check_ports(sink, root, fly);
@@ -141,6 +142,57 @@ fn least_machines(sink: &Sink<'_>, root: &Section<'_>, fly: &FlyToml) {
         let hint = Some(format!("check that there are as many: `fly scale count {group}={least}`"));
         sink.report(Severity::Note, Code::MinMachines, key.span(), &key.path, what, why, hint);
     }
+}
+
+/// The signals of Linux by their names (signal(7)).
+const SIGNALS: [&str; 34] = [
+    "SIGABRT",
+    "SIGALRM",
+    "SIGBUS",
+    "SIGCHLD",
+    "SIGCLD",
+    "SIGCONT",
+    "SIGFPE",
+    "SIGHUP",
+    "SIGILL",
+    "SIGINT",
+    "SIGIO",
+    "SIGIOT",
+    "SIGKILL",
+    "SIGPIPE",
+    "SIGPOLL",
+    "SIGPROF",
+    "SIGPWR",
+    "SIGQUIT",
+    "SIGSEGV",
+    "SIGSTKFLT",
+    "SIGSTOP",
+    "SIGSYS",
+    "SIGTERM",
+    "SIGTRAP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGVTALRM",
+    "SIGWINCH",
+    "SIGXCPU",
+    "SIGXFSZ",
+];
+
+/// A signal that no program could get.
+fn signal(sink: &Sink<'_>, root: &Section<'_>) {
+    let Some(value) = root.get("kill_signal") else { return };
+    let Kind::Text(text) = &value.node.kind else { return };
+    if SIGNALS.contains(&text.as_str()) {
+        return;
+    }
+    let what = format!("there is no signal `{}`", text.escape_debug());
+    let why = "the program is not told to end, and is killed when `kill_timeout` is over";
+    let hint = suggest(text, &SIGNALS);
+    sink.report(Severity::Warning, Code::NoSignal, value.span(), &value.path, what, why, hint);
 }
 
 /// A variable and a secret of one name: the machine gets one of the two.

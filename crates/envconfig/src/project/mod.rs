@@ -16,7 +16,7 @@ mod store;
 mod suite;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
 pub use component::{Component, ComponentKind, HealthProof};
@@ -30,7 +30,7 @@ pub use suite::Suite;
 pub use view::{EnvironmentConfig, ResourceLimits};
 
 use crate::{
-    ComponentName, EnvironmentName, Parsed, Problems, ProjectName, Resolved, SuiteName,
+    ComponentName, EnvironmentName, Parsed, Problems, ProjectName, Resolved, SecretRef, SuiteName,
     fly_toml::FlyToml,
     reading::{self, Section, Sink},
 };
@@ -63,6 +63,7 @@ pub struct Project {
     paths: BTreeMap<(EnvironmentName, EnvironmentName), PromotionPolicy>,
     suites: BTreeMap<SuiteName, Suite>,
     people: People,
+    shared: BTreeSet<SecretRef>,
 }
 
 impl Project {
@@ -134,6 +135,11 @@ impl Project {
         &self.suites
     }
 
+    /// References to secrets that environments may have in common.
+    pub fn shared_secrets(&self) -> &BTreeSet<SecretRef> {
+        &self.shared
+    }
+
     /// The groups of people.
     pub fn people(&self) -> &People {
         &self.people
@@ -180,5 +186,6 @@ fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<Project> {
         paths: paths.into_iter().map(|path| ((path.from, path.to), path.policy)).collect(),
         suites,
         people,
+        shared,
     })
 }

@@ -3,7 +3,7 @@
 use super::{
     environment::{Class, Environment, Located},
     people::People,
-    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Waves},
+    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Strategy, Waves},
     scalars,
     suite::Suites,
 };
@@ -47,6 +47,10 @@ pub(super) fn read(root: &Section<'_>, known: &Known<'_>) -> Vec<Path> {
                 let policy = policy(value.section().as_ref(), target, known);
                 let span = to.span.clone();
                 direction(&value, from, target);
+                if let Some(section) = value.section() {
+                    asks_nothing(&section, target, &policy);
+                    idle_waves(&section, &policy);
+                }
                 paths.push(Path { from: from.name.clone(), to: target.name.clone(), policy, span });
             }
         }
@@ -85,6 +89,50 @@ fn direction(value: &Value<'_>, from: &Environment, to: &Environment) {
         let why =
             format!("`{}` is {} and `{}` only {}", from.name, from.class.value, to.name, to.class.value);
         value.sink.error(Code::ClassConflict, &value.key_span, &value.path, what, why, None);
+    }
+}
+
+/// Production by whatever comes first: a file that asks for nothing, in so many words.
+fn asks_nothing(section: &Section<'_>, to: &Environment, policy: &PromotionPolicy) {
+    if to.class.value != Class::Production {
+        return;
+    }
+    let warn = |key: &str, value: Option<Value<'_>>, code: Code, what: String, why: &str, hint: &str| {
+        let span = value.map_or_else(|| section.span.clone(), |value| value.span().clone());
+        let path = format!("{}.{key}", section.path);
+        section.sink.report(Severity::Warning, code, &span, &path, what, why, Some(hint.to_owned()));
+    };
+    if policy.suites.value.is_empty() && !policy.suites.is_default() {
+        let what = format!("a promotion to `{}` asks for no suite", to.name);
+        let why = "production takes no release that was not tested, so nothing could ever be promoted";
+        let hint = "name a suite, or leave `suites` out: then it is every suite of `[suites]`";
+        warn("suites", section.get("suites"), Code::NoEvidence, what, why, hint);
+    }
+    if policy.approvals.count.value == 0 {
+        let what = format!("a promotion to `{}` asks nobody", to.name);
+        let why = "whoever starts one changes production alone";
+        let hint = "leave `count` out, which is 1 then, and name in `from` who decides";
+        warn("approvals.count", section.get("approvals"), Code::NobodyAsked, what, why, hint);
+    }
+}
+
+/// Waves in which nothing changes.
+fn idle_waves(section: &Section<'_>, policy: &PromotionPolicy) {
+    let Some(value) = section.get("waves") else { return };
+    for item in value.list().unwrap_or_default() {
+        if matches!(&item.node.kind, Kind::Array(regions) if regions.is_empty()) {
+            let what = format!("`{}` names no region", item.path);
+            let hint = "remove it, or name its regions, such as `[\"fra\", \"ams\"]`".to_owned();
+            item.error(Code::IdleWave, what, "a wave is the regions that change together", Some(hint));
+        }
+    }
+    let immediate = policy.strategy.as_ref().is_some_and(|it| it.value == Strategy::Immediate);
+    if immediate && !policy.waves.value.0.is_empty() {
+        let what = "waves do not count where the strategy is `immediate`".to_owned();
+        let why = "it changes all regions at once";
+        let hint = "use `bluegreen`, `rolling` or `canary`, or remove the waves".to_owned();
+        let (span, path) = (value.span(), &value.path);
+        value.sink.report(Severity::Warning, Code::IdleWave, span, path, what, why, Some(hint));
     }
 }
 
@@ -276,7 +324,9 @@ fn approvers(root: &Section<'_>, path: &Path, known: &Known<'_>) {
         let key = format!("promotion.{}.{}.approvals", path.from, path.to);
         let what = format!("a promotion to `{}` needs {needed} of {people} people", path.to);
         let why = "it could never be approved";
-        let hint = "list people in `[people]`, for example `leads = [\"github:583231\"]`".to_owned();
+        let hint = "list people in `[people]`, for example `leads = [\"ssh:SHA256:…\"]` as `ssh-keygen -l -f KEY.pub` \
+                    prints it"
+            .to_owned();
         let span = match approvals.count.is_default() {
             true => path.span.clone(),
             false => root.sink.span_of(&approvals.count.source),

@@ -436,6 +436,15 @@ fn each_mistake_has_its_code() {
             "two numbers",
         ),
         ("[env]\nA = []\n".to_owned(), Code::EnvNotText, "is a list"),
+        // signal(7)
+        ("kill_signal = \"SIGFOO\"\n".to_owned(), Code::NoSignal, "there is no signal `SIGFOO`"),
+        ("kill_signal = \"SIGTRM\"\n".to_owned(), Code::NoSignal, "did you mean `SIGTERM`?"),
+        (
+            "[http_service]\ninternal_port = 1\n[[http_service.checks]]\npath = \"healthz\"\n".to_owned(),
+            Code::CheckPath,
+            "write `\"/healthz\"`",
+        ),
+        ("[checks.a]\ntype = \"http\"\nport = 1\npath = \"up\"\n".to_owned(), Code::CheckPath, "`\"/up\"`"),
         ("app = \n".to_owned(), Code::Syntax, "no TOML"),
     ];
     for (text, code, said) in table {
@@ -502,6 +511,14 @@ mod against_the_project {
         let env = format!("{CHECKED}[env]\nSTORE = \"x\"\n");
         assert_eq!(cross(store, &env), [(Code::EnvSecret, Severity::Warning, 6)]);
         assert_eq!(cross("", &env), []);
+    }
+
+    #[test]
+    fn a_secret_that_is_required_is_no_variable() {
+        let env = format!("{CHECKED}[env]\nDATABASE_URL = \"x\"\n");
+        let required = "secrets = { required = [\"DATABASE_URL\"] }\n";
+        assert_eq!(cross(required, &env), [(Code::EnvSecret, Severity::Warning, 6)]);
+        assert_eq!(cross(required, CHECKED), []);
     }
 
     /// fly.md 3.3: performance CPUs have 2048 to 8192 MB each; what production's file says itself is said there.

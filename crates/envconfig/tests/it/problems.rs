@@ -141,7 +141,7 @@ fn each_mistake_has_its_code_key_and_advice() {
             "downwards",
         ),
         (
-            "[promotion.staging.production]\napprovals.from = [\"leds\"]\napprovals.count = 0\n",
+            "[promotion.staging.production]\napprovals.from = [\"leds\", \"leads\"]\n",
             Code::NoGroup,
             "promotion.staging.production.approvals.from[0]",
             "did you mean `leads`?",
@@ -181,6 +181,30 @@ fn each_mistake_has_its_code_key_and_advice() {
             Code::TooFewApprovers,
             "promotion.staging.production.approvals",
             "needs 2 of 1 people",
+        ),
+        (
+            "[promotion.staging.production]\nwaves = [[\"fra\"], []]\n",
+            Code::IdleWave,
+            "promotion.staging.production.waves[1]",
+            "names no region",
+        ),
+        (
+            "[promotion.staging.production]\nstrategy = \"immediate\"\nwaves = [[\"fra\"]]\n",
+            Code::IdleWave,
+            "promotion.staging.production.waves",
+            "all regions at once",
+        ),
+        (
+            "[promotion.staging.production]\nsuites = []\n",
+            Code::NoEvidence,
+            "promotion.staging.production.suites",
+            "nothing could ever be promoted",
+        ),
+        (
+            "[promotion.staging.production]\napprovals = { count = 0 }\n",
+            Code::NobodyAsked,
+            "promotion.staging.production.approvals.count",
+            "alone",
         ),
         ("[shared]\nsecrets = [\"hunter2\"]\n", Code::SecretLiteral, "shared.secrets[0]", "not a reference"),
     ];
@@ -385,6 +409,8 @@ fn nobody_to_approve_is_a_warning() {
     );
     let problem = only(&text);
     assert_eq!((problem.code, problem.severity), (Code::TooFewApprovers, Severity::Warning));
+    // What helps is somebody who can prove who they are.
+    assert!(problem.hint.as_ref().is_some_and(|hint| hint.contains("ssh:SHA256:")), "{problem}");
     assert!(Project::parse("f", &text).is_ok());
 }
 

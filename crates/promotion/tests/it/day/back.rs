@@ -120,3 +120,30 @@ async fn a_rollback_to_what_was_adopted_asks_no_suite() {
     let (_, outcome) = world.put("production", Kind::Rollback { of: promoted.id }, &first).await.unwrap();
     assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
 }
+
+/// What another promotion of ours is changing is nobody's to take away: that promotion is named, and how it ends.
+#[tokio::test]
+async fn a_way_back_while_another_promotion_goes_names_that_one() {
+    let (world, second) = rehearsed().await;
+    let promoted = world.approved(&second).await;
+    assert_eq!(promoted.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let third = World::release("1.2.0", 3, 13);
+    world.put("staging", Kind::Deploy, &third).await.unwrap();
+    let next = world.approved(&third).await;
+    let (first, _) = releases();
+    let mut told = 0;
+    for n in (10..100).step_by(10) {
+        let world = world.fork().await;
+        let runner = world.mortal(&Switch::new(Moment::After(n)));
+        let _dead_or_done = runner.handle(next.environment.clone(), next.id.clone()).drive().await;
+        if world.bystander().view(&next.environment).await.unwrap().active().is_none() {
+            continue;
+        }
+        let ask = world.ask("production", Kind::Rollback { of: promoted.id.clone() }, &first);
+        let Err(refused) = world.engine().plan(ask).await else { continue };
+        let why = refused.to_string();
+        assert!(why.contains(next.id.as_str()) && why.contains("promote abort"), "after {n}: {why}");
+        told += 1;
+    }
+    assert!(told > 0, "some of them had made machines");
+}
