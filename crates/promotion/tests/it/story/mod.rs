@@ -266,9 +266,8 @@ impl Asked {
     pub(crate) async fn found_asleep(&self) -> bool {
         let view = self.world.bystander().view(&self.handle.environment).await.unwrap();
         let snapshot = view.promotions[&self.handle.id].state.facts.snapshot.as_ref();
-        let units =
-            snapshot.iter().flat_map(|snapshot| snapshot.components.values()).flat_map(|it| &it.units);
-        units.clone().any(|record| !record.ran())
+        let mut components = snapshot.iter().flat_map(|snapshot| snapshot.components.values());
+        components.any(|it| !it.units.is_empty() && it.units.iter().all(|record| !record.ran()))
     }
 
     /// Why it ended as it did.

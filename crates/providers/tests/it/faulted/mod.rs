@@ -1,8 +1,8 @@
 //! The faults' table: every fault alone and random pairs, for both strategies, each run ended and judged by what the
 //! provider shows.
 
-mod rows;
-mod run;
+pub(crate) mod rows;
+pub(crate) mod run;
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use promotion::model::Strategy;
 
 use crate::support::Cloud;
 use rows::{Row, STRATEGIES};
-use run::{Ended, Images, Run};
+use run::{Ended, Images, Manner, Run};
 
 /// Runs side by side: they mostly wait.
 const LANES: usize = 32;
@@ -47,7 +47,7 @@ pub(crate) async fn table(cases: Cases) -> Table {
     let images = Images { old: cloud.image("base", "v1").await, new: cloud.image("base", "v2").await };
     let (cloud_ref, images_ref) = (&cloud, &images);
     let runs = cases.into_iter().enumerate().map(|(n, (strategy, rows))| async move {
-        let run = Run::new(cloud_ref, images_ref, &format!("run-{n}"), strategy).await;
+        let run = Run::new(cloud_ref, images_ref, &format!("run-{n}"), strategy, Manner::default()).await;
         let ended = run.promote(&rows).await;
         // As each ends: all of them take minutes.
         println!("{}", line(strategy, &rows, &ended));

@@ -91,6 +91,7 @@ pub(crate) fn alone() -> Vec<Row> {
         row("host-unreachable", json!({"name": "host-unreachable", "for_ms": 3000}), Deploying),
         row("host-unreachable at once", json!({"name": "host-unreachable", "for_ms": 2000}), Asked),
         row("autostart", json!({"name": "autostart", "count": 1}), Deploying),
+        row("autostop", json!({"name": "autostop", "count": 1}), Deploying),
         row("slow-destroy", json!({"name": "slow-destroy", "ms": 2000}), Deploying),
         row("lease-stolen", json!({"name": "lease-stolen", "ms": 1500, "count": 1}), Deploying),
         row("lease-stolen at once", json!({"name": "lease-stolen", "ms": 1500, "count": 1}), Asked),

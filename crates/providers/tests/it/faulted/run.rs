@@ -64,6 +64,21 @@ pub(crate) struct Run<'c> {
     place: Place,
     desk: Arc<Desk>,
     engine: Engine,
+    manner: Manner,
+}
+
+/// What runs may have of their own.
+#[derive(Debug, Clone)]
+pub(crate) struct Manner {
+    /// What the service says besides, such as what the proxy may do with its machines.
+    pub(crate) service: Value,
+    pub(crate) soak: Millis,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { service: json!({}), soak: Millis(300) }
+    }
 }
 
 fn environment() -> EnvironmentName {
@@ -80,17 +95,24 @@ fn limits() -> Limits {
 }
 
 /// The service's configuration in a release; the environment differs too, so that a way back has something to put back.
-fn config_of(release: &str) -> flytypes::machine::MachineConfig {
+fn config_of(release: &str, service: &Value) -> flytypes::machine::MachineConfig {
     let mut config = config();
     config.env.insert("RELEASE".to_owned(), release.to_owned());
     // Many machines side by side: their checks alone would keep the host busy.
     let mut value = serde_json::to_value(config).unwrap();
     value["services"][0]["checks"][0]["interval"] = json!("500ms");
+    value["services"][0].as_object_mut().unwrap().extend(service.as_object().unwrap().clone());
     serde_json::from_value(value).unwrap()
 }
 
 impl<'c> Run<'c> {
-    pub(crate) async fn new(cloud: &'c Cloud, images: &'c Images, app: &str, strategy: Strategy) -> Self {
+    pub(crate) async fn new(
+        cloud: &'c Cloud,
+        images: &'c Images,
+        app: &str,
+        strategy: Strategy,
+        manner: Manner,
+    ) -> Self {
         cloud.app(app).await;
         let place = Place {
             environment: environment(),
@@ -138,12 +160,12 @@ impl<'c> Run<'c> {
         };
         let options = Options { lease_ttl: Millis(10_000), poll: Millis(200), looks_failed_max: 10 };
         let engine = Engine::new(options, ports);
-        Self { cloud, images, app: app.to_owned(), strategy, place, desk, engine }
+        Self { cloud, images, app: app.to_owned(), strategy, place, desk, engine, manner }
     }
 
     /// Machines as `fly deploy` leaves them (fly.md 2.3): two that run and one that was stopped by the proxy.
     async fn old_fleet(&self) {
-        let mut config = serde_json::to_value(config_of("old")).unwrap();
+        let mut config = serde_json::to_value(config_of("old", &self.manner.service)).unwrap();
         config["image"] = json!(self.images.old.to_string());
         config["metadata"] = json!({
             "team": "blue", "fly_platform_version": "v2", "fly_process_group": "app", "fly_release_id": "rel-1",
@@ -169,7 +191,7 @@ impl<'c> Run<'c> {
     }
 
     fn target(&self) -> ComponentTarget {
-        let config = config_of("new");
+        let config = config_of("new", &self.manner.service);
         let group = GroupTarget {
             config: unit_config(&config),
             counts: BTreeMap::from([("fra".parse().unwrap(), u32::try_from(AWAKE + 1).unwrap())]),
@@ -194,7 +216,7 @@ impl<'c> Run<'c> {
             Ask::new(environment(), Class::Staging, Kind::Deploy, release, vec![target], person.clone());
         ask.policy = Policy {
             verify: std::iter::once("smoke".parse().unwrap()).collect(),
-            soak: Millis(300),
+            soak: self.manner.soak,
             deadline: Millis(150_000),
             ..Policy::default()
         };
@@ -383,7 +405,7 @@ impl<'c> Run<'c> {
         if live.len() != AWAKE + 1 {
             wrong.push(format!("{} machines instead of {}", live.len(), AWAKE + 1));
         }
-        let awake = live.iter().filter(|m| m["state"] == "started");
+        let awake = live.iter().filter(|m| is_awake(m));
         if awake.clone().count() < AWAKE {
             wrong.push(format!("{} machines run instead of {AWAKE}", awake.clone().count()));
         }
@@ -397,6 +419,14 @@ impl<'c> Run<'c> {
         }
         wrong
     }
+}
+
+/// It runs, or the proxy put it to sleep.
+fn is_awake(machine: &Value) -> bool {
+    let events = machine["events"].as_array().unwrap();
+    let newest = events.iter().find(|event| event["type"] == "stop" || event["status"] == "starting");
+    let slept = newest.is_some_and(|event| event["type"] == "stop" && event["source"] == "proxy");
+    machine["state"] == "started" || machine["state"] == "stopped" && slept
 }
 
 /// A machine on a line.
@@ -445,8 +475,7 @@ fn put_back(before: &[Value], live: &[&Value]) -> Vec<String> {
             is.join("\n")
         ));
     }
-    let awake =
-        |machines: &mut dyn Iterator<Item = &Value>| machines.filter(|m| m["state"] == "started").count();
+    let awake = |machines: &mut dyn Iterator<Item = &Value>| machines.filter(|m| is_awake(m)).count();
     let (was, is) = (awake(&mut before.iter()), awake(&mut live.iter().copied()));
     if is < was || live.iter().any(|m| m["state"] != "started" && m["state"] != "stopped") {
         wrong.push(format!("{was} machines ran and {is} run"));
