@@ -237,12 +237,14 @@ impl<'a> Look<'a> {
             .filter(|(one, _)| one.role.open)
             .map(|(_, unit)| unit)
             .collect();
-        let asked = self.asked();
+        let asked = self.asked(|duty| duty == Duty::Serves);
+        // A request may wake one that was found asleep where another fell asleep meanwhile: it answers as well.
+        let woken = self.asked(Duty::sleeps);
         if opened.is_empty() && asked.is_empty() {
             return self.go(Stage::Closing);
         }
         for answer in &self.observed.edges {
-            let of = answer.unit.as_ref().and_then(|id| asked.get(id));
+            let of = answer.unit.as_ref().and_then(|id| asked.get(id).or_else(|| woken.get(id)));
             if let Some((region, is_of_wave)) = of {
                 self.progress.edges.insert(answer.edge.clone());
                 if *is_of_wave {
@@ -285,16 +287,16 @@ impl<'a> Look<'a> {
     }
 
     /// The units that edges must answer from, with their regions, and whether they are of this wave.
-    fn asked(&self) -> BTreeMap<&'a UnitId, (&'a RegionName, bool)> {
+    fn asked(&self, is_meant: impl Fn(Duty) -> bool) -> BTreeMap<&'a UnitId, (&'a RegionName, bool)> {
         let mut asked = BTreeMap::new();
         let mut ask = |sets: &Sets<'a>, is_of_wave: bool| {
-            for one in sets.incoming.iter().filter(|one| one.role.open && one.role.duty == Duty::Serves) {
+            for one in sets.incoming.iter().filter(|one| one.role.open && is_meant(one.role.duty)) {
                 let found = self.seen.found(one);
                 asked.extend(found.first().map(|unit| (&unit.id, (&unit.region, is_of_wave))));
             }
             // Everything at once is for what switches by itself.
             let in_place = sets.in_place.iter().filter(|_| self.job.target.strategy != Strategy::Immediate);
-            for want in in_place.filter(|want| want.role.open && want.role.duty == Duty::Serves) {
+            for want in in_place.filter(|want| want.role.open && is_meant(want.role.duty)) {
                 // Nobody hears from one that fell asleep while others are nearer; it was proven in its turn.
                 let unit = self.seen.unit(want.unit).filter(|unit| !unit.is_asleep());
                 asked.extend(unit.map(|unit| (&unit.id, (&unit.region, is_of_wave))));

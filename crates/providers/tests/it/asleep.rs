@@ -16,7 +16,8 @@ const SOAK: Millis = Millis(5_000);
 
 fn idle() -> Manner {
     let service = json!({"autostop": "stop", "autostart": true, "min_machines_running": 0});
-    Manner { service, soak: SOAK }
+    // Found awake, whenever the proxy looks: what is found asleep rests in the end.
+    Manner { service, before: json!({"autostop": "off", "autostart": true}), soak: SOAK }
 }
 
 /// How often the proxy stopped a machine after `from`, and that it was the proxy.

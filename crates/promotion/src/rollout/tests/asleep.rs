@@ -184,6 +184,24 @@ async fn p7_a_new_fleet_that_fell_asleep_comes_up_before_the_old_one_leaves() {
     assert_eq!(scene.arrived(&scene.observed().await), Ok(()));
 }
 
+/// Where one that ran fell asleep, a request may wake one that was found asleep: the edge answers from what shall serve.
+#[tokio::test]
+async fn p4_who_was_found_asleep_and_is_woken_answers_for_the_others() {
+    let runs: Change = Box::new(|unit| unit.wakes = false);
+    let mut scene = Scene::with(Strategy::BlueGreen, vec![runs, stopped()]).await;
+    scene.walk(Direction::Forward, |progress| progress.stage >= Stage::Filling).await;
+    scene.edges = vec!["fra"];
+    let watch = |_: &Fleet, progress: &Progress| {
+        if progress.stage == Stage::SettlingIn {
+            scene.world.provider.idle(&"unit0001".parse().unwrap());
+        }
+    };
+    assert_eq!(scene.watched(Direction::Back, watch).await, Verdict::Done);
+    let observed = scene.observed().await;
+    assert_eq!(restored(scene.job(Direction::Back), &observed), Ok(()));
+    assert!(observed.fleet.units[0].is_asleep() && observed.fleet.units[1].woken().is_some());
+}
+
 /// P7: one that is stopped in traffic and that no request wakes answers nobody; neither does one that stands by.
 #[tokio::test]
 async fn p7_who_is_woken_by_nobody_does_not_count_as_one_that_answers() {

@@ -72,12 +72,14 @@ pub(crate) struct Run<'c> {
 pub(crate) struct Manner {
     /// What the service says besides, such as what the proxy may do with its machines.
     pub(crate) service: Value,
+    /// The same of the fleet that is found.
+    pub(crate) before: Value,
     pub(crate) soak: Millis,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { service: json!({}), soak: Millis(300) }
+        Self { service: json!({}), before: json!({}), soak: Millis(300) }
     }
 }
 
@@ -165,7 +167,7 @@ impl<'c> Run<'c> {
 
     /// Machines as `fly deploy` leaves them (fly.md 2.3): two that run and one that was stopped by the proxy.
     async fn old_fleet(&self) {
-        let mut config = serde_json::to_value(config_of("old", &self.manner.service)).unwrap();
+        let mut config = serde_json::to_value(config_of("old", &self.manner.before)).unwrap();
         config["image"] = json!(self.images.old.to_string());
         config["metadata"] = json!({
             "team": "blue", "fly_platform_version": "v2", "fly_process_group": "app", "fly_release_id": "rel-1",
