@@ -191,9 +191,12 @@ async fn p4_who_was_found_asleep_and_is_woken_answers_for_the_others() {
     let mut scene = Scene::with(Strategy::BlueGreen, vec![runs, stopped()]).await;
     scene.walk(Direction::Forward, |progress| progress.stage >= Stage::Filling).await;
     scene.edges = vec!["fra"];
-    let watch = |_: &Fleet, progress: &Progress| {
-        if progress.stage == Stage::SettlingIn {
-            scene.world.provider.idle(&"unit0001".parse().unwrap());
+    let watch = |fleet: &Fleet, progress: &Progress| {
+        let old = fleet.unit(&"unit0001".parse().unwrap()).unwrap();
+        let is_proven = old.state == UnitState::Started && old.checks.iter().any(|check| check.passing);
+        // Asleep as soon as it is proven, before any edge is asked.
+        if progress.stage <= Stage::Filling && is_proven {
+            scene.world.provider.happens_at([scene.world.provider.looks()], Happens::Idle);
         }
     };
     assert_eq!(scene.watched(Direction::Back, watch).await, Verdict::Done);
