@@ -56,9 +56,7 @@ fn checks(place: &Place, edges: Vec<Url>) -> ItestChecks {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suite_passes_fails_or_does_not_count() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         on.created("app/fra/0", &image, &[], true).await;
@@ -144,9 +142,7 @@ async fn a_case_that_errs_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_edge_says_which_machine_answers() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let one = on.created("app/fra/0", &image, &[], true).await.id;

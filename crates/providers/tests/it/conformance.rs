@@ -151,9 +151,7 @@ expect.status = 200
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn suites_of_itest_conform() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let (fly, place) = (cloud.fly(), place("fly", "web"));
         let on = On { deployer: &fly, place: place.clone() };
         on.created("app/fra/0", &image, &[], true).await;

@@ -11,9 +11,7 @@ use crate::support::{Cloud, On, config, key, map, place, spec, until, within};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_created_is_observed() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         assert_eq!(on.fleet().await.units.len(), 0, "an app without machines is an empty fleet");
@@ -154,9 +152,7 @@ async fn a_call_after_a_look_does_not_look_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_whose_effect_is_there_succeed() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let id = on.created("app/fra/0", &image, &[], true).await.id;
@@ -195,9 +191,7 @@ async fn calls_whose_effect_is_there_succeed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parked_machine_is_none_of_flyctls_business() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let unit = on.created("app/fra/0", &image, &[("release", "abc")], true).await;
@@ -237,9 +231,7 @@ async fn a_parked_machine_is_none_of_flyctls_business() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_fences_everybody_else() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let id = on.created("app/fra/0", &image, &[], true).await.id;

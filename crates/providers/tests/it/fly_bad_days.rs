@@ -16,9 +16,7 @@ fn create(image: &flytypes::ImageRef) -> UnitCall {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_ambiguous_and_the_effect_is_found() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         for fault in [
@@ -52,9 +50,7 @@ async fn a_lost_answer_is_ambiguous_and_the_effect_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_a_question_is_no_effect() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let unit = on.created("app/fra/0", &image, &[], true).await;
@@ -90,9 +86,7 @@ async fn a_lost_answer_to_a_question_is_no_effect() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_requests_and_no_connection_mean_that_nothing_happened() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         cloud.fault(json!({"name": "rate-limit-burst", "action": "machine-create", "count": 1})).await;
@@ -115,9 +109,7 @@ async fn too_many_requests_and_no_connection_mean_that_nothing_happened() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_there_or_not_ours_is_refused_by_name() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let missing = fly.observe_fleet(&place("fly", "wbe")).await.unwrap_err();
         assert_eq!(missing.kind, PortErrorKind::Refused);
@@ -175,9 +167,7 @@ async fn an_update_that_silently_comes_back_shows_the_old_digest() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_that_does_not_boot_and_a_failing_check_are_seen() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         cloud.fault(json!({"name": "boot-failure", "count": 1})).await;

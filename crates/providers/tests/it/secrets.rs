@@ -23,9 +23,7 @@ async fn set(cloud: &Cloud, name: &str, value: Option<&str>) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_of_secrets_conform() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let renewed = async || match on.fleet().await.units.first() {
@@ -73,9 +71,7 @@ async fn names_of_secrets_conform() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_machine_still_lacks_what_is_staged() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         let unit = on.created("app/fra/0", &image, &[], true).await;
@@ -97,9 +93,7 @@ async fn a_restarted_machine_still_lacks_what_is_staged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_is_not_made_before_its_secrets_are_there() {
     within(async {
-        let cloud = Cloud::start().await;
-        cloud.app("web").await;
-        let image = cloud.image("web", "v1").await;
+        let (cloud, image) = Cloud::with_web().await;
         let fly = cloud.fly();
         let on = On { deployer: &fly, place: place("fly", "web") };
         set(&cloud, "ONE", Some("1")).await;

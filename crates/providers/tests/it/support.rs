@@ -87,6 +87,14 @@ impl Cloud {
         Self::start_with(|_| ()).await
     }
 
+    /// With the app `web`, and an image of it that nobody runs yet.
+    pub(crate) async fn with_web() -> (Self, ImageRef) {
+        let cloud = Self::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        (cloud, image)
+    }
+
     pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let shim = Shim { exe: fixture(), args: vec![ARGUMENT.to_owned()] };
