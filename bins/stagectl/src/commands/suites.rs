@@ -17,7 +17,8 @@ pub(super) fn findings(path: &Path, file: &str, text: &str) -> Vec<Problem> {
         let suite = SuiteFile { file: shown.clone(), text };
         for stranger in suite.strangers(&components) {
             let what = format!("a request goes to `{stranger}`, which is no component");
-            let problem = Problem::about_file(Severity::Error, Code::SuiteTarget, &shown, what);
+            let mut problem = Problem::about_file(Severity::Error, Code::SuiteTarget, &shown, what);
+            (problem.line, problem.column) = place(&suite.text, &stranger).unwrap_or_default();
             let known = components.join("`, `");
             list.push(
                 problem
@@ -29,4 +30,14 @@ pub(super) fn findings(path: &Path, file: &str, text: &str) -> Vec<Problem> {
         }
     }
     list
+}
+
+/// Line and column of the first `target` of this name, both from 1.
+fn place(text: &str, target: &str) -> Option<(u32, u32)> {
+    let quoted = format!("\"{target}\"");
+    let mut lines = text.lines().enumerate();
+    let (n, line) =
+        lines.find(|(_, line)| line.trim_start().starts_with("target") && line.contains(&quoted))?;
+    let column = line.find(&quoted).map(|at| line[..at].chars().count() + 1)?;
+    Some((u32::try_from(n + 1).ok()?, u32::try_from(column).ok()?))
 }

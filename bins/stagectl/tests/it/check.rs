@@ -308,6 +308,7 @@ fn a_suite_asks_components_only() {
         (run.code, &found[0]["code"], &found[0]["file"]),
         (15, &json!("E0408"), &json!("tests/smoke.toml"))
     );
+    assert_eq!((&found[0]["line"], &found[0]["column"]), (&json!(2), &json!(10)));
     let said = found[0]["message"].as_str().unwrap();
     assert!(said.contains("`app`") && said.contains("there are `api`"), "{said}");
     fs::write(dir.path().join("tests/smoke.toml"), suite.replace("\"app\"", "\"api\"")).unwrap();
