@@ -219,7 +219,15 @@ impl Unit {
 
     /// Put to sleep by whoever routes requests, until one comes. That says nothing against it where it was proven before.
     pub const fn is_asleep(&self) -> bool {
-        matches!((self.nap, self.state), (Some(Nap::Asleep(_)), UnitState::Stopped | UnitState::Stopping))
+        self.slept().is_some()
+    }
+
+    /// Since when it is put to sleep, by the provider's clock.
+    pub const fn slept(&self) -> Option<At> {
+        match (self.nap, self.state) {
+            (Some(Nap::Asleep(since)), UnitState::Stopped | UnitState::Stopping) => Some(since),
+            _ => None,
+        }
     }
 
     /// Since when a request wakes it, or woke it: what it reports may still be from before it slept.

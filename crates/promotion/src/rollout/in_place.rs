@@ -105,7 +105,8 @@ impl<'r, 'a> Round<'r, 'a> {
                 waiting.push((want, unit));
             }
         }
-        // Whoever came through in this very look makes room for the next, and must be healthy for that.
+        // Whoever came through in this very look makes room for the next, and must be in traffic and healthy for that.
+        let reopened = reopened.or_else(|| self.closed_again());
         let hold = self.hold(reopened)?;
         let mut pool = Pool::new(self.job, self.wants, self.seen, self.progress);
         if waiting.is_empty() {
@@ -419,6 +420,10 @@ impl UnitTurn<'_> {
         // started again on the way back, for as long as there is patience.
         let waited = mark.tried_at.is_none_or(|at| self.now.since(at) >= START_AGAIN);
         let is_down = match self.unit.state {
+            // To fall asleep is no failure: it is started for as long as any unit may take to come up.
+            UnitState::Stopped if self.unit.is_asleep() && !is_back => {
+                self.now.since(mark.since) <= limits.wait
+            }
             UnitState::Stopped => is_back || mark.tries < TRIES_MAX,
             UnitState::Failed => is_back,
             _ => false,

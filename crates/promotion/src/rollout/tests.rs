@@ -155,7 +155,7 @@ impl Scene {
         let mut ask = false;
         for _ in 0..20_000 {
             let mut observed = self.observed().await;
-            if ask && self.answers(&observed.fleet).is_empty() {
+            if ask && !self.edges.is_empty() && self.answers(&observed.fleet).is_empty() {
                 // Where nobody runs, the request wakes whoever sleeps.
                 self.world.provider.happens(crate::testing::Happens::Asked);
                 observed = self.observed().await;

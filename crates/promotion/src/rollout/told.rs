@@ -62,7 +62,10 @@ impl Told {
             _ if unit.is_away() => true,
             Visible::Left { version } => unit.version != *version,
             Visible::Cordoned { cordoned } => unit.cordoned == *cordoned,
-            Visible::Running { running: true } => unit.state != UnitState::Stopped,
+            // Since then it may have been put to sleep by whoever routes.
+            Visible::Running { running: true } => {
+                unit.state != UnitState::Stopped || unit.slept().is_some_and(|since| since > self.at)
+            }
             Visible::Running { running: false } => {
                 !matches!(unit.state, UnitState::Started | UnitState::Starting)
             }

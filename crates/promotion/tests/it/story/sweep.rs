@@ -107,7 +107,7 @@ pub(crate) async fn crash(
     let phase = run.rescued().await;
     let fail = |why: String| Err(format!("{moment:?} ({what}): {why}"));
     if phase != story.end() {
-        return fail(format!("ends {phase}"));
+        return fail(format!("ends {phase}: {}", run.why().await));
     }
     let looks = run.world.provider.looks() - looks;
     look_closely(&run);
