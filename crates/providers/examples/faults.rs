@@ -16,33 +16,34 @@ mod support;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: faults [--pairs N] [--seed N]\n\
-    N pairs from 0 to 1000, for each strategy, default 50; the same seed draws the same pairs";
+const USAGE: &str = "usage: faults [--pairs N] [--seed N[,N…]]\n\
+    N pairs from 0 to 1000, for each strategy and seed, default 50; the same seed draws the same pairs";
 /// The seed of the pairs, where none is given.
 const SEED: u64 = 20_261_121;
 
-fn read(args: &[String]) -> Option<(usize, u64)> {
-    let (mut pairs, mut seed) = (50, SEED);
+fn read(args: &[String]) -> Option<(usize, Vec<u64>)> {
+    let (mut pairs, mut seeds) = (50, vec![SEED]);
     for pair in args.chunks(2) {
         let [flag, value] = pair else { return None };
         match flag.as_str() {
             "--pairs" => pairs = value.parse().ok().filter(|n| *n <= 1000)?,
-            "--seed" => seed = value.parse().ok()?,
+            "--seed" => seeds = value.split(',').map(|seed| seed.parse().ok()).collect::<Option<_>>()?,
             _ => return None,
         }
     }
-    Some((pairs, seed))
+    Some((pairs, seeds))
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some((pairs, seed)) = read(&args) else {
+    let Some((pairs, seeds)) = read(&args) else {
         println!("{USAGE}");
         return ExitCode::from(2);
     };
     let mut cases = faulted::alone();
-    cases.extend(faulted::pairs(seed, pairs));
-    println!("{} promotions; --seed {seed} draws these pairs again", cases.len());
+    cases.extend(seeds.iter().flat_map(|seed| faulted::pairs(*seed, pairs)));
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    println!("{} promotions; --seed {} draws these pairs again", cases.len(), seeds.join(","));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let faulted::Table { text, wrong } = runtime.block_on(faulted::table(cases));
     println!("{text}\n{wrong}");

@@ -14,7 +14,7 @@ use rows::{Row, STRATEGIES};
 use run::{Ended, Images, Manner, Run};
 
 /// Runs side by side: they mostly wait.
-const LANES: usize = 32;
+const LANES: usize = 40;
 
 /// Promotions by strategy, each under some faults.
 pub(crate) type Cases = Vec<(Strategy, Vec<Row>)>;
@@ -51,14 +51,15 @@ pub(crate) async fn table(cases: Cases) -> Table {
         let ended = run.promote(&rows).await;
         // As each ends: all of them take minutes.
         println!("{}", line(strategy, &rows, &ended));
-        (strategy, rows, ended)
+        (n, strategy, rows, ended)
     });
-    let all: Vec<(Strategy, Vec<Row>, Ended)> =
-        futures_util::stream::iter(runs).buffered(LANES).collect().await;
+    let mut all: Vec<(usize, Strategy, Vec<Row>, Ended)> =
+        futures_util::stream::iter(runs).buffer_unordered(LANES).collect().await;
+    all.sort_by_key(|(n, ..)| *n);
     cloud.end().await;
     let mut text = String::from("faults | strategy | ended | s | calls (changes) | struck | why\n");
     let mut wrong = String::new();
-    for (strategy, rows, ended) in &all {
+    for (_, strategy, rows, ended) in &all {
         let _ = writeln!(text, "{}", line(*strategy, rows, ended));
         if !ended.wrong.is_empty() {
             let _ = writeln!(

@@ -160,7 +160,8 @@ impl<'c> Run<'c> {
             ids: Arc::new(UuidIds::default()),
             randomness: Arc::new(Seeded::new(1)),
         };
-        let options = Options { lease_ttl: Millis(10_000), poll: Millis(200), looks_failed_max: 10 };
+        // A lease whose number was lost lasts twice as long: that is what such a fault costs.
+        let options = Options { lease_ttl: Millis(6_000), poll: Millis(200), looks_failed_max: 10 };
         let engine = Engine::new(options, ports);
         Self { cloud, images, app: app.to_owned(), strategy, place, desk, engine, manner }
     }
