@@ -345,12 +345,15 @@ async fn lease(
             ..Performed::default()
         }),
         Err(error) => {
-            let held = leases.get(id).await.ok().flatten();
-            match held {
+            match leases.get(id).await {
                 // Ours, and its number was lost with a runner: it runs out soon.
-                Some(held) if held.description == description => Err(PortError::not_sent(format!(
+                Ok(Some(held)) if held.description == description => Err(PortError::not_sent(format!(
                     "machine {id} is still leased by an earlier runner of this promotion"
                 ))),
+                // It ran out between the two questions: whoever asks again gets it.
+                Ok(None) if nonce.is_none() && *error.kind() == ErrorKind::Conflict => {
+                    Err(PortError::not_sent(format!("machine {id} was leased until now")))
+                }
                 _ => Err(judged(app, id, &error).await),
             }
         }

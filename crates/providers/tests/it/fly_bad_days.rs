@@ -1,6 +1,9 @@
 //! What a failure of the Machines API means: nothing happened, refused, or it may have happened.
 
-use promotion::model::UnitState;
+use std::{sync::Arc, time::Duration};
+
+use flyclient::transport::{HttpService, Request, Response, TransportError};
+use promotion::model::{Millis, UnitState};
 use promotion::ports::{Deployer, PortErrorKind};
 use promotion::rollout::UnitCall;
 use providers::fly::FlyDeployer;
@@ -179,6 +182,50 @@ async fn a_machine_that_does_not_boot_and_a_failing_check_are_seen() {
         cloud.fault(json!({"name": "check-failing"})).await;
         let failing = on.until(&unit.id, |unit| unit.checks.iter().any(|check| !check.passing)).await;
         assert!(failing.checks[0].at > unit.version_since, "{failing:?}");
+        cloud.end().await;
+    })
+    .await;
+}
+
+/// Tells of a conflict late: by then the lease that it was about has run out.
+#[derive(Debug)]
+struct LateConflicts(Arc<dyn HttpService>);
+
+#[async_trait::async_trait]
+impl HttpService for LateConflicts {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let response = self.0.send(request).await?;
+        if response.status == 409 {
+            tokio::time::sleep(Duration::from_millis(3_200)).await;
+        }
+        Ok(response)
+    }
+}
+
+/// A lease that runs out between the conflict and the question whose it was is nobody's: it is asked for again, and no
+/// promotion ends because somebody else is at work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_ends_while_it_is_asked_for_is_asked_for_again() {
+    within(async {
+        let cloud = Cloud::start().await;
+        cloud.app("web").await;
+        let image = cloud.image("web", "v1").await;
+        let fly = FlyDeployer::new(cloud.client_over(Arc::new(LateConflicts(transport())), OURS));
+        let on = On { deployer: &fly, place: place("fly", "web") };
+        let unit = on.created("app/fra/0", &image, &[], true).await;
+        let lease = |who: &str, seconds: u64| UnitCall::Lease {
+            unit: unit.id.clone(),
+            ttl: Millis::secs(seconds),
+            description: who.to_owned(),
+        };
+        on.call(lease("an earlier runner", 3)).await;
+        let late = on.try_call(lease("ours", 60), &key("k")).await.unwrap_err();
+        assert_eq!(late.kind, PortErrorKind::NotSent, "{late:?}");
+        assert!(on.call(lease("ours", 60)).await.nonce.is_some());
+        // While it lasts it is somebody else's.
+        let taken = FlyDeployer::new(cloud.client_over(transport(), OURS));
+        let theirs = taken.perform(&on.place, &lease("theirs", 60), &key("k")).await.unwrap_err();
+        assert_eq!(theirs.kind, PortErrorKind::Fenced, "{theirs:?}");
         cloud.end().await;
     })
     .await;

@@ -3,6 +3,7 @@
 
 pub(crate) mod rows;
 pub(crate) mod run;
+mod staged;
 
 use std::fmt::Write as _;
 
@@ -14,7 +15,7 @@ use rows::{Row, STRATEGIES};
 use run::{Ended, Images, Manner, Run};
 
 /// Runs side by side: they mostly wait.
-const LANES: usize = 40;
+pub(crate) const LANES: usize = 32;
 
 /// Promotions by strategy, each under some faults.
 pub(crate) type Cases = Vec<(Strategy, Vec<Row>)>;
@@ -41,8 +42,8 @@ fn line(strategy: Strategy, rows: &[Row], ended: &Ended) -> String {
     )
 }
 
-/// Runs them, many at once.
-pub(crate) async fn table(cases: Cases) -> Table {
+/// Runs them, so many at once.
+pub(crate) async fn table(cases: Cases, lanes: usize) -> Table {
     let cloud = Cloud::start().await;
     let images = Images { old: cloud.image("base", "v1").await, new: cloud.image("base", "v2").await };
     let (cloud_ref, images_ref) = (&cloud, &images);
@@ -54,7 +55,7 @@ pub(crate) async fn table(cases: Cases) -> Table {
         (n, strategy, rows, ended)
     });
     let mut all: Vec<(usize, Strategy, Vec<Row>, Ended)> =
-        futures_util::stream::iter(runs).buffer_unordered(LANES).collect().await;
+        futures_util::stream::iter(runs).buffer_unordered(lanes).collect().await;
     all.sort_by_key(|(n, ..)| *n);
     cloud.end().await;
     let mut text = String::from("faults | strategy | ended | s | calls (changes) | struck | why\n");
@@ -93,7 +94,7 @@ pub(crate) fn pairs(seed: u64, n: usize) -> Cases {
 async fn every_fault_ends_new_or_back() {
     let mut cases = alone();
     cases.extend(pairs(7, 3));
-    let Table { text, wrong } = table(cases).await;
+    let Table { text, wrong } = table(cases, LANES).await;
     println!("{text}");
     assert!(wrong.is_empty(), "{text}\n{wrong}");
 }

@@ -13,7 +13,7 @@ pub(crate) const OVER_MS: u64 = 8_000;
 pub(crate) enum When {
     /// Before anybody asks for the promotion.
     Asked,
-    /// When its phase Deploying begins: everything is locked and known.
+    /// Right before the first change: everything is locked and known.
     Deploying,
 }
 

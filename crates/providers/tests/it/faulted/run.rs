@@ -2,6 +2,7 @@
 //! says of it before and afterwards.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use flyclient::fly::Client;
 use flyclient::limits::Rates;
 use flyclient::retry::RetryPolicy;
 use flytypes::ImageRef;
+use futures_util::future::Either;
 use http::Method;
 use promotion::engine::{Ask, Engine, EngineEvent, Events, Options, Ports};
 use promotion::journal::Memory;
@@ -25,6 +27,7 @@ use providers::{Grounds, ItestChecks, Registries, SuiteFile, SystemClock, UuidId
 use serde_json::{Value, json};
 
 use super::rows::{Row, When};
+use super::staged::Staged;
 use crate::support::{Cloud, OURS, config};
 
 /// No run takes longer, faults and rescues included.
@@ -63,6 +66,7 @@ pub(crate) struct Run<'c> {
     strategy: Strategy,
     place: Place,
     desk: Arc<Desk>,
+    deployer: Arc<Staged>,
     engine: Engine,
     manner: Manner,
 }
@@ -142,9 +146,10 @@ impl<'c> Run<'c> {
         let clock = Arc::new(SystemClock);
         let desk = Arc::new(Desk::default());
         let signer = Arc::new(Signer::new(Person::new("ssh:SHA256:runner").unwrap()));
+        let deployer = Arc::new(Staged::new(FlyDeployer::new(client)));
         let ports = Ports {
             journal: Arc::new(Memory::new(StoreId::new(format!("store-{app}")).unwrap(), clock.clone())),
-            deployer: Arc::new(FlyDeployer::new(client)),
+            deployer: deployer.clone(),
             registry: Arc::new(Registries::default().with(environment(), cloud.registry(OURS))),
             secrets: Arc::new(NoSecrets),
             one_offs: Arc::new(NoMachines),
@@ -163,7 +168,7 @@ impl<'c> Run<'c> {
         // A lease whose number was lost lasts twice as long: that is what such a fault costs.
         let options = Options { lease_ttl: Millis(6_000), poll: Millis(200), looks_failed_max: 10 };
         let engine = Engine::new(options, ports);
-        Self { cloud, images, app: app.to_owned(), strategy, place, desk, engine, manner }
+        Self { cloud, images, app: app.to_owned(), strategy, place, desk, deployer, engine, manner }
     }
 
     /// Machines as `fly deploy` leaves them (fly.md 2.3): two that run and one that was stopped by the proxy.
@@ -251,8 +256,21 @@ impl<'c> Run<'c> {
                 let _away_is_tried_again = self.engine.tick().await;
             }
         };
-        let (played, story) =
-            tokio::join!(tokio::time::timeout(HARD, play), self.watch(&mut events, rows, begun));
+        let stage = async {
+            self.deployer.begins().await;
+            for row in rows.iter().filter(|row| row.when == When::Deploying) {
+                self.set(row).await;
+            }
+            self.deployer.go_on();
+            std::future::pending::<()>().await;
+        };
+        let play = async {
+            match futures_util::future::select(pin!(tokio::time::timeout(HARD, play)), pin!(stage)).await {
+                Either::Left((played, _)) => played,
+                Either::Right(((), _)) => Ok(()),
+            }
+        };
+        let (played, story) = tokio::join!(play, self.watch(&mut events, begun));
         let seconds = begun.elapsed().as_secs_f64();
         let lines = self.cloud.audit(&self.app).split_off(from);
         let changes = lines.iter().filter(|l| l["applied"] == true).count();
@@ -285,21 +303,14 @@ impl<'c> Run<'c> {
         promotion.state.phase.is_final() && promotion.outbox.is_empty()
     }
 
-    /// Sets the faults that come later, and keeps what happened.
-    async fn watch(&self, events: &mut Events, rows: &[Row], begun: tokio::time::Instant) -> Vec<String> {
+    /// Keeps what happened.
+    async fn watch(&self, events: &mut Events, begun: tokio::time::Instant) -> Vec<String> {
         let mut story = Vec::new();
-        let mut is_set = false;
         let deadline = begun + HARD;
         while let Ok(Some(event)) = tokio::time::timeout_at(deadline, events.next()).await {
             let at = format!("{:5.1}", begun.elapsed().as_secs_f64());
             match event {
                 EngineEvent::Phase { phase, why, .. } => {
-                    if phase == Phase::Deploying && !is_set {
-                        is_set = true;
-                        for row in rows.iter().filter(|row| row.when == When::Deploying) {
-                            self.set(row).await;
-                        }
-                    }
                     story.push(format!("{at} phase {phase} {}", why.unwrap_or_default()));
                     if phase.is_final() {
                         break;
