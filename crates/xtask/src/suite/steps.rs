@@ -59,8 +59,8 @@ pub const ALL: [Step; 13] = [
     Step { name: "demo-no-pause", about: "promote demo --settle 0s, which must fail", run: demo::no_pause },
 ];
 
-/// Steps that run when they are named, and not with all others. Pairs of faults take five minutes, every fault alone is
-/// among the tests, and a list that shows a fleet older than our last call is not settled yet: its pairs may end red.
+/// Steps that run when they are named, and not with all others. Pairs of faults take minutes where the host is busy, and
+/// every fault alone is among the tests.
 pub const BY_NAME: [&str; 1] = ["faults"];
 
 fn tidy_step(session: &mut Session<'_>) -> Result<Report, Failure> {

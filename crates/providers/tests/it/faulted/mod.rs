@@ -36,8 +36,9 @@ fn line(strategy: Strategy, rows: &[Row], ended: &Ended) -> String {
     let phase = ended.phase.map_or("not at all".to_owned(), |phase| phase.to_string());
     let Ended { seconds, calls, struck, why, .. } = ended;
     let (asked, changed) = calls;
+    let is = if ended.wrong.is_empty() { "" } else { "WRONG: " };
     format!(
-        "{} | {strategy:?} | {phase} | {seconds:.1} | {asked} ({changed}) | {struck} | {why}",
+        "{is}{} | {strategy:?} | {phase} | {seconds:.1} | {asked} ({changed}) | {struck} | {why}",
         titles(rows)
     )
 }
