@@ -24,11 +24,8 @@ use crate::rollout::{Stamp, UnitCall};
 /// lease is taken anew. That must not be the rule: a thousand units, a hundred calls at a time that take a second each,
 /// and one append are through in half of this time.
 ///
-/// How long it need not be: no successor comes before the store's lease has run out, and that is as long as this one.
+/// How long it need not be: no successor comes before the store's lease has run out, so it is no longer than that one.
 pub(super) const FIRST_TTL: Millis = Millis::secs(30);
-
-/// What must be left of a first lease for it to be prolonged.
-const FIRST_LEFT: Millis = Millis::secs(10);
 
 /// Leases end this long after the deadline: the way back that begins there finds its units still held, and prolongs.
 const SPARE: Millis = Millis::secs(60);
@@ -205,6 +202,16 @@ impl Session<'_> {
         self.held.get(unit).is_none_or(|until| *until < enough)
     }
 
+    /// For how long a lease is first taken.
+    fn first_ttl(&self) -> Millis {
+        FIRST_TTL.min(self.engine.options.lease_ttl)
+    }
+
+    /// What must be left of it for it to be prolonged.
+    fn first_left(&self) -> Millis {
+        Millis(self.first_ttl().0 / 3)
+    }
+
     fn leases_end(&self) -> At {
         self.deadline().plus(SPARE)
     }
@@ -219,7 +226,7 @@ impl Session<'_> {
                 return Ok(refused);
             }
             self.write_leases(component, units).await?;
-            let soon = self.now().plus(FIRST_LEFT);
+            let soon = self.now().plus(self.first_left());
             let is_over = |unit: &&UnitId| self.held.get(*unit).is_some_and(|until| *until <= soon);
             if units.iter().any(|unit| is_over(&unit) && self.may_ask(unit)) {
                 // Prolonged now, one of them might be made to last under a number that nobody has written down.
@@ -238,7 +245,8 @@ impl Session<'_> {
     /// Takes the leases that we do not hold, for a moment.
     async fn take(&mut self, component: &ComponentTarget, units: &[UnitId]) -> Result<Lease, EngineError> {
         let now = self.now();
-        let (soon, earlier) = (now.plus(FIRST_LEFT), self.earlier(component));
+        let (soon, earlier) = (now.plus(self.first_left()), self.earlier(component));
+        let first = self.first_ttl();
         let wanted: Vec<Wanted> = units
             .iter()
             .filter(|unit| self.held.get(*unit).is_none_or(|until| *until <= soon))
@@ -250,10 +258,10 @@ impl Session<'_> {
             })
             .collect();
         let mut came = Lease::Ours;
-        for (unit, result) in self.ask(component, wanted, FIRST_TTL, true).await? {
+        for (unit, result) in self.ask(component, wanted, first, true).await? {
             match result {
                 Ok(done) => {
-                    self.held.insert(unit.clone(), now.plus(FIRST_TTL));
+                    self.held.insert(unit.clone(), now.plus(first));
                     self.unwritten.extend(done.nonce.map(|nonce| (unit, nonce)));
                 }
                 // Somebody else's is what matters: nothing is in the way of the others.
@@ -267,7 +275,7 @@ impl Session<'_> {
     /// Makes the leases that we hold last until the deadline.
     async fn prolong(&mut self, component: &ComponentTarget, units: &[UnitId]) -> Result<Lease, EngineError> {
         let now = self.now();
-        let time = self.leases_end().since(now).max(FIRST_TTL).min(TTL_MAX);
+        let time = self.leases_end().since(now).max(self.first_ttl()).min(TTL_MAX);
         let wanted: Vec<Wanted> = units
             .iter()
             .filter(|unit| self.is_short(unit) && self.may_ask(unit))
