@@ -11,8 +11,14 @@ const SMALL: usize = 20;
 /// How much less often a large fleet is looked at in the long run.
 const SLOWER: u64 = 4;
 
-/// How much less often where only time passes.
+/// How much less often where only time passes; a large fleet saves its looks up for when something moves.
 const CALMER: u64 = 2;
+const CALMER_LARGE: u64 = 4;
+
+/// How long it is from one look to the next where something moves, in percent of what the long run allows: looks that
+/// were saved while only time passed are there for that.
+const SOONER: u64 = 60;
+const SOONER_LARGE: u64 = 40;
 
 /// Looks that a large fleet may have in hand after a while without any: the burst that Fly grants for reads
 /// (<https://fly.io/docs/machines/api/working-with-machines-api/>).
@@ -46,6 +52,11 @@ impl Pace {
         if early <= self.took { early } else { Millis::ZERO }
     }
 
+    /// Calls were made: something moves, whatever was seen before.
+    pub(super) const fn acted(&mut self) {
+        self.is_moving = true;
+    }
+
     /// A look that began at `at` found nothing out.
     pub(super) fn failed(&mut self, at: At, options: &Options) {
         self.is_moving = true;
@@ -73,18 +84,24 @@ impl Pace {
         at
     }
 
-    /// Whether the next look is meant for an instant.
-    pub(super) const fn is_awaited(&self) -> bool {
-        self.awaited.is_some()
+    /// Whether the next look may as well come a little later, so that runners which began together do not stay so.
+    pub(super) const fn may_vary(&self) -> bool {
+        self.awaited.is_none() && !self.is_moving
     }
 
     fn soonest(&self, ahead: Option<At>, options: &Options, now: At) -> At {
         let (Some(last), Some(paid_at)) = (self.last, self.paid_at) else { return now };
         let poll = options.poll.0.max(1);
-        // While time passes looks are saved up for when something moves. A runner that waits must still keep its lease.
-        let slow = (self.apart(options).0 * CALMER).min((options.lease_ttl.0 / 4).max(poll));
-        let soon = last.plus(Millis(if self.is_moving { poll } else { slow }));
-        let at = ahead.map_or(soon, |ahead| ahead.min(soon));
+        let (sooner, calmer) = if self.is_large { (SOONER_LARGE, CALMER_LARGE) } else { (SOONER, CALMER) };
+        let quick = (self.apart(options).0 * sooner / 100).max(1);
+        // A runner that waits must still keep its lease.
+        let slow = (self.apart(options).0 * calmer).min((options.lease_ttl.0 / 4).max(poll));
+        let soon = last.plus(Millis(if self.is_moving { quick } else { slow }));
+        let at = ahead.map_or(soon, |ahead| {
+            // A look shortly before the instant would see what that one sees.
+            let is_near = !self.is_moving && ahead.since(soon) < self.apart(options);
+            if is_near { ahead } else { ahead.min(soon) }
+        });
         // However late it is: no more than a burst ahead of what the long run allows.
         let owed = Millis(self.apart(options).0 * BURST);
         let allowed = At(paid_at.0.saturating_sub(owed.0.cast_signed()));
@@ -137,15 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn four_looks_a_second_while_something_moves_and_two_while_time_passes() {
-        assert_eq!(times(&fleet(20, UnitState::Starting), 4), [0, 250, 500, 750]);
+    fn four_looks_a_second_in_the_long_run_and_two_while_time_passes() {
+        let moving = times(&fleet(20, UnitState::Starting), 100);
+        assert_eq!(moving[..4], [0, 150, 300, 450], "the burst");
+        // After 20 s: ten ahead and four for each second.
+        assert!(moving.iter().filter(|at| **at <= 20_000).count() <= 10 + 80 + 1, "{moving:?}");
+        assert_eq!(moving[99] - moving[98], 250);
         assert_eq!(times(&fleet(20, UnitState::Started), 4), [0, 500, 1000, 1500]);
     }
 
     #[test]
     fn a_large_fleet_has_a_burst_and_then_one_look_a_second() {
         let times = times(&fleet(21, UnitState::Starting), 40);
-        assert_eq!(times[..4], [0, 250, 500, 750], "the burst");
+        assert_eq!(times[..4], [0, 400, 800, 1200], "the burst");
         let last: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(30).collect();
         assert!(last.iter().all(|apart| *apart == 1000), "{last:?}");
         // After 13 s: ten at once and one for each second, as Fly counts reads.
@@ -174,8 +195,8 @@ mod tests {
             times.push(at.0 - NOW.0);
             at = pace.next((at < start).then_some(start), &OPTIONS, at);
         }
-        assert_eq!(times[..6], [0, 2000, 4000, 6000, 8000, 10_000]);
-        assert_eq!(times[6..10], [10_250, 10_500, 10_750, 11_000], "{times:?}");
+        assert_eq!(times[..4], [0, 4000, 8000, 10_000]);
+        assert_eq!(times[4..8], [10_400, 10_800, 11_200, 11_600], "{times:?}");
     }
 
     #[test]

@@ -102,10 +102,12 @@ impl Session<'_> {
                     return Ok(Rolled::Done);
                 }
                 Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
-                // What a call changed shows at once as often as not: one look more, without a pause; never two after the
-                // same calls.
+                // What a call changed shows at once, unless a unit comes up by it: one look more, without a pause; never
+                // two after the same calls.
                 Verdict::Going { .. }
-                    if !decision.calls.is_empty() && problems.is_empty() && decision.calls != hurried =>
+                    if decision.calls.iter().any(shows_at_once)
+                        && problems.is_empty()
+                        && decision.calls != hurried =>
                 {
                     hurried = decision.calls;
                     self.pause(Some(decided)).await?;
@@ -269,10 +271,16 @@ impl Session<'_> {
             }
         });
         let lanes = self.keeping(side_by_side(lanes.collect())).await?;
+        self.acted();
         let mut results: Vec<_> = lanes.into_iter().flatten().collect();
         results.sort_by_key(|(n, _)| *n);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
+}
+
+/// Whether what `call` does is done when it is answered.
+const fn shows_at_once(call: &UnitCall) -> bool {
+    !matches!(call, UnitCall::Create { .. } | UnitCall::Update { start: true, .. } | UnitCall::Start { .. })
 }
 
 /// What refusals make of a rollout, if anything. A lease that somebody broke is asked for again before the next call:

@@ -247,13 +247,18 @@ impl<'e> Session<'e> {
         fleet
     }
 
+    /// Calls were made on a fleet: it is looked at soon.
+    pub(super) const fn acted(&mut self) {
+        self.pace.acted();
+    }
+
     /// Waits until it is time for the next look, no longer than until `wake`.
     pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<(), EngineError> {
         let now = self.now();
         let next = self.pace.next(wake, &self.engine.options, now);
         let mut time = next.since(now);
-        // For an instant it is looked then, and neither before nor after.
-        if !self.pace.is_awaited() {
+        // For an instant it is looked then, and neither before nor after; what moves is not kept waiting.
+        if self.pace.may_vary() {
             let shift = self.engine.ports.randomness.below(self.engine.options.poll.0.max(1) / 4 + 1);
             time = Millis(time.0 + shift);
         }

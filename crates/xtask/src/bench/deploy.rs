@@ -65,6 +65,9 @@ pub struct Told {
 
 /// A fleet up to this size is looked at up to four times a second, a larger one once.
 const SMALL: u32 = 20;
+/// Reads that Fly takes at once before its rate counts (fly.md 1.8): a short promotion of a large fleet, which has to look
+/// five times before it changes anything, is not measured by that.
+const BURST: u32 = 10;
 /// Limits of wall time over critical path: for one machine, and from ten on.
 const SHARE_ONE: f64 = 1.15;
 const SHARE: f64 = 1.05;
@@ -123,9 +126,14 @@ fn of_log(told: &Told, text: &str) -> Result<Vec<Figure>, String> {
         figures.push(figure("lease calls per machine", calls.leases, "calls", None));
         figures.push(figure("keep-alives per machine", calls.keep_alives, "calls", Some(0.0)));
     }
-    let looks = f64::from(audit.looks()) / (wall_ms / 1000.0);
-    let looks_max = if told.machines <= SMALL { 4.0 } else { 1.0 };
-    figures.push(figure("looks", looks, "/s", Some(looks_max)));
+    let rate = |looks: u32| f64::from(looks) / (wall_ms / 1000.0);
+    if told.machines <= SMALL {
+        figures.push(figure("looks", rate(audit.looks()), "/s", Some(4.0)));
+    } else {
+        figures.push(figure("looks", rate(audit.looks()), "/s", None));
+        let beyond = audit.looks().saturating_sub(BURST);
+        figures.push(figure("looks beyond a burst", rate(beyond), "/s", Some(1.0)));
+    }
     // One machine in place leaves a gap in which nobody answers, and all at once does, too.
     let is_gapless = told.strategy == "bluegreen" || (told.strategy != "immediate" && told.machines >= 2);
     let failed = format!("failed of {} requests", told.requests);

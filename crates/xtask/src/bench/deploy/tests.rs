@@ -144,6 +144,23 @@ fn reads_are_looks() {
     assert_eq!((looks.value, looks.limit), (10.0, Some(4.0)));
 }
 
+/// Thirty looks in ten seconds are three a second, and two beyond the ten that may come at once.
+#[test]
+fn a_large_fleet_has_a_burst() {
+    let mut log = Log::default();
+    for n in 0..30 {
+        log.call(n * 300, "machine-list", "", 10);
+    }
+    let ids: Vec<String> = (0..21).map(|n| format!("m{n}")).collect();
+    let machines: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "fra")).collect();
+    for id in &ids {
+        log.call(9000, "machine-update", id, 0).healthy(9050, id);
+    }
+    let figures = of_log(&told("immediate", &machines, 10_000), &log.0).unwrap();
+    assert_eq!(value(&figures, "looks"), 3.0);
+    assert_eq!(value(&figures, "looks beyond a burst"), 2.0);
+}
+
 /// Started after 100, healthy after 2400: 2300 up, 1000 settled. The last of the new machines is out of traffic after 3900.
 #[test]
 fn a_way_back_is_over_when_the_old_fleet_serves_alone() {
