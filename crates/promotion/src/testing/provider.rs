@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use flytypes::Digest;
 use serde_json::Value;
 
+use super::happens::Happens;
 use super::images::Images;
 use super::one_offs::{Ran, RunCall};
 use super::past::Past;
@@ -15,8 +16,8 @@ use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
 use crate::model::{
-    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nap, Nonce, Place, RegionName, Unit, UnitId,
-    UnitSpec, UnitState, UnitVersion,
+    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitId, UnitSpec,
+    UnitState, UnitVersion,
 };
 use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind};
 use crate::rollout::UnitCall;
@@ -95,17 +96,6 @@ pub enum Fault {
     Twice,
 }
 
-/// What happens to units in traffic without the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happens {
-    /// Nobody asks for anything: whoever routes puts them to sleep.
-    Idle,
-    /// Requests come and wake those that a request wakes.
-    Asked,
-    /// They end: by themselves, or stopped by somebody.
-    Ended,
-}
-
 #[derive(Debug, Clone, Default)]
 pub(super) struct Books {
     pub(super) units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
@@ -123,16 +113,16 @@ pub(super) struct Books {
     away_until: Option<At>,
     looks: u64,
     /// At which looks something happens to every unit in traffic.
-    happens: BTreeMap<u64, Happens>,
+    pub(super) happens: BTreeMap<u64, Happens>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
-    unit: Unit,
+    pub(super) unit: Unit,
     /// The version of the secrets that it was last made or updated with.
     pub(super) secrets: u64,
     nonce: Option<Nonce>,
-    ready_at: At,
+    pub(super) ready_at: At,
     /// What it goes back to when the pull fails.
     revert: Option<Box<Unit>>,
 }
@@ -201,28 +191,6 @@ impl Provider {
         lock(&self.books).faults.insert(n, fault);
     }
 
-    /// At the looks with these numbers (counted from 0 over all) `what` happens to every unit in traffic.
-    pub fn happens_at(&self, looks: impl IntoIterator<Item = u64>, what: Happens) {
-        lock(&self.books).happens.extend(looks.into_iter().map(|look| (look, what)));
-    }
-
-    /// `what` happens to every unit in traffic.
-    pub fn happens(&self, what: Happens) {
-        self.settle();
-        let (manners, now) = (self.manners(), self.clock.now());
-        for kept in lock(&self.books).units.values_mut().flat_map(BTreeMap::values_mut) {
-            kept.happens(what, &manners, now);
-        }
-    }
-
-    /// Nobody asks this unit for anything.
-    pub fn idle(&self, unit: &UnitId) {
-        let (manners, now) = (self.manners(), self.clock.now());
-        for kept in lock(&self.books).units.values_mut().filter_map(|units| units.get_mut(unit)) {
-            kept.happens(Happens::Idle, &manners, now);
-        }
-    }
-
     /// Nobody reaches the provider for this long.
     pub fn away_for(&self, time: Millis) {
         lock(&self.books).away_until = Some(self.clock.now().plus(time));
@@ -283,20 +251,6 @@ impl Provider {
         let kept = Kept { unit, secrets, nonce: None, ready_at: now, revert: None };
         books.units.entry(place.clone()).or_default().insert(id.clone(), kept);
         id
-    }
-
-    /// A request wakes a unit that sleeps, as whoever routes does it, under whosever lease.
-    pub fn wake(&self, place: &Place, unit: &UnitId) {
-        let (now, boot) = (self.clock.now(), self.manners().boot);
-        let mut books = lock(&self.books);
-        if let Some(kept) = books.units.get_mut(place).and_then(|units| units.get_mut(unit))
-            && kept.unit.state == UnitState::Stopped
-        {
-            kept.unit.state = UnitState::Starting;
-            kept.unit.version_since = Some(now);
-            kept.unit.checks.clear();
-            kept.ready_at = now.plus(boot);
-        }
     }
 
     /// Somebody else takes a lease.
@@ -577,28 +531,11 @@ impl Kept {
         Ok(Performed::default())
     }
 
-    fn start(&mut self, manners: &Manners, now: At) {
+    pub(super) fn start(&mut self, manners: &Manners, now: At) {
         self.unit.state = UnitState::Starting;
         self.unit.version_since = Some(now);
         self.unit.checks.clear();
         self.ready_at = now.plus(manners.boot);
-    }
-
-    fn happens(&mut self, what: Happens, manners: &Manners, now: At) {
-        match (what, self.unit.state) {
-            _ if self.unit.cordoned => {}
-            (Happens::Idle, UnitState::Started) => {
-                (self.unit.state, self.unit.nap) = (UnitState::Stopped, Some(Nap::Asleep(now)));
-            }
-            (Happens::Asked, UnitState::Stopped) if self.unit.wakes => {
-                self.start(manners, now);
-                self.unit.nap = Some(Nap::Woken(now));
-            }
-            (Happens::Ended, UnitState::Started | UnitState::Stopped) => {
-                (self.unit.state, self.unit.nap) = (UnitState::Stopped, None);
-            }
-            (Happens::Idle | Happens::Asked | Happens::Ended, _) => {}
-        }
     }
 
     fn settle(&mut self, manners: &Manners, now: At, history: &mut History) {

@@ -39,7 +39,7 @@ async fn an_idle_app_is_promoted_and_soaks_while_the_proxy_stops_its_machines() 
         async move {
             let app = format!("idle-{n}");
             let run = Run::new(cloud, images, &app, strategy, idle()).await;
-            let ended = run.promote(&[]).await;
+            let ended = Box::pin(run.promote(&[])).await;
             assert_eq!(
                 ended.phase,
                 Some(Phase::Succeeded),
@@ -63,7 +63,7 @@ async fn an_idle_app_whose_new_machines_fail_is_put_back_though_they_may_sleep()
     let fault = json!({"name": "check-failing", "for_ms": 9_000});
     let sick = Row { title: "check-failing".to_owned(), fault, when: When::Deploying, is_dead_end: false };
     let run = Run::new(&cloud, &images, "idle-sick", STRATEGIES[0], idle()).await;
-    let ended = run.promote(&[sick]).await;
+    let ended = Box::pin(run.promote(&[sick])).await;
     assert_eq!(ended.phase, Some(Phase::RolledBack), "{}\n{:#?}", ended.why, ended.story);
     assert!(ended.why.contains("not healthy within"), "{}", ended.why);
     cloud.end().await;

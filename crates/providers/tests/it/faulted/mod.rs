@@ -50,7 +50,7 @@ pub(crate) async fn table(cases: Cases, lanes: usize) -> Table {
     let (cloud_ref, images_ref) = (&cloud, &images);
     let runs = cases.into_iter().enumerate().map(|(n, (strategy, rows))| async move {
         let run = Run::new(cloud_ref, images_ref, &format!("run-{n}"), strategy, Manner::default()).await;
-        let ended = run.promote(&rows).await;
+        let ended = Box::pin(run.promote(&rows)).await;
         // As each ends: all of them take minutes.
         println!("{}", line(strategy, &rows, &ended));
         (n, strategy, rows, ended)

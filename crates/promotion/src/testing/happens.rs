@@ -1,0 +1,74 @@
+//! What happens to units in traffic without the engine: whoever routes puts them to sleep and wakes them.
+
+use std::collections::BTreeMap;
+
+use super::provider::{Kept, Manners, Provider, lock};
+use crate::model::{At, Nap, Place, UnitId, UnitState};
+
+/// What happens to units in traffic without the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happens {
+    /// Nobody asks for anything: whoever routes puts them to sleep.
+    Idle,
+    /// Requests come and wake those that a request wakes.
+    Asked,
+    /// They end: by themselves, or stopped by somebody.
+    Ended,
+}
+
+impl Provider {
+    /// At the looks with these numbers (counted from 0 over all) `what` happens to every unit in traffic.
+    pub fn happens_at(&self, looks: impl IntoIterator<Item = u64>, what: Happens) {
+        lock(&self.books).happens.extend(looks.into_iter().map(|look| (look, what)));
+    }
+
+    /// `what` happens to every unit in traffic.
+    pub fn happens(&self, what: Happens) {
+        self.settle();
+        let (manners, now) = (self.manners(), self.clock.now());
+        for kept in lock(&self.books).units.values_mut().flat_map(BTreeMap::values_mut) {
+            kept.happens(what, &manners, now);
+        }
+    }
+
+    /// Nobody asks this unit for anything.
+    pub fn idle(&self, unit: &UnitId) {
+        let (manners, now) = (self.manners(), self.clock.now());
+        for kept in lock(&self.books).units.values_mut().filter_map(|units| units.get_mut(unit)) {
+            kept.happens(Happens::Idle, &manners, now);
+        }
+    }
+
+    /// A request wakes a unit that sleeps, as whoever routes does it, under whosever lease.
+    pub fn wake(&self, place: &Place, unit: &UnitId) {
+        let (now, boot) = (self.clock.now(), self.manners().boot);
+        let mut books = lock(&self.books);
+        if let Some(kept) = books.units.get_mut(place).and_then(|units| units.get_mut(unit))
+            && kept.unit.state == UnitState::Stopped
+        {
+            kept.unit.state = UnitState::Starting;
+            kept.unit.version_since = Some(now);
+            kept.unit.checks.clear();
+            kept.ready_at = now.plus(boot);
+        }
+    }
+}
+
+impl Kept {
+    pub(super) fn happens(&mut self, what: Happens, manners: &Manners, now: At) {
+        match (what, self.unit.state) {
+            _ if self.unit.cordoned => {}
+            (Happens::Idle, UnitState::Started) => {
+                (self.unit.state, self.unit.nap) = (UnitState::Stopped, Some(Nap::Asleep(now)));
+            }
+            (Happens::Asked, UnitState::Stopped) if self.unit.wakes => {
+                self.start(manners, now);
+                self.unit.nap = Some(Nap::Woken(now));
+            }
+            (Happens::Ended, UnitState::Started | UnitState::Stopped) => {
+                (self.unit.state, self.unit.nap) = (UnitState::Stopped, None);
+            }
+            (Happens::Idle | Happens::Asked | Happens::Ended, _) => {}
+        }
+    }
+}
