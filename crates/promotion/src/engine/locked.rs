@@ -91,7 +91,16 @@ impl Session<'_> {
             let ours = |unit: &&Unit| (unit.managed || unit.is_parked()) && !unit.is_away();
             let units: Vec<UnitId> = fleet.units.iter().filter(ours).map(|unit| unit.id.clone()).collect();
             match self.lease(component, &units).await? {
-                Lease::Ours => {}
+                // Nothing was done yet: a host that takes no calls is no reason to begin without its fence (P2).
+                Lease::Ours => {
+                    if let Some(unit) = units.iter().find(|unit| !self.held.contains_key(*unit)) {
+                        let why = format!(
+                            "the host of machine {unit} answers no call about its lease, and without one others could \
+                             change it meanwhile: it is tried again"
+                        );
+                        return Ok(Came::errored(why));
+                    }
+                }
                 Lease::Theirs(why) => {
                     // It ends here: what was leased so far is given back.
                     self.write_leases(component, &units).await?;

@@ -130,7 +130,7 @@ impl Session<'_> {
             return self.choose(component, first.id.clone()).await;
         }
         self.remove_left(target, &others, stamp).await?;
-        let landed = meant_at.map(|meant| meant.plus(target.limits.client_timeout));
+        let landed = meant_at.map(|meant| meant.plus(target.limits.unseen()));
         let may_land = landed.is_some_and(|landed| self.now() < landed) && !*is_free;
         if may_land && !cfg!(feature = "sabotage-p3") {
             return Ok(Step::Wait);
@@ -330,7 +330,7 @@ impl Session<'_> {
         let (phase, port, component) =
             (self.phase(), self.engine.ports.one_offs.clone(), target.place.component.clone());
         let key = key(&self.id, &component);
-        let landed = view.meant_at.plus(target.limits.client_timeout);
+        let landed = view.meant_at.plus(target.limits.unseen());
         let mut tries = 0;
         loop {
             if self.must_yield(phase).await? {

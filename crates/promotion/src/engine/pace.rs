@@ -52,6 +52,11 @@ impl Pace {
         if early <= self.took { early } else { Millis::ZERO }
     }
 
+    /// Whether a fleet was looked at a moment ago.
+    pub(super) fn is_recent(&self, now: At, options: &Options) -> bool {
+        self.last.is_some_and(|last| now.since(last) <= options.poll)
+    }
+
     /// Calls were made: something moves, whatever was seen before.
     pub(super) const fn acted(&mut self) {
         self.is_moving = true;

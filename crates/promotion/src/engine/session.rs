@@ -257,6 +257,10 @@ impl<'e> Session<'e> {
         let now = self.now();
         let next = self.pace.next(wake, &self.engine.options, now);
         let mut time = next.since(now);
+        // Who waits for something else than a fleet looks no more often for that.
+        if wake.is_none() && !self.pace.is_recent(now, &self.engine.options) {
+            time = time.max(self.engine.options.poll);
+        }
         // For an instant it is looked then, and neither before nor after; what moves is not kept waiting.
         if self.pace.may_vary() {
             let shift = self.engine.ports.randomness.below(self.engine.options.poll.0.max(1) / 4 + 1);

@@ -389,10 +389,15 @@ impl Session<'_> {
             return Ok(Some(Came::failed(format!("`{}` has no snapshot to go by", target.place.component))));
         };
         self.settle_open(&rollout).await?;
-        let fleet = match self.engine.ports.deployer.observe_fleet(&target.place).await {
+        let fleet = match self.fleet(&target.place).await {
             Ok(fleet) => fleet,
             Err(error) => return Ok(Some(judge(error))),
         };
+        // Labels that no look shows yet are not written again.
+        if let Some(until) = self.behind(target, &fleet) {
+            self.pause(Some(until)).await?;
+            return Ok(Some(Came::Yield));
+        }
         if let Some(unit) = fleet.live().find(|unit| unit.digest.as_ref() != target.digest()) {
             return Ok(Some(Came::failed(format!("machine {} does not run {}", unit.id, target.image))));
         }

@@ -53,10 +53,10 @@ pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
     }
 }
 
-/// Judges a unit that was proven and serves since: whoever routes may have put it to sleep, until a request wakes it. A
-/// unit without a proof does not become healthy by sleeping (P12): this is for those that have one.
+/// Judges a unit that was proven and serves since: whoever routes may have put it to sleep, until a request wakes it, if
+/// one does. A unit without a proof does not become healthy by sleeping (P12): this is for those that have one.
 pub(super) fn still_healthy(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
-    let sleeps = unit.is_asleep() && differs(unit, expected).is_none();
+    let sleeps = unit.is_asleep() && unit.wakes && differs(unit, expected).is_none();
     if sleeps { Health::Healthy } else { health(unit, expected, now) }
 }
 

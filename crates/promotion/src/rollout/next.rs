@@ -6,7 +6,7 @@ use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
 use super::health::{Expected, Health, health, is_waking, still_healthy};
 use super::in_place::{self, Looked};
 use super::progress::{Progress, Stage};
-use super::role::{Duty, Incoming, Labels, Role, undo};
+use super::role::{Duty, Incoming, Labels, Role, spot, undo};
 use super::seen::{Seen, is_ours};
 use super::sets::{Sets, sets};
 use super::waves::{Scope, Waves};
@@ -273,17 +273,18 @@ impl<'a> Look<'a> {
         Verdict::Going { why: self.title(), wake }
     }
 
-    /// Whether all that came to some region fell asleep there since, while those that go still answer: no request would
+    /// Whether all of a group that came to some region fell asleep there since, while those that go still answer: no request would
     /// wake them, and the first one afterwards would wait for a start (P7). They are brought up again before others leave.
     fn sleeps_somewhere(&self) -> bool {
         let incoming = self.incoming_units();
         let runs = |(one, _): &&(&Incoming<'_>, &Unit)| one.role.open && one.role.duty.runs();
-        let is_awake = |region: &RegionName| {
-            incoming.iter().filter(runs).any(|(_, unit)| unit.region == *region && !unit.is_asleep())
+        // One of another group answers nothing for this one.
+        let is_awake = |unit: &Unit| {
+            incoming.iter().filter(runs).any(|(_, other)| spot(other) == spot(unit) && !other.is_asleep())
         };
         let is_down = |unit: &Unit| unit.is_asleep() && unit.state == UnitState::Stopped;
         self.outgoing_units().iter().any(|unit| !unit.cordoned)
-            && incoming.iter().filter(runs).any(|(_, unit)| is_down(unit) && !is_awake(&unit.region))
+            && incoming.iter().filter(runs).any(|(_, unit)| is_down(unit) && !is_awake(unit))
     }
 
     /// The units that edges must answer from, with their regions, and whether they are of this wave.

@@ -48,7 +48,8 @@ async fn an_idle_app_is_promoted_and_soaks_while_the_proxy_stops_its_machines() 
                 ended.story
             );
             assert_eq!(ended.wrong, [] as [&str; 0], "{strategy:?}\n{:#?}", ended.story);
-            assert!(stops(cloud, &app, 0) >= 3, "{strategy:?}: the proxy stopped some");
+            // At least each of the two that were found awake, once.
+            assert!(stops(cloud, &app, 0) >= 2, "{strategy:?}: the proxy stopped some");
         }
     });
     futures_util::future::join_all(runs).await;

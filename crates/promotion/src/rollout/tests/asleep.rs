@@ -184,6 +184,33 @@ async fn p7_a_new_fleet_that_fell_asleep_comes_up_before_the_old_one_leaves() {
     assert_eq!(scene.arrived(&scene.observed().await), Ok(()));
 }
 
+/// The same where a group that is not asked for anything runs in the same region: it answers nothing for the other.
+#[tokio::test]
+async fn p7_one_of_another_group_does_not_answer_for_a_fleet_that_fell_asleep() {
+    let worker: Change = Box::new(|unit| unit.group = "worker".parse().unwrap());
+    let mut scene = Scene::with(Strategy::BlueGreen, vec![as_it_is(), worker]).await;
+    let (name, app) =
+        scene.target.groups.iter().next().map(|(name, app)| (name.clone(), app.clone())).unwrap();
+    scene.target.groups.insert("worker".parse().unwrap(), app);
+    let counts = scene.target.groups.values_mut().flat_map(|group| group.counts.values_mut());
+    counts.for_each(|count| *count = 1);
+    let mut is_done = false;
+    let watch = |fleet: &Fleet, progress: &Progress| {
+        let is_new = |unit: &&Unit| unit.digest == Some(World::digest(2)) && unit.group == name;
+        if progress.stage == Stage::SettlingIn && !is_done {
+            is_done = true;
+            scene.world.provider.idle(&fleet.units.iter().find(is_new).unwrap().id);
+        }
+        if fleet.unit(&"unit0001".parse().unwrap()).is_some_and(|old| old.cordoned) {
+            let answers =
+                |unit: &Unit| !unit.cordoned && unit.state == UnitState::Started && unit.group == name;
+            assert!(fleet.units.iter().any(answers), "{progress:?}");
+        }
+    };
+    assert_eq!(scene.watched(Direction::Forward, watch).await, Verdict::Done);
+    assert!(is_done);
+}
+
 /// Where one that ran fell asleep, a request may wake one that was found asleep: the edge answers from what shall serve.
 #[tokio::test]
 async fn p4_who_was_found_asleep_and_is_woken_answers_for_the_others() {

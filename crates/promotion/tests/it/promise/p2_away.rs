@@ -290,6 +290,35 @@ async fn p2_a_host_that_is_silent_about_leases_counts_as_out_of_reach() {
     sweep(Story::PromoteThatFails, Which::Made, Way::Hidden, EVER, 5).await;
 }
 
+/// P2: nothing is begun without the lease on every machine that a look shows: who cannot be leased is not fenced, and
+/// another store, or `fly deploy`, could move it meanwhile.
+#[tokio::test]
+async fn p2_nothing_begins_while_a_lease_is_not_answered() {
+    for story in [Story::Promote, Story::Rolling] {
+        let run = story.asked().await;
+        let before = shape(&run.world).await;
+        let since = run.world.provider.calls().len();
+        let ever = Millis::secs(24 * 3600);
+        let host = away(&run, &found(&run).await, Which::Old, Way::Hidden, ever).await.unwrap();
+        run.play(&engine(&run.world, &host)).await.unwrap();
+        let mut phase = run.phase().await;
+        for _ in 0..100 {
+            if phase.is_final() {
+                break;
+            }
+            run.world.clock.advance(Millis(31_000));
+            engine(&run.world, &host).tick().await.unwrap();
+            phase = run.phase().await;
+        }
+        assert_eq!(phase, Phase::Aborted, "{story:?}: {}", run.why().await);
+        let calls = run.world.provider.calls().split_off(since);
+        let is_lease = |call: &UnitCall| matches!(call, UnitCall::Lease { .. } | UnitCall::Unlease { .. });
+        let changed: Vec<_> = calls.iter().filter(|(_, call)| !is_lease(call)).collect();
+        assert!(changed.is_empty(), "{story:?}: {changed:?}");
+        assert_eq!(shape(&run.world).await, before, "{story:?}");
+    }
+}
+
 /// A list that is old leaves out what is there: that is no reason to forget under which number a dead runner held it.
 #[tokio::test]
 async fn p2_a_machine_that_one_look_leaves_out_is_not_forgotten() {
