@@ -34,10 +34,14 @@ async fn quirks_are_turned_round_at_run_time() {
         tokio::time::sleep(std::time::Duration::from_millis(400)).await;
         assert_eq!(s.machine("web", id).await["state"], "created", "200 ms later it would be stopped");
         set(&s, json!({"skip_launch_rests_created": false})).await;
-        s.until("web", id, |m| m["state"] == "stopped").await;
-        s.ok("DELETE", &format!("/v1/apps/web/machines/{id}"), None).await;
-        while s.call("GET", &format!("/v1/apps/web/machines/{id}"), None).await.status != 404 {
-            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        // Limits are on: five reads a second, and ten ahead (fly.md 1.8).
+        let (path, apart) = (format!("/v1/apps/web/machines/{id}"), std::time::Duration::from_millis(250));
+        while !s.call("GET", &path, None).await.text().contains(r#""state":"stopped""#) {
+            tokio::time::sleep(apart).await;
+        }
+        s.ok("DELETE", &path, None).await;
+        while s.call("GET", &path, None).await.status != 404 {
+            tokio::time::sleep(apart).await;
         }
         s.end().await;
     })
