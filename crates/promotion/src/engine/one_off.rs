@@ -310,7 +310,7 @@ impl Session<'_> {
     }
 
     /// Before anything is final: nothing of a command stays, nor may one run on; a machine whose making was never answered
-    /// may appear until the client's own timeout (P3). None when all are gone.
+    /// may appear until the client's own timeout, and an old list may hide it for longer (P3). None when all are gone.
     pub(super) async fn end_release_commands(&mut self) -> Result<Option<Came>, EngineError> {
         for target in self.targets() {
             if let Some(view) = self.view().one_offs.get(&target.place.component).cloned()

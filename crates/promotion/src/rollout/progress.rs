@@ -137,7 +137,7 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub no_room: BTreeMap<UnitId, u32>,
     /// When an answer was last lost to a call that no lease fences, a create, a tag or one on a unit that is not ours
-    /// to lease: it may still land, until the client's own timeout.
+    /// to lease: it may still land, until the client's own timeout, and an old list may hide it for longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<At>,
     /// When an answer to a create was last lost: a duplicate may still appear.

@@ -7,7 +7,8 @@ use super::role::Incoming;
 use crate::model::{Unit, UnitState};
 
 impl Look<'_> {
-    /// What remains is put as it shall be; what was sent and not answered may land until the client's own timeout.
+    /// What remains is put as it shall be; what was sent and not answered may land, and be hidden by an old list, for
+    /// [`Limits::unseen`](crate::model::Limits::unseen).
     pub(super) fn rest(&mut self) -> Verdict {
         match self.job.direction {
             Direction::Back if self.is_disturbed() => {
