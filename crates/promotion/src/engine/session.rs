@@ -8,9 +8,9 @@ use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
 use crate::machine::{Event, Phase, Stamped, step};
-use crate::model::{At, EnvironmentName, Fleet, Millis, Nonce, Place, PromotionId, UnitId};
+use crate::model::{At, ComponentName, EnvironmentName, Fleet, Millis, Nonce, Place, PromotionId, UnitId};
 use crate::ports::{JournalError, PortError};
-use crate::rollout::Stamp;
+use crate::rollout::{Stamp, Watched};
 
 pub(super) struct Session<'e> {
     pub(super) engine: &'e Engine,
@@ -28,6 +28,8 @@ pub(super) struct Session<'e> {
     pace: Pace,
     /// What the snapshot was taken of, and when that was looked at: the first look of what follows it at once.
     pub(super) taken: BTreeMap<Place, (At, Fleet)>,
+    /// What is known of units that serve, while they are read back.
+    pub(super) watched: BTreeMap<ComponentName, Watched>,
     /// The time of a way back that was over before this session looked.
     anew: Option<At>,
 }
@@ -78,6 +80,7 @@ impl<'e> Session<'e> {
             silent: BTreeMap::new(),
             pace: Pace::default(),
             taken: BTreeMap::new(),
+            watched: BTreeMap::new(),
             anew: None,
         };
         let Some(view) = session.environment.promotions.get(id) else {

@@ -13,13 +13,10 @@ use crate::journal::PromotionView;
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
     At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Snapshot,
-    Statement, SuiteName, Unit, UnitId, UnitVersion, canonical,
+    Statement, SuiteName, Unit, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
-use crate::rollout::{self, Decision, Direction, Observed, Stamp, UnitCall, arrived, restored};
-
-/// Where no rollout was journaled none gave a version.
-static NONE: BTreeMap<UnitId, UnitVersion> = BTreeMap::new();
+use crate::rollout::{self, Decision, Direction, Observed, Stamp, UnitCall, Watched, arrived, restored};
 
 pub(super) fn judge(error: PortError) -> Came {
     if error.kind == PortErrorKind::Refused {
@@ -153,9 +150,9 @@ impl Session<'_> {
                 Some(_) if *kind == Kind::Adopt => Ok(()),
                 Some(rollout) if rollout.direction == Direction::Back => restored(rollout.job(), &observed),
                 Some(rollout) => {
-                    let progress = self.view().rollouts.get(&(name.clone(), Direction::Forward));
-                    let versions = progress.map(|progress| &progress.versions).unwrap_or(&NONE);
-                    match arrived(rollout.job(), versions, &observed, self.now()) {
+                    let now = self.now();
+                    let watched = self.watched(&name);
+                    match arrived(rollout.job(), watched, &observed, now) {
                         Err(amiss) if amiss.is_waking => {
                             steady = Steady::Waking;
                             Ok(())
@@ -294,6 +291,17 @@ impl Session<'_> {
             }
             self.pause(None).await?;
         }
+    }
+
+    /// What is known of the units of `component`: first what the rollout left, then what was seen since.
+    fn watched(&mut self, component: &ComponentName) -> &mut Watched {
+        let now = self.now();
+        let after = || {
+            let progress = self.environment.promotions.get(&self.id);
+            let progress = progress?.rollouts.get(&(component.clone(), Direction::Forward))?;
+            Some(Watched::after(progress, now))
+        };
+        self.watched.entry(component.clone()).or_insert_with(|| after().unwrap_or_default())
     }
 
     fn patience(&self) -> crate::model::Millis {

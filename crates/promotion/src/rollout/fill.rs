@@ -120,6 +120,9 @@ impl Look<'_> {
         if !one.role.duty.runs() {
             return self.lay_down(one, unit);
         }
+        if self.sleeps_as_found(one, unit) {
+            return Health::Healthy;
+        }
         let acted = self.progress.marks.get(&unit.id).and_then(|mark| mark.tried_at);
         let is_down = match unit.state {
             UnitState::Stopped => matches!(one.who, Who::Unit(_)) || unit.is_asleep(),
@@ -140,6 +143,17 @@ impl Look<'_> {
             return Health::NotYet(why);
         }
         self.judge(&one.role, unit, acted.unwrap_or(self.progress.since))
+    }
+
+    /// On the way back: whether `unit` only fell asleep since it was found, in traffic, and nobody answers in its place, so
+    /// that the next request wakes it.
+    pub(super) fn sleeps_as_found(&self, one: &Incoming<'_>, unit: &Unit) -> bool {
+        let answers = |other: &&Unit| !other.cordoned && spot(other) == spot(unit);
+        self.job.direction == Direction::Back
+            && one.role.open
+            && unit.is_asleep()
+            && unit.awaits_request()
+            && !self.outgoing_units().iter().any(answers)
     }
 
     /// A unit that shall not run at rest. On the way there it was started by being made: one is proven, all are stopped.

@@ -53,20 +53,8 @@ pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
     }
 }
 
-/// Judges a unit that was proven and serves since: whoever routes may have put it to sleep, until a request wakes it, if
-/// one does. A unit without a proof does not become healthy by sleeping (P12): this is for those that have one.
-pub(super) fn still_healthy(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
-    let sleeps = unit.is_asleep() && unit.wakes && differs(unit, expected).is_none();
-    if sleeps { Health::Healthy } else { health(unit, expected, now) }
-}
-
-/// Whether a request wakes `unit` just now, which had slept: it has as long as any unit has to come up.
-pub(super) fn is_waking(unit: &Unit, wait: Millis, now: At) -> bool {
-    unit.woken().is_some_and(|since| now.since(since) < wait)
-}
-
 /// Why `unit` is not what is expected, by content and version.
-fn differs(unit: &Unit, expected: Expected<'_>) -> Option<String> {
+pub(super) fn differs(unit: &Unit, expected: Expected<'_>) -> Option<String> {
     if unit.digest.as_ref() != Some(expected.digest) {
         let runs = unit.digest.as_ref().map_or("no known digest", Digest::short);
         return Some(format!("unit {} runs {runs} instead of {}", unit.id, expected.digest.short()));

@@ -2,11 +2,12 @@
 
 use super::call::{Direction, Job, UnitCall};
 use super::fill::START_AGAIN;
-use super::health::{Expected, Health, health, is_waking, still_healthy};
+use super::health::{Expected, Health, health};
 use super::pool::{Pool, on_trial};
 use super::progress::{Mark, Progress, Turn};
 use super::role::Want;
 use super::seen::Seen;
+use super::watch::{must_be_well, watch};
 use crate::model::{At, Strategy, Unit, UnitId, UnitState};
 
 /// How often an update whose answer was lost is sent again before the rollout gives up.
@@ -228,30 +229,31 @@ impl<'r, 'a> Round<'r, 'a> {
     /// Why no further unit may be taken out of traffic: one that is through, and must answer meanwhile, is not healthy
     /// any more (P7); and whether that is so for longer than it may.
     fn faded(&mut self) -> Option<(String, bool)> {
-        let (grace, wait) = (self.job.target.limits.unhealthy, self.job.target.limits.wait);
+        let limits = &self.job.target.limits;
         let mut faded: Option<(String, bool)> = None;
-        for want in self.wants.iter().filter(|want| want.role.duty.runs() && want.role.open) {
+        for want in self.wants.iter().filter(|want| want.role.open) {
             let Some(mark) = self.progress.marks.get(want.unit) else { continue };
             let (Some(unit), Some(digest)) = (self.seen.unit(want.unit), want.role.shape.image.digest())
             else {
                 continue;
             };
-            if mark.turn != Turn::Through {
+            // The way back does not wait for one that was found asleep.
+            let is_meant = match self.job.direction {
+                Direction::Forward => must_be_well(unit, &want.role, &self.progress.sick),
+                Direction::Back => want.role.duty.runs(),
+            };
+            if mark.turn != Turn::Through || !is_meant {
                 continue;
             }
             let version = self.progress.versions.get(want.unit).filter(|_| unit.is_asleep());
-            let expected = Expected { digest, version, proof: &want.role.proof, acted: mark.since, grace };
-            match still_healthy(unit, expected, self.now) {
-                Health::Healthy => drop(self.progress.sick.remove(want.unit)),
-                Health::NotYet(why) | Health::Broken(why) => {
-                    let since = *self.progress.sick.entry(want.unit.clone()).or_insert(self.now);
-                    let is_over = self.now.since(since) >= grace && !is_waking(unit, wait, self.now);
-                    if is_over || faded.is_none() {
-                        faded = Some((format!("it served and is unhealthy: {why}"), is_over));
-                    }
-                    if is_over {
-                        break;
-                    }
+            let (proof, acted, grace) = (&want.role.proof, mark.since, limits.unhealthy);
+            let expected = Expected { digest, version, proof, acted, grace };
+            if let Err(ill) = watch(&mut self.progress.sick, unit, &want.role, expected, limits, self.now) {
+                if ill.is_over || faded.is_none() {
+                    faded = Some((format!("it served and is unhealthy: {}", ill.why), ill.is_over));
+                }
+                if ill.is_over {
+                    break;
                 }
             }
         }

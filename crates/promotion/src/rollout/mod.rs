@@ -21,6 +21,7 @@ mod sets;
 #[cfg(test)]
 mod tests;
 mod told;
+mod watch;
 mod waves;
 
 pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, Verdict};
@@ -30,3 +31,4 @@ pub use progress::{LateCall, Mark, Progress, Stage, Turn};
 pub use proof::{Amiss, arrived, restored, unproven};
 pub use remarks::{is_second_fleet, remarks};
 pub use told::{Told, Visible};
+pub use watch::Watched;

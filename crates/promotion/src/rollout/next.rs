@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
-use super::health::{Expected, Health, health, is_waking, still_healthy};
+use super::health::Expected;
 use super::in_place::{self, Looked};
 use super::progress::{Progress, Stage};
 use super::role::{Duty, Incoming, Labels, Role, spot, undo};
 use super::seen::{Seen, is_ours};
 use super::sets::{Sets, sets};
+use super::watch::{Ill, must_be_well, watch};
 use super::waves::{Scope, Waves};
 use crate::model::{At, Millis, RegionName, Strategy, Unit, UnitId, UnitState, label};
 
@@ -292,8 +293,9 @@ impl<'a> Look<'a> {
         let mut asked = BTreeMap::new();
         let mut ask = |sets: &Sets<'a>, is_of_wave: bool| {
             for one in sets.incoming.iter().filter(|one| one.role.open && is_meant(one.role.duty)) {
-                let found = self.seen.found(one);
-                asked.extend(found.first().map(|unit| (&unit.id, (&unit.region, is_of_wave))));
+                let unit = self.seen.found(one).first().copied();
+                let unit = unit.filter(|unit| !self.sleeps_as_found(one, unit));
+                asked.extend(unit.map(|unit| (&unit.id, (&unit.region, is_of_wave))));
             }
             // Everything at once is for what switches by itself.
             let in_place = sets.in_place.iter().filter(|_| self.job.target.strategy != Strategy::Immediate);
@@ -442,24 +444,15 @@ impl<'a> Look<'a> {
     fn sick(&mut self) -> Option<String> {
         let mut units = Vec::new();
         if self.progress.wave > 0 && self.progress.stage < Stage::Resting {
-            units.extend(serving(&self.earlier(), &self.seen));
+            units.extend(serving(&self.earlier(), &self.seen, &self.progress));
         }
         if self.progress.stage >= Stage::SettlingIn {
-            units.extend(serving(&self.sets, &self.seen));
+            units.extend(serving(&self.sets, &self.seen, &self.progress));
         }
         for (role, unit) in units {
             match self.judge_again(&role, unit) {
-                Health::Healthy => {
-                    self.progress.sick.remove(&unit.id);
-                }
-                Health::NotYet(why) | Health::Broken(why) => {
-                    let since = *self.progress.sick.entry(unit.id.clone()).or_insert(self.now);
-                    let limits = &self.job.target.limits;
-                    let is_over = self.now.since(since) >= limits.unhealthy;
-                    if is_over && !is_waking(unit, limits.wait, self.now) {
-                        return Some(format!("it served and is unhealthy: {why}"));
-                    }
-                }
+                Err(ill) if ill.is_over => return Some(format!("it served and is unhealthy: {}", ill.why)),
+                _ => {}
             }
         }
         None
@@ -468,24 +461,25 @@ impl<'a> Look<'a> {
 
 impl Look<'_> {
     /// Judges a unit that was proven and serves.
-    fn judge_again(&self, role: &Role<'_>, unit: &Unit) -> Health {
+    fn judge_again(&mut self, role: &Role<'_>, unit: &Unit) -> Result<(), Ill> {
         let Some(digest) = role.shape.image.digest() else {
-            return self.judge(role, unit, self.progress.since);
+            let why = format!("the image of {} has no digest", unit.id);
+            return Err(Ill { why, is_over: true, is_waking: false });
         };
         let version = self.progress.versions.get(&unit.id).filter(|_| unit.is_asleep());
-        let (acted, grace) = (self.progress.since, self.job.target.limits.unhealthy);
-        let expected = Expected { digest, version, proof: &role.proof, acted, grace };
-        let judge = if role.open { still_healthy } else { health };
-        judge(unit, expected, self.now)
+        let limits = &self.job.target.limits;
+        let (proof, acted, grace) = (&role.proof, self.progress.since, limits.unhealthy);
+        let expected = Expected { digest, version, proof, acted, grace };
+        watch(&mut self.progress.sick, unit, role, expected, limits, self.now)
     }
 }
 
-/// The units of `sets` that run at rest.
-fn serving<'a>(sets: &Sets<'a>, seen: &Seen<'a>) -> Vec<(Role<'a>, &'a Unit)> {
+/// The units of `sets` that have to be well.
+fn serving<'a>(sets: &Sets<'a>, seen: &Seen<'a>, progress: &Progress) -> Vec<(Role<'a>, &'a Unit)> {
     let incoming = sets.incoming.iter().map(|one| (&one.role, seen.found(one).first().copied()));
     let in_place = sets.in_place.iter().map(|want| (&want.role, seen.unit(want.unit)));
-    let units = incoming.chain(in_place).filter(|(role, _)| role.duty.runs());
-    units.filter_map(|(role, unit)| Some((role.clone(), unit?))).collect()
+    let units = incoming.chain(in_place).filter_map(|(role, unit)| Some((role.clone(), unit?)));
+    units.filter(|(role, unit)| must_be_well(unit, role, &progress.sick)).collect()
 }
 
 /// Whether every unit of `observed` that this promotion made stands in a slot of its own.

@@ -286,7 +286,8 @@ impl Progress {
     pub fn resumed(&self, now: At) -> Self {
         let mut progress = self.clone();
         progress.since = now;
-        progress.sick.clear();
+        // Who was seen unhealthy has still to show that it is well.
+        progress.sick.values_mut().for_each(|since| *since = now);
         // What must hold all the time was not watched.
         progress.bake = progress.bake.map(|_| now);
         progress.marks.values_mut().for_each(|mark| mark.since = now);

@@ -1,15 +1,14 @@
 //! Reading back: is the fleet what it shall be? Asked before any final phase.
 
-use std::collections::BTreeMap;
-
 use super::call::{Direction, Job, Observed};
-use super::health::{Expected, Health, health, is_waking, still_healthy};
+use super::health::Expected;
 use super::next::single;
 use super::role::{Duty, Incoming, Role, Shape, Who};
 use super::seen::{Seen, is_ours};
 use super::sets::{Sets, sets};
+use super::watch::{Watched, must_be_well, watch};
 use super::waves::{Scope, Waves};
-use crate::model::{At, Fleet, Millis, Unit, UnitId, UnitState, UnitVersion, label};
+use crate::model::{At, Fleet, Millis, Unit, UnitId, UnitState, label};
 
 fn all<'a>(job: Job<'a>, seen: &Seen<'a>) -> Sets<'a> {
     sets(job, seen, &Waves::new(job), Scope::All, None)
@@ -20,7 +19,7 @@ fn all<'a>(job: Job<'a>, seen: &Seen<'a>) -> Sets<'a> {
 pub struct Amiss {
     /// What, for people.
     pub why: String,
-    /// No more than that a request is waking a unit which was proven and slept: it comes up, or is amiss soon.
+    /// No more than that a request woke a unit which was proven and slept: it comes up, or is amiss soon.
     pub is_waking: bool,
 }
 
@@ -31,14 +30,9 @@ impl From<String> for Amiss {
 }
 
 /// Whether the fleet is the target: every slot filled once, healthy, by digest; nothing else in traffic. A unit that was
-/// proven on the way (the rollout is over, or there is nothing to read back) may have fallen asleep since; `versions`
-/// are those that the rollout gave.
-pub fn arrived(
-    job: Job<'_>,
-    versions: &BTreeMap<UnitId, UnitVersion>,
-    observed: &Observed,
-    now: At,
-) -> Result<(), Amiss> {
+/// proven on the way (the rollout is over, or there is nothing to read back) may have fallen asleep since; `watched` goes
+/// from one look to the next.
+pub fn arrived(job: Job<'_>, watched: &mut Watched, observed: &Observed, now: At) -> Result<(), Amiss> {
     let seen = Seen::new(job, &observed.fleet);
     let sets = all(job, &seen);
     single(job, observed)?;
@@ -52,10 +46,8 @@ pub fn arrived(
     }
     let mut waking = None;
     for (unit, role) in &units {
-        match is_at_rest(unit, role, versions.get(&unit.id), now) {
-            Err(why) if role.duty.runs() && is_waking(unit, job.target.limits.wait, now) => {
-                waking = Some(Amiss { why, is_waking: true });
-            }
+        match is_at_rest(job, unit, role, watched, now) {
+            Err(amiss) if amiss.is_waking => waking = Some(amiss),
             at_rest => at_rest?,
         }
         stands_by(unit, &seen)?;
@@ -143,24 +135,26 @@ pub fn unproven(job: Job<'_>) -> Option<String> {
 
 /// Whether `unit` is what it shall be: proven when it runs; at rest by content and configuration, which are those of one
 /// that was proven, itself where it fell asleep.
-fn is_at_rest(unit: &Unit, role: &Role<'_>, version: Option<&UnitVersion>, now: At) -> Result<(), String> {
-    if role.duty.runs() {
-        if role.open && unit.is_asleep() {
-            same(unit, role.shape, "than the release")?;
-        }
-        proven(unit, role, version, now)?;
-    } else {
+fn is_at_rest(
+    job: Job<'_>,
+    unit: &Unit,
+    role: &Role<'_>,
+    watched: &mut Watched,
+    now: At,
+) -> Result<(), Amiss> {
+    if !role.duty.runs() || role.open && unit.is_asleep() {
         same(unit, role.shape, "than the release")?;
-        // In traffic and asleep it may have been woken by a request.
-        if unit.cordoned && unit.state != UnitState::Stopped {
-            return Err(format!("unit {} shall be stopped", unit.id));
-        }
+    }
+    // In traffic and asleep it may have been woken by a request.
+    if !role.duty.runs() && unit.cordoned && unit.state != UnitState::Stopped {
+        return Err(format!("unit {} shall be stopped", unit.id).into());
     }
     match (role.open, unit.cordoned) {
-        (true, true) => Err(format!("unit {} is out of traffic", unit.id)),
-        (false, false) => Err(format!("unit {} is in traffic", unit.id)),
-        _ => Ok(()),
+        (true, true) => return Err(format!("unit {} is out of traffic", unit.id).into()),
+        (false, false) => return Err(format!("unit {} is in traffic", unit.id).into()),
+        _ => {}
     }
+    if must_be_well(unit, role, &watched.sick) { proven(job, unit, role, watched, now) } else { Ok(()) }
 }
 
 fn same(unit: &Unit, shape: Shape<'_>, than: &str) -> Result<(), String> {
@@ -173,16 +167,15 @@ fn same(unit: &Unit, shape: Shape<'_>, than: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn proven(unit: &Unit, role: &Role<'_>, version: Option<&UnitVersion>, now: At) -> Result<(), String> {
-    let Some(digest) = role.shape.image.digest() else { return Err("the image has no digest".to_owned()) };
+fn proven(job: Job<'_>, unit: &Unit, role: &Role<'_>, watched: &mut Watched, now: At) -> Result<(), Amiss> {
+    let Some(digest) = role.shape.image.digest() else {
+        return Err("the image has no digest".to_owned().into());
+    };
     // A unit that runs shows by its checks that it is healthy, one that fell asleep only by what was proven before.
-    let version = version.filter(|_| unit.is_asleep());
+    let version = watched.versions.get(&unit.id).filter(|_| unit.is_asleep());
     let expected = Expected { digest, version, proof: &role.proof, acted: At(0), grace: Millis::ZERO };
-    let health = if role.open { still_healthy(unit, expected, now) } else { health(unit, expected, now) };
-    match health {
-        Health::Healthy => Ok(()),
-        Health::NotYet(why) | Health::Broken(why) => Err(why),
-    }
+    let judged = watch(&mut watched.sick, unit, role, expected, &job.target.limits, now);
+    judged.map_err(|ill| Amiss { why: ill.why, is_waking: ill.is_waking })
 }
 
 /// Whether the fleet is the snapshot again (P5): digests, configuration, counts, regions, cordons, labels, running or

@@ -3,7 +3,9 @@ mod asleep;
 
 use std::collections::BTreeMap;
 
-use super::{Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, arrived, next, restored};
+use super::{
+    Amiss, Direction, FIRST, Job, Observed, Progress, Stage, Stamp, Verdict, Watched, arrived, next, restored,
+};
 use crate::model::{
     At, ComponentSnapshot, ComponentTarget, Fleet, Millis, Strategy, Unit, UnitId, UnitState, label,
 };
@@ -98,9 +100,13 @@ impl Scene {
         Job { target: &self.target, snapshot: &self.snapshot, stamp: &self.stamp, direction, undone: None }
     }
 
+    /// As whoever never looked before reads it back.
+    fn look(&self, observed: &Observed) -> Result<(), Amiss> {
+        arrived(self.job(Direction::Forward), &mut Watched::default(), observed, self.world.now())
+    }
+
     fn arrived(&self, observed: &Observed) -> Result<(), String> {
-        let arrived = arrived(self.job(Direction::Forward), &BTreeMap::new(), observed, self.world.now());
-        arrived.map_err(|amiss| amiss.why)
+        self.look(observed).map_err(|amiss| amiss.why)
     }
 
     async fn perform(&self, call: &UnitCall) {

@@ -14,6 +14,10 @@ pub enum Happens {
     Asked,
     /// They end: by themselves, or stopped by somebody.
     Ended,
+    /// Their checks do not pass any more, until they are updated.
+    Sickens,
+    /// Their checks pass again.
+    Recovers,
 }
 
 impl Provider {
@@ -31,11 +35,11 @@ impl Provider {
         }
     }
 
-    /// Nobody asks this unit for anything.
-    pub fn idle(&self, unit: &UnitId) {
+    /// `what` happens to this unit, where it is in traffic.
+    pub fn happens_to(&self, unit: &UnitId, what: Happens) {
         let (manners, now) = (self.manners(), self.clock.now());
         for kept in lock(&self.books).units.values_mut().filter_map(|units| units.get_mut(unit)) {
-            kept.happens(Happens::Idle, &manners, now);
+            kept.happens(what, &manners, now);
         }
     }
 
@@ -58,6 +62,7 @@ impl Kept {
     pub(super) fn happens(&mut self, what: Happens, manners: &Manners, now: At) {
         match (what, self.unit.state) {
             _ if self.unit.cordoned => {}
+            (Happens::Sickens | Happens::Recovers, _) => self.ill = what == Happens::Sickens,
             (Happens::Idle, UnitState::Started) => {
                 (self.unit.state, self.unit.nap) = (UnitState::Stopped, Some(Nap::Asleep(now)));
             }

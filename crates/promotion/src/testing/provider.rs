@@ -125,6 +125,8 @@ pub(super) struct Kept {
     pub(super) ready_at: At,
     /// What it goes back to when the pull fails.
     revert: Option<Box<Unit>>,
+    /// The checks of this version of it do not pass.
+    pub(super) ill: bool,
 }
 
 /// The provider.
@@ -248,7 +250,7 @@ impl Provider {
         change(&mut unit);
         let id = unit.id.clone();
         let secrets = books.version_of_secrets(place);
-        let kept = Kept { unit, secrets, nonce: None, ready_at: now, revert: None };
+        let kept = Kept { unit, secrets, nonce: None, ready_at: now, revert: None, ill: false };
         books.units.entry(place.clone()).or_default().insert(id.clone(), kept);
         id
     }
@@ -329,7 +331,7 @@ impl Provider {
             let n = books.ids;
             let secrets = books.given_secrets(place, spec)?;
             let (unit, ready_at) = (blank(n, now), now.plus(manners.boot));
-            let mut kept = Kept { unit, secrets, nonce: None, ready_at, revert: None };
+            let mut kept = Kept { unit, secrets, nonce: None, ready_at, revert: None, ill: false };
             kept.become_spec(spec, now);
             kept.unit.labels.clone_from(labels);
             kept.unit.cordoned = !open;
@@ -488,7 +490,7 @@ impl Kept {
                 self.unit.version = UnitVersion::new(format!("version{n:04}")).expect("digits are a name");
                 self.unit.relabel(labels);
                 self.unit.state = if *start { UnitState::Starting } else { UnitState::Stopped };
-                self.ready_at = now.plus(manners.boot);
+                (self.ready_at, self.ill) = (now.plus(manners.boot), false);
                 return Ok(Performed { version: Some(self.unit.version.clone()), ..Performed::default() });
             }
             UnitCall::Start { .. } if unit.state == UnitState::Stopped => {
@@ -555,8 +557,8 @@ impl Kept {
         }
         let started = unit.state == UnitState::Started;
         let healthy_at = self.ready_at.plus(manners.check);
+        let passing = !is(&manners.sick) && !self.ill;
         if started && now >= healthy_at {
-            let passing = !is(&manners.sick);
             unit.checks = manners
                 .checks
                 .iter()
@@ -568,7 +570,7 @@ impl Kept {
                 })
                 .collect();
         }
-        let alive = started && now >= healthy_at && !is(&manners.sick);
+        let alive = started && now >= healthy_at && passing;
         history.note(&unit.id, Change { at: now, open: !unit.cordoned && started, alive });
     }
 }

@@ -7,7 +7,7 @@ use super::super::seen::Seen;
 use super::super::sets::sets;
 use super::super::waves::{Scope, Waves};
 use super::*;
-use crate::model::{MaxUnavailable, Nap};
+use crate::model::{MaxUnavailable, Nap, RegionName};
 use crate::testing::Happens;
 
 const ALL: [Strategy; 4] = [Strategy::BlueGreen, Strategy::Rolling, Strategy::Canary, Strategy::Immediate];
@@ -23,6 +23,25 @@ async fn asleep_at(scene: &Scene, direction: Direction, n: u64) -> Option<Verdic
     };
     let verdict = scene.watched(direction, watch).await;
     (looks > n).then_some(verdict)
+}
+
+/// Two units as `found` in the first wave's region, two that run in the second's; a minute on trial in each.
+async fn in_two_waves(found: fn() -> Change) -> Scene {
+    let at = |region: &'static str, change: Change| -> Change {
+        Box::new(move |unit| {
+            unit.region = region.parse().unwrap();
+            change(unit);
+        })
+    };
+    let units = vec![at("fra", found()), at("fra", found()), at("lhr", as_it_is()), at("lhr", as_it_is())];
+    let mut scene = Scene::with(Strategy::Canary, units).await;
+    let regions = ["fra", "lhr"].map(|region| region.parse::<RegionName>().unwrap());
+    scene.target.waves = regions.iter().map(|region| [region.clone()].into()).collect();
+    let counts: BTreeMap<RegionName, u32> = regions.into_iter().map(|region| (region, 2)).collect();
+    scene.target.groups.values_mut().for_each(|group| group.counts = counts.clone());
+    let limits = &mut scene.target.limits;
+    (limits.bake, limits.wait, limits.unhealthy) = (Millis(60_000), Millis(20_000), Millis(2_000));
+    scene
 }
 
 /// P4: whatever the strategy and whenever everything falls asleep, it gets there and back. P12: what sleeps in the end
@@ -160,6 +179,99 @@ async fn who_is_woken_has_the_time_to_come_up() {
     }
 }
 
+/// P12: who was woken and seen unhealthy is not well because it sleeps again, also one that was found asleep: it shows
+/// that it is well when it is woken once more, or its time runs out.
+#[tokio::test]
+async fn p12_sleep_does_not_wipe_out_what_was_seen_awake() {
+    for (found, is_cured) in
+        [(as_it_is as fn() -> Change, false), (as_it_is, true), (stopped, false), (stopped, true)]
+    {
+        let scene = in_two_waves(found).await;
+        let (id, provider) = ("unit0001".parse::<UnitId>().unwrap(), &scene.world.provider);
+        let (mut n, mut was_sick, mut slept_again) = (0, false, false);
+        let watch = |fleet: &Fleet, progress: &Progress| {
+            n += u32::from(progress.wave == 1 && progress.bake.is_some());
+            let unit = fleet.unit(&id).unwrap();
+            match n {
+                1 => {
+                    provider.happens_to(&id, Happens::Sickens);
+                    provider.happens_to(&id, Happens::Idle);
+                    provider.happens_to(&id, Happens::Asked);
+                }
+                12 => {
+                    was_sick = unit.woken().is_some() && unit.checks.iter().any(|check| !check.passing);
+                    provider.happens_to(&id, Happens::Idle);
+                }
+                14 => {
+                    slept_again = unit.is_asleep();
+                    if is_cured {
+                        provider.happens_to(&id, Happens::Recovers);
+                        provider.happens_to(&id, Happens::Asked);
+                    }
+                }
+                _ => {}
+            }
+        };
+        let verdict = scene.watched(Direction::Forward, watch).await;
+        assert!(was_sick && slept_again, "{verdict:?}");
+        match is_cured {
+            true => assert_eq!(verdict, Verdict::Done),
+            false => assert!(
+                matches!(&verdict, Verdict::Failed(why) if why.contains("it served and is unhealthy")),
+                "{verdict:?}"
+            ),
+        }
+    }
+}
+
+/// P12: who was found asleep and is woken serves like any other, and is judged like any other.
+#[tokio::test]
+async fn p12_who_was_found_asleep_and_is_woken_unhealthy_is_no_release() {
+    let scene = in_two_waves(stopped).await;
+    let (id, provider) = ("unit0001".parse::<UnitId>().unwrap(), &scene.world.provider);
+    assert_eq!(scene.watched(Direction::Forward, |_, _| ()).await, Verdict::Done);
+    provider.happens_to(&id, Happens::Asked);
+    let waking = scene.look(&scene.observed().await).unwrap_err();
+    assert!(waking.is_waking, "{waking:?}");
+    provider.happens_to(&id, Happens::Sickens);
+    scene.world.clock.advance(Millis(1_500));
+    assert!(scene.look(&scene.observed().await).unwrap_err().is_waking, "it has its time");
+    scene.world.clock.advance(scene.target.limits.wait);
+    let amiss = scene.look(&scene.observed().await).unwrap_err();
+    assert!(!amiss.is_waking && amiss.why.contains("unit0001: check alive"), "{amiss:?}");
+}
+
+/// P12: between two looks that read back, sleep wipes nothing out either.
+#[tokio::test]
+async fn p12_who_read_back_unhealthy_and_sleeps_has_not_arrived() {
+    for found in [as_it_is as fn() -> Change, stopped] {
+        let scene = in_two_waves(found).await;
+        let (id, provider) = ("unit0001".parse::<UnitId>().unwrap(), &scene.world.provider);
+        assert_eq!(scene.watched(Direction::Forward, |_, _| ()).await, Verdict::Done);
+        provider.happens_to(&id, Happens::Sickens);
+        provider.happens_to(&id, Happens::Idle);
+        provider.happens_to(&id, Happens::Asked);
+        scene.observed().await;
+        scene.world.clock.advance(Millis(1_500));
+        let (job, mut watched) = (scene.job(Direction::Forward), Watched::default());
+        let mut look = |observed: &Observed| arrived(job, &mut watched, observed, scene.world.now());
+        assert!(look(&scene.observed().await).unwrap_err().why.contains("check alive"));
+        provider.happens_to(&id, Happens::Idle);
+        let amiss = look(&scene.observed().await).unwrap_err();
+        assert!(amiss.is_waking && amiss.why.contains("was seen unhealthy"), "{amiss:?}");
+        scene.world.clock.advance(scene.target.limits.wait);
+        let amiss = look(&scene.observed().await).unwrap_err();
+        assert!(!amiss.is_waking, "its time is over: {amiss:?}");
+        provider.happens_to(&id, Happens::Recovers);
+        provider.happens_to(&id, Happens::Asked);
+        scene.observed().await;
+        scene.world.clock.advance(Millis(1_500));
+        assert_eq!(look(&scene.observed().await), Ok(()));
+        provider.happens_to(&id, Happens::Idle);
+        assert_eq!(look(&scene.observed().await), Ok(()), "it was seen well since");
+    }
+}
+
 /// A new one that falls asleep while the old ones answer is woken by nobody, since requests go where somebody runs: it
 /// comes up again before the old ones leave.
 #[tokio::test]
@@ -173,7 +285,7 @@ async fn p7_a_new_fleet_that_fell_asleep_comes_up_before_the_old_one_leaves() {
             is_done = true;
             let new = fleet.units.iter().find(is_new).unwrap();
             // Only the new one: the old one has requests in flight.
-            scene.world.provider.idle(&new.id);
+            scene.world.provider.happens_to(&new.id, Happens::Idle);
         }
         if fleet.unit(&"unit0001".parse().unwrap()).is_some_and(|old| old.cordoned) {
             let answers = |unit: &Unit| !unit.cordoned && unit.state == UnitState::Started;
@@ -199,7 +311,7 @@ async fn p7_one_of_another_group_does_not_answer_for_a_fleet_that_fell_asleep() 
         let is_new = |unit: &&Unit| unit.digest == Some(World::digest(2)) && unit.group == name;
         if progress.stage == Stage::SettlingIn && !is_done {
             is_done = true;
-            scene.world.provider.idle(&fleet.units.iter().find(is_new).unwrap().id);
+            scene.world.provider.happens_to(&fleet.units.iter().find(is_new).unwrap().id, Happens::Idle);
         }
         if fleet.unit(&"unit0001".parse().unwrap()).is_some_and(|old| old.cordoned) {
             let answers =
@@ -209,6 +321,31 @@ async fn p7_one_of_another_group_does_not_answer_for_a_fleet_that_fell_asleep() 
     };
     assert_eq!(scene.watched(Direction::Forward, watch).await, Verdict::Done);
     assert!(is_done);
+}
+
+/// P5: who was never changed and only fell asleep meanwhile is as it was found. Nobody starts it for the way back, and
+/// where its host has no room for it just now nobody replaces it.
+#[tokio::test]
+async fn p5_who_was_not_touched_and_sleeps_stays_as_it_is() {
+    for strategy in [Strategy::Rolling, Strategy::Canary] {
+        let scene = Scene::in_regions(strategy, &[("fra", 3)]).await;
+        let sleeper: UnitId = "unit0003".parse().unwrap();
+        // Up to the first update.
+        scene.walk(Direction::Forward, |progress| progress.marks.values().any(|mark| mark.tries > 0)).await;
+        scene.world.provider.happens_to(&sleeper, Happens::Idle);
+        scene.world.provider.change(|manners| manners.no_room.push(sleeper.clone()));
+        let since = scene.world.provider.calls().len();
+        assert_eq!(scene.watched(Direction::Back, |_, _| ()).await, Verdict::Done, "{strategy:?}");
+        let calls = scene.world.provider.calls().split_off(since);
+        let touches = |call: &UnitCall| {
+            call.unit() == Some(&sleeper)
+                || matches!(call, UnitCall::Create { .. } | UnitCall::Destroy { .. })
+        };
+        assert!(!calls.iter().any(|(_, call)| touches(call)), "{strategy:?}: {calls:?}");
+        let observed = scene.observed().await;
+        assert!(observed.fleet.unit(&sleeper).unwrap().is_asleep());
+        assert_eq!(restored(scene.job(Direction::Back), &observed), Ok(()));
+    }
 }
 
 /// Where one that ran fell asleep, a request may wake one that was found asleep: the edge answers from what shall serve.
@@ -288,9 +425,9 @@ async fn p12_at_the_end_only_sleep_is_as_good_as_running() {
         // Another version than the one that was proven.
         let unit = asleep.fleet.live().next().unwrap();
         for (version, is_well) in [(unit.version.clone(), true), ("v9".parse().unwrap(), false)] {
-            let versions = [(unit.id.clone(), version)].into();
+            let mut watched = Watched { versions: [(unit.id.clone(), version)].into(), ..Watched::default() };
             let job = scene.job(Direction::Forward);
-            let there = arrived(job, &versions, &asleep, scene.world.now());
+            let there = arrived(job, &mut watched, &asleep, scene.world.now());
             assert_eq!(there.is_ok(), is_well, "{strategy:?}: {there:?}");
         }
         // What runs shows by its checks what it is.
@@ -307,8 +444,9 @@ async fn who_is_being_woken_hides_nobody_else() {
     scene.world.provider.happens(Happens::Asked);
     let mut observed = scene.observed().await;
     let now = scene.world.now();
-    let look =
-        |observed: &Observed, now| arrived(scene.job(Direction::Forward), &BTreeMap::new(), observed, now);
+    let look = |observed: &Observed, now| {
+        arrived(scene.job(Direction::Forward), &mut Watched::default(), observed, now)
+    };
     assert!(look(&observed, now).unwrap_err().is_waking);
     let late = now.plus(scene.target.limits.wait);
     assert!(!look(&observed, late).unwrap_err().is_waking, "its time is over");

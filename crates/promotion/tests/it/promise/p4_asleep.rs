@@ -1,6 +1,6 @@
 //! P4 where whoever routes puts idle units to sleep (fly.md 7): no promotion fails of that, and P12 holds all the same.
 
-use promotion::engine::Outcome;
+use promotion::engine::{Handle, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{Millis, Strategy};
 use promotion::testing::{Happens, Manners, World};
@@ -27,25 +27,32 @@ sweeps! {
     p4_a_bootstrap_ends_the_same_whenever_units_fall_asleep: Bootstrap,
 }
 
-/// What a soak comes to in which `what` happens halfway.
-async fn soaked(strategy: Strategy, what: Happens) -> (Phase, String, bool) {
+/// A world in which everything is ready to be promoted with this soak, and the promotion.
+async fn to_soak(strategy: Strategy, soak: Millis) -> (World, Handle) {
     let mut world = World::new(1, Manners::default());
     world.strategy = strategy;
-    world.policy.soak = Millis::secs(60);
+    world.policy.soak = soak;
     let (first, second) = releases();
     world.rehearsed(&first, &second).await;
-    let before = shape(&world).await;
     let handle = world.approved(&second).await;
-    let undisturbed = world.fork().await;
-    let looks = undisturbed.provider.looks();
-    let engine = undisturbed.engine();
-    let through = engine.handle(handle.environment.clone(), handle.id.clone()).drive().await.unwrap();
-    assert_eq!(through, Outcome::Ended(Phase::Succeeded));
-    // A minute of looks at two components, twice a second: the last hundred are the soak's.
-    let n_looks = undisturbed.provider.looks() - looks;
-    assert!(n_looks > 150, "{n_looks}");
-    world.provider.happens_at([world.provider.looks() + n_looks - 100], what);
+    (world, handle)
+}
+
+/// What a soak comes to in which all this happens, one after the other and forty looks apart.
+async fn soaked(strategy: Strategy, what: &[Happens]) -> (Phase, String, bool) {
+    // A soak that is over at once shows how many looks come before.
+    let (world, handle) = to_soak(strategy, Millis(1)).await;
+    let found = world.provider.looks();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let n_before = world.provider.looks() - found;
+    let (world, handle) = to_soak(strategy, Millis::secs(600)).await;
+    let begins = world.provider.looks() + n_before;
+    let before = shape(&world).await;
+    for (look, what) in (begins..).step_by(40).zip(what) {
+        world.provider.happens_at([look], *what);
+    }
     handle.drive().await.unwrap();
+    assert!(world.provider.looks() > begins + 40 * what.len() as u64, "all of it happened");
     let view = world.bystander().view(&handle.environment).await.unwrap();
     let state = &view.promotions[&handle.id].state;
     let why = state.facts.failure.as_ref().map(|failure| failure.why.clone()).unwrap_or_default();
@@ -56,11 +63,25 @@ async fn soaked(strategy: Strategy, what: Happens) -> (Phase, String, bool) {
 #[tokio::test]
 async fn p12_in_a_soak_asleep_is_well_and_ended_is_not() {
     for strategy in [Strategy::BlueGreen, Strategy::Rolling] {
-        let (phase, why, _) = soaked(strategy, Happens::Idle).await;
+        let (phase, why, _) = soaked(strategy, &[Happens::Idle]).await;
         assert_eq!(phase, Phase::Succeeded, "{strategy:?}: {why}");
-        let (phase, why, is_back) = soaked(strategy, Happens::Ended).await;
+        let (phase, why, is_back) = soaked(strategy, &[Happens::Ended]).await;
         assert_eq!((phase, is_back), (Phase::RolledBack, true), "{strategy:?}: {why}");
         assert!(why.contains("is stopped"), "{strategy:?}: {why}");
+    }
+}
+
+/// Who is woken in the soak and shows that it is unhealthy is not well because it sleeps again.
+#[tokio::test]
+async fn p12_in_a_soak_sleep_wipes_nothing_out() {
+    let nap = [Happens::Idle, Happens::Sickens, Happens::Asked, Happens::Idle];
+    for strategy in [Strategy::BlueGreen, Strategy::Rolling] {
+        let (phase, why, is_back) = soaked(strategy, &nap).await;
+        assert_eq!((phase, is_back), (Phase::RolledBack, true), "{strategy:?}: {why}");
+        assert!(why.contains("was seen unhealthy"), "{strategy:?}: {why}");
+        let (phase, why, _) =
+            soaked(strategy, &[&nap[..], &[Happens::Recovers, Happens::Asked]].concat()).await;
+        assert_eq!(phase, Phase::Succeeded, "{strategy:?}: {why}");
     }
 }
 
