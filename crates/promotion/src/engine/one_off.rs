@@ -297,10 +297,10 @@ impl Session<'_> {
         Ok(problem.map(|why| format!("(its log could not be read: {why})")).into_iter().collect())
     }
 
-    /// When everything is deployed. What cannot be taken away now never ran, and is no reason to put a release back: the next
-    /// promotion finds it. None when it may go on.
+    /// When everything is deployed and proven. What cannot be taken away now never ran, and is no reason to put a release
+    /// back: the next promotion finds it. None when it may go on.
     pub(super) async fn clear_release_commands(&mut self) -> Result<Option<Came>, EngineError> {
-        match self.end_release_commands().await? {
+        match self.end_release_commands(true).await? {
             Some(Came::Event(Event::Errored { why })) => {
                 self.note(format!("a machine of a release command stays: {why}"));
                 Ok(None)
@@ -309,12 +309,13 @@ impl Session<'_> {
         }
     }
 
-    /// Before anything is final: nothing of a command stays, nor may one run on; a machine whose making was never answered
-    /// may appear until the client's own timeout, and an old list may hide it for longer (P3). None when all are gone.
-    pub(super) async fn end_release_commands(&mut self) -> Result<Option<Came>, EngineError> {
+    /// Nothing of a command stays, nor may one run on. Before anything is final, what appears late goes as well: a
+    /// machine whose making was never answered may do so until the client's own timeout, and an old list may hide it for
+    /// longer (P3). None when all are gone.
+    pub(super) async fn end_release_commands(&mut self, is_final: bool) -> Result<Option<Came>, EngineError> {
         for target in self.targets() {
             if let Some(view) = self.view().one_offs.get(&target.place.component).cloned()
-                && let Some(came) = self.end_one(&target, &view).await?
+                && let Some(came) = self.end_one(&target, &view, is_final).await?
             {
                 return Ok(Some(came));
             }
@@ -326,6 +327,7 @@ impl Session<'_> {
         &mut self,
         target: &ComponentTarget,
         view: &OneOffView,
+        is_final: bool,
     ) -> Result<Option<Came>, EngineError> {
         let (phase, port, component) =
             (self.phase(), self.engine.ports.one_offs.clone(), target.place.component.clone());
@@ -342,7 +344,8 @@ impl Session<'_> {
                     let there: Vec<_> =
                         runs.iter().filter(|run| run.key() == Some(&key) && run.is_there).collect();
                     // One whose making was never answered may still appear, also beside the one that ran.
-                    if there.is_empty() && (self.now() >= landed || cfg!(feature = "sabotage-p3")) {
+                    let is_over = !is_final || self.now() >= landed || cfg!(feature = "sabotage-p3");
+                    if there.is_empty() && is_over {
                         break;
                     }
                     for run in there {

@@ -130,7 +130,7 @@ impl Session<'_> {
                 Rolled::Failed(why) => return Ok(Came::Event(Event::Failed(Failure { component, why }))),
             }
         }
-        Ok(self.clear_release_commands().await?.unwrap_or(Came::done(Work::Deployed)))
+        Ok(Came::done(Work::Deployed))
     }
 
     /// Reads every component back.
@@ -210,6 +210,9 @@ impl Session<'_> {
                 Ok(attestation) => attestations.push(attestation),
                 Err(error) => return Ok(judge(error)),
             }
+        }
+        if let Some(came) = self.clear_release_commands().await? {
+            return Ok(came);
         }
         if self.view().state.policy().soak == crate::model::Millis::ZERO {
             self.keep_images().await?;
@@ -337,7 +340,7 @@ impl Session<'_> {
 
     pub(super) async fn roll_back(&mut self) -> Result<Came, EngineError> {
         let stamp = self.stamp().await?;
-        if let Some(came) = self.end_release_commands().await? {
+        if let Some(came) = self.end_release_commands(false).await? {
             return Ok(came);
         }
         let mut failed: Option<Failure> = None;
@@ -363,6 +366,9 @@ impl Session<'_> {
             if let Err(why) = wrong {
                 failed.get_or_insert(Failure { component: Some(name), why });
             }
+        }
+        if let Some(came) = self.end_release_commands(true).await? {
+            return Ok(came);
         }
         Ok(failed.map_or(Came::done(Work::Restored), |failure| Came::Event(Event::Failed(failure))))
     }

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use promotion::engine::{Engine, Outcome, Ports};
-use promotion::journal::OneOffView;
+use promotion::journal::{Entry, OneOffView};
 use promotion::machine::Phase;
 use promotion::model::{
     At, Kind, Millis, OneOffRun, OneOffSpec, OneOffState, Place, Plan, RollbackVerdict, UnitId, UnitState,
     label,
 };
-use promotion::ports::{Clock, OneOffs, PortError};
-use promotion::rollout::UnitCall;
+use promotion::ports::{Clock, OneOffs, PortError, Verdict};
+use promotion::rollout::{Direction, UnitCall};
 use promotion::testing::{Executed, Manners, Moment, Provider, Switch, World, env, name};
 
 use super::failure;
@@ -313,4 +313,23 @@ async fn p3_a_commands_machine_that_appears_late_does_not_stay() {
             assert_eq!((ran(world).len(), there), (1, 0), "{story:?}: the second one after {after}");
         }
     }
+}
+
+/// P3: what may still appear of a command is waited for before anything is final. P5, P7: not while units wait for it.
+#[tokio::test]
+async fn the_way_back_does_not_wait_for_what_may_still_appear_of_a_command() {
+    let mut world = World::new(1, Manners::default());
+    world.limits.client_timeout = Millis::secs(60);
+    let asked = Story::Command.asked_in(world).await;
+    let world = &asked.world;
+    world.suites.tell(&env("production"), "1.1.0", Verdict::Failed);
+    assert_eq!(asked.play(&world.engine()).await.unwrap(), Outcome::Ended(Phase::RolledBack));
+    let records = world.journal.read(&env("production"), 0).await.unwrap();
+    let of_it = || records.iter().filter(|record| record.promotion.as_ref() == Some(&asked.handle.id));
+    let at = |is_it: &dyn Fn(&Entry) -> bool| of_it().find(|record| is_it(&record.entry)).unwrap().at;
+    let turned = at(&|entry| matches!(entry, Entry::Stepped { phase: Phase::RollingBack, .. }));
+    let moved = at(&|entry| matches!(entry, Entry::Meant { direction: Direction::Back, .. }));
+    let landed = at(&|entry| matches!(entry, Entry::OneOff { .. })).plus(world.limits.unseen());
+    assert!(turned < landed && moved.since(turned) < Millis(2_000), "{}", moved.since(turned));
+    assert!(world.now() >= landed, "and before it is over it is waited for");
 }
