@@ -376,7 +376,7 @@ impl<'c> Run<'c> {
         let wrong = match ended.phase {
             None => vec![format!("no end within {} s", HARD.as_secs())],
             Some(Phase::Succeeded) => {
-                let mut wrong = self.arrived(&live);
+                let mut wrong = self.arrived(&live, AWAKE - found_asleep(before, &now));
                 let sleeps = |m: &&&Value| m["state"] == "stopped" && m["cordoned"] == true;
                 if !parked.iter().all(|m| sleeps(&m)) {
                     wrong.push("a parked machine serves".to_owned());
@@ -412,16 +412,17 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// What keeps the fleet from being the new release: so many machines, as they rested before, healthy.
-    fn arrived(&self, live: &[&Value]) -> Vec<String> {
+    /// What keeps the fleet from being the new release: so many machines, `n_awake` of them awake, the others at rest as
+    /// they were found.
+    fn arrived(&self, live: &[&Value], n_awake: usize) -> Vec<String> {
         let mut wrong = Vec::new();
         let digest = self.images.new.digest().unwrap().to_string();
         if live.len() != AWAKE + 1 {
             wrong.push(format!("{} machines instead of {}", live.len(), AWAKE + 1));
         }
         let awake = live.iter().filter(|m| is_awake(m));
-        if awake.clone().count() < AWAKE {
-            wrong.push(format!("{} machines run instead of {AWAKE}", awake.clone().count()));
+        if awake.clone().count() < n_awake {
+            wrong.push(format!("{} machines run instead of {n_awake}", awake.clone().count()));
         }
         for machine in live {
             let is_new = machine["image_ref"]["digest"] == digest.as_str()
@@ -437,10 +438,30 @@ impl<'c> Run<'c> {
 
 /// It runs, or the proxy put it to sleep.
 fn is_awake(machine: &Value) -> bool {
-    let events = machine["events"].as_array().unwrap();
-    let newest = events.iter().find(|event| event["type"] == "stop" || event["status"] == "starting");
-    let slept = newest.is_some_and(|event| event["type"] == "stop" && event["source"] == "proxy");
-    machine["state"] == "started" || machine["state"] == "stopped" && slept
+    machine["state"] == "started" || machine["state"] == "stopped" && slept(machine, i64::MAX)
+}
+
+/// Whether the proxy had put it to sleep by `then`, and nobody woken it since.
+fn slept(machine: &Value, then: i64) -> bool {
+    let mut events = machine["events"].as_array().unwrap().iter();
+    let is_before = |event: &&Value| event["timestamp"].as_i64().unwrap() < then;
+    let is_rest = |event: &&Value| event["type"] == "stop" || event["status"] == "starting";
+    let newest = events.find(|event| is_before(event) && is_rest(event));
+    newest.is_some_and(|event| event["type"] == "stop" && event["source"] == "proxy")
+}
+
+/// How many of those that were awake `before` the proxy put to sleep before any machine was made or changed: that is how the
+/// promotion found them, and how they rest in the end.
+fn found_asleep(before: &[Value], now: &[Value]) -> usize {
+    let was_there = |machine: &Value| before.iter().find(|was| was["id"] == machine["id"]);
+    let changes = now.iter().flat_map(|machine| {
+        let what = if was_there(machine).is_some() { "update" } else { "launch" };
+        let events = machine["events"].as_array().unwrap().iter();
+        events.filter(move |event| event["type"] == what).filter_map(|event| event["timestamp"].as_i64())
+    });
+    let first = changes.min().unwrap_or(i64::MAX);
+    let fell_asleep = |machine: &&Value| was_there(machine).is_some_and(is_awake) && slept(machine, first);
+    now.iter().filter(fell_asleep).count()
 }
 
 /// A machine on a line.
