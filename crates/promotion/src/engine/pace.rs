@@ -18,7 +18,7 @@ const CALMER_LARGE: u64 = 4;
 /// How long it is from one look to the next where something moves, in percent of what the long run allows: looks that
 /// were saved while only time passed are there for that.
 const SOONER: u64 = 60;
-const SOONER_LARGE: u64 = 40;
+const SOONER_LARGE: u64 = 30;
 
 /// Looks that a large fleet may have in hand after a while without any: the burst that Fly grants for reads
 /// (<https://fly.io/docs/machines/api/working-with-machines-api/>).
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_large_fleet_has_a_burst_and_then_one_look_a_second() {
         let times = times(&fleet(21, UnitState::Starting), 40);
-        assert_eq!(times[..4], [0, 400, 800, 1200], "the burst");
+        assert_eq!(times[..4], [0, 300, 600, 900], "the burst");
         let last: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(30).collect();
         assert!(last.iter().all(|apart| *apart == 1000), "{last:?}");
         // After 13 s: ten at once and one for each second, as Fly counts reads.
@@ -201,7 +201,7 @@ mod tests {
             at = pace.next((at < start).then_some(start), &OPTIONS, at);
         }
         assert_eq!(times[..4], [0, 4000, 8000, 10_000]);
-        assert_eq!(times[4..8], [10_400, 10_800, 11_200, 11_600], "{times:?}");
+        assert_eq!(times[4..8], [10_300, 10_600, 10_900, 11_200], "{times:?}");
     }
 
     #[test]
