@@ -9,7 +9,7 @@ use crate::model::{
     Fleet, GroupName, Millis, Nonce, Place, Proof, RegionName, Slot, Unit, UnitId, UnitSpec, UnitState, label,
 };
 use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind};
-use crate::rollout::{Expected, Health, UnitCall, health};
+use crate::rollout::{Expected, Health, Running, UnitCall, health};
 
 /// What the suite works on: a place without units.
 #[derive(Debug, Clone)]
@@ -109,7 +109,8 @@ impl Suite<'_> {
     async fn until_healthy(&self, id: &UnitId, image: &ImageRef) -> Unit {
         let (begun, digest) = (self.clock.now(), image.digest().expect("a pinned image"));
         let proof = &self.fixture.proof;
-        let expected = Expected { digest, version: None, proof, acted: begun, grace: self.fixture.patience };
+        let (acted, grace, running) = (begun, self.fixture.patience, Running::Proven);
+        let expected = Expected { digest, version: None, proof, acted, grace, running };
         loop {
             let unit = self.unit(id).await;
             match health(&unit, expected, self.clock.now()) {

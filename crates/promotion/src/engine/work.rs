@@ -9,14 +9,16 @@ use super::planning::{changed, snapshot_release};
 use super::roll::{Rolled, Rollout};
 use super::secrets::baseline;
 use super::session::Session;
-use crate::journal::PromotionView;
+use crate::journal::{Entry, PromotionView};
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
     At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Snapshot,
     Statement, SuiteName, Unit, canonical,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
-use crate::rollout::{self, Decision, Direction, Observed, Stamp, UnitCall, Watched, arrived, restored};
+use crate::rollout::{
+    self, Decision, Direction, Observed, Progress, Stamp, UnitCall, Watched, arrived, restored,
+};
 
 pub(super) fn judge(error: PortError) -> Came {
     if error.kind == PortErrorKind::Refused {
@@ -179,7 +181,7 @@ impl Session<'_> {
             self.note("no suite runs: which build this is was found and not proven".to_owned());
             suites.clear();
         }
-        let mut attestations = Vec::new();
+        let mut passed = Vec::new();
         for suite in suites {
             if self.must_yield(Phase::Verifying).await? {
                 return Ok(Came::Yield);
@@ -203,16 +205,21 @@ impl Session<'_> {
                     )));
                 }
             }
-            if !self.is_exact() {
-                continue;
-            }
-            match self.attest(suite, report.report).await {
-                Ok(attestation) => attestations.push(attestation),
-                Err(error) => return Ok(judge(error)),
-            }
+            passed.push((suite, report.report));
         }
         if let Some(came) = self.clear_release_commands().await? {
             return Ok(came);
+        }
+        // Suites run for minutes. What they tested must still be all that is there when it counts (P6, P12).
+        if let Some(came) = self.steady(&stamp, Phase::Verifying).await? {
+            return Ok(came);
+        }
+        let mut attestations = Vec::new();
+        for (suite, report) in passed.into_iter().filter(|_| self.is_exact()) {
+            match self.attest(suite, report).await {
+                Ok(attestation) => attestations.push(attestation),
+                Err(error) => return Ok(judge(error)),
+            }
         }
         if self.view().state.policy().soak == crate::model::Millis::ZERO {
             self.keep_images().await?;
@@ -281,10 +288,11 @@ impl Session<'_> {
             if self.must_yield(phase).await? {
                 return Ok(Some(Came::Yield));
             }
-            match self.read_back(stamp).await {
+            let came = self.read_back(stamp).await;
+            self.remember_sick().await?;
+            match came {
                 Ok(Steady::There) => return Ok(None),
-                Ok(Steady::Waking) => {}
-                Err((_, Readback::Old)) => begun = self.now(),
+                Ok(Steady::Waking) | Err((_, Readback::Old)) => begun = self.now(),
                 Err((component, wrong)) => {
                     let patience = self.patience();
                     if self.now().since(begun) >= patience {
@@ -307,6 +315,21 @@ impl Session<'_> {
         self.watched.entry(component.clone()).or_insert_with(|| after().unwrap_or_default())
     }
 
+    /// Writes down who is seen unhealthy and who no longer is, so that whoever takes over knows (P12).
+    async fn remember_sick(&mut self) -> Result<(), EngineError> {
+        let mut entries = Vec::new();
+        for (component, watched) in &self.watched {
+            let slot = (component.clone(), Direction::Forward);
+            let Some(progress) = self.view().rollouts.get(&slot) else { continue };
+            if progress.sick.keys().ne(watched.sick.keys()) {
+                let progress = Box::new(Progress { sick: watched.sick.clone(), ..progress.clone() });
+                let (component, direction) = slot;
+                entries.push(Entry::Meant { component, direction, progress, calls: Vec::new() });
+            }
+        }
+        if entries.is_empty() { Ok(()) } else { self.append(entries).await }
+    }
+
     fn patience(&self) -> crate::model::Millis {
         self.targets().iter().map(|target| target.limits.unhealthy).max().unwrap_or_default()
     }
@@ -320,7 +343,9 @@ impl Session<'_> {
                 return Ok(Came::Yield);
             }
             let now = self.now();
-            match self.read_back(&stamp).await {
+            let came = self.read_back(&stamp).await;
+            self.remember_sick().await?;
+            match came {
                 Ok(Steady::There) if now >= until => {
                     self.keep_images().await?;
                     return Ok(Came::done(Work::Soaked));
@@ -357,8 +382,8 @@ impl Session<'_> {
                 Rolled::Yield => return Ok(Came::Yield),
                 Rolled::Errored(why) => return Ok(Came::errored(why)),
                 Rolled::Failed(why) => Err(why),
-                Rolled::Done => match self.look_after_all(&rollout).await? {
-                    Ok(observed) => restored(rollout.job(), &observed),
+                Rolled::Done => match self.is_restored(&rollout).await? {
+                    Ok(restored) => restored,
                     Err(error) => return Ok(Came::errored(error.message)),
                 },
             };
@@ -371,6 +396,25 @@ impl Session<'_> {
             return Ok(came);
         }
         Ok(failed.map_or(Came::done(Work::Restored), |failure| Came::Event(Event::Failed(failure))))
+    }
+
+    /// Why a component is not as it was found, for as long as a unit may seem unhealthy: one that ran and kept ending when it was
+    /// found is seen coming up as well.
+    async fn is_restored(
+        &mut self,
+        rollout: &Rollout,
+    ) -> Result<Result<Result<(), String>, PortError>, EngineError> {
+        let begun = self.now();
+        loop {
+            let restored = match self.look_after_all(rollout).await? {
+                Ok(observed) => restored(rollout.job(), &observed),
+                Err(error) => return Ok(Err(error)),
+            };
+            if restored.is_ok() || self.now().since(begun) >= self.patience() {
+                return Ok(Ok(restored));
+            }
+            self.pause(None).await?;
+        }
     }
 
     /// Looks until what is shown is younger than every call that was accepted.

@@ -420,7 +420,7 @@ fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, is_leased:
             progress.lose(call, is_leased, at);
         }
         Outcome::Failed(error) if error.kind == PortErrorKind::Refused => progress.refuse(call),
-        Outcome::Failed(_) => {}
+        Outcome::Failed(_) => progress.not_sent(call),
         Outcome::Performed(done) => {
             progress.tell(call, done.unit.as_ref(), at);
             if let (UnitCall::Update { unit, .. }, Some(version)) = (call, &done.version) {

@@ -133,7 +133,13 @@ impl Look<'_> {
             if acted.is_none_or(|at| self.now.since(at) >= START_AGAIN) {
                 self.calls.push(UnitCall::Start { unit: unit.id.clone() });
                 let tries = self.progress.marks.get(&unit.id).map_or(0, |mark| mark.tries) + 1;
-                let mark = Mark { turn: Turn::Updating, since: self.now, tries, tried_at: Some(self.now) };
+                let mark = Mark {
+                    turn: Turn::Updating,
+                    since: self.now,
+                    tries,
+                    tried_at: Some(self.now),
+                    unsent: false,
+                };
                 self.progress.marks.insert(unit.id.clone(), mark);
             }
             let why = match unit.state {
@@ -169,7 +175,7 @@ impl Look<'_> {
                 Health::Healthy => {}
                 not_healthy => return not_healthy,
             }
-            let mark = Mark { turn: Turn::Through, since: self.now, tries: 0, tried_at: None };
+            let mark = Mark { turn: Turn::Through, since: self.now, tries: 0, tried_at: None, unsent: false };
             self.progress.marks.insert(unit.id.clone(), mark);
         }
         match unit.state {
@@ -192,7 +198,8 @@ impl Look<'_> {
             return Health::Broken(format!("the image of {} has no digest", unit.id));
         };
         let limits = &self.job.target.limits;
-        let expected = Expected { digest, version: None, proof: &role.proof, acted, grace: limits.unhealthy };
+        let (proof, grace, running) = (&role.proof, limits.unhealthy, self.progress.running(unit));
+        let expected = Expected { digest, version: None, proof, acted, grace, running };
         health(unit, expected, self.now)
     }
 

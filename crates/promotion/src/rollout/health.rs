@@ -15,6 +15,17 @@ pub enum Health {
     Broken(String),
 }
 
+/// Since when a unit is seen running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Running {
+    /// It was proven once: what the provider says of it is enough.
+    Proven,
+    /// It is not seen running.
+    Unseen,
+    /// Since then, by our own clock.
+    Since(At),
+}
+
 /// What a unit is measured against.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
@@ -28,6 +39,9 @@ pub struct Expected<'a> {
     pub acted: At,
     /// For how long it may be.
     pub grace: Millis,
+    /// Where it must run for some time first: since when it is seen running. By the provider's clock alone a runner whose
+    /// own is ahead would take it for proven too soon.
+    pub running: Running,
 }
 
 /// Judges `unit`.
@@ -49,7 +63,7 @@ pub fn health(unit: &Unit, expected: Expected<'_>, now: At) -> Health {
     }
     match differs(unit, expected) {
         Some(why) => soften(why),
-        None => proven(unit, expected.proof, now),
+        None => proven(unit, expected.proof, expected.running, now),
     }
 }
 
@@ -68,7 +82,7 @@ pub(super) fn differs(unit: &Unit, expected: Expected<'_>) -> Option<String> {
 pub(super) fn was_healthy(unit: &Unit, proof: &Proof) -> bool {
     let proved = match proof {
         Proof::Served | Proof::StartedFor(_) => true,
-        Proof::Checks(_) => proven(unit, proof, At(i64::MAX)) == Health::Healthy,
+        Proof::Checks(_) => proven(unit, proof, Running::Proven, At(i64::MAX)) == Health::Healthy,
     };
     unit.state == UnitState::Started && proved
 }
@@ -78,13 +92,21 @@ pub(super) fn seems_healthy(unit: &Unit) -> bool {
     unit.state == UnitState::Started && unit.checks.iter().all(|check| check.passing && fresh(check, unit))
 }
 
-fn proven(unit: &Unit, proof: &Proof, now: At) -> Health {
+fn proven(unit: &Unit, proof: &Proof, running: Running, now: At) -> Health {
     match proof {
         Proof::Served => Health::Healthy,
-        Proof::StartedFor(time) => match unit.version_since {
-            Some(since) if now.since(since) >= *time => Health::Healthy,
-            _ => Health::NotYet(format!("unit {} must run for {time}", unit.id)),
-        },
+        Proof::StartedFor(time) => {
+            let is_long = |since: At| now.since(since) >= *time;
+            let is_seen = match running {
+                Running::Proven => true,
+                Running::Unseen => false,
+                Running::Since(since) => is_long(since),
+            };
+            match unit.version_since {
+                Some(since) if is_seen && is_long(since) => Health::Healthy,
+                _ => Health::NotYet(format!("unit {} must run for {time}", unit.id)),
+            }
+        }
         Proof::Checks(_) if cfg!(feature = "sabotage-p12") => Health::Healthy,
         Proof::Checks(names) if names.is_empty() => {
             Health::Broken(format!("group {} has neither checks nor another proof", unit.group))

@@ -2,7 +2,7 @@
 
 use super::call::{Direction, Job, UnitCall};
 use super::fill::START_AGAIN;
-use super::health::{Expected, Health, health};
+use super::health::{Expected, Health, Running, health};
 use super::pool::{Pool, on_trial};
 use super::progress::{Mark, Progress, Turn};
 use super::role::Want;
@@ -96,10 +96,10 @@ impl<'r, 'a> Round<'r, 'a> {
         let mut waiting = Vec::new();
         for want in self.wants {
             let turn = self.progress.marks.get(want.unit).map(|mark| mark.turn);
+            let unit = self.seen.unit(want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
             if turn == Some(Turn::Through) {
                 continue;
             }
-            let unit = self.seen.unit(want.unit).ok_or_else(|| format!("unit {} is gone", want.unit))?;
             if turn.is_some() {
                 self.advance(want, unit)?;
             } else {
@@ -200,7 +200,7 @@ impl<'r, 'a> Round<'r, 'a> {
         let is_out = job.direction == Direction::Back && unit.cordoned && want.is_met(unit, self.seen);
         let at_once_too = at_once && want.role.duty.runs() == want.role.duty.proves();
         let begin = if at_once_too || is_out { Turn::Updating } else { Turn::Closing };
-        let fresh = Mark { turn: begin, since: self.now, tries: 0, tried_at: None };
+        let fresh = Mark { turn: begin, since: self.now, tries: 0, tried_at: None, unsent: false };
         let mut mark = self.progress.marks.get(want.unit).cloned().unwrap_or(fresh);
         let turn = UnitTurn { job, want, unit, seen: self.seen, progress: self.progress, now: self.now };
         let (why, wake) = turn.advance(&mut mark, self.calls)?;
@@ -247,7 +247,7 @@ impl<'r, 'a> Round<'r, 'a> {
             }
             let version = self.progress.versions.get(want.unit).filter(|_| unit.is_asleep());
             let (proof, acted, grace) = (&want.role.proof, mark.since, limits.unhealthy);
-            let expected = Expected { digest, version, proof, acted, grace };
+            let expected = Expected { digest, version, proof, acted, grace, running: Running::Proven };
             if let Err(ill) = watch(&mut self.progress.sick, unit, &want.role, expected, limits, self.now) {
                 if ill.is_over || faded.is_none() {
                     faded = Some((format!("it served and is unhealthy: {}", ill.why), ill.is_over));
@@ -392,20 +392,27 @@ impl UnitTurn<'_> {
         let is_sent = mark.tries > 0 && answered && !(is_back && settled && self.is_at_rest());
         if !is_sent && !self.want.is_met(self.unit, self.seen) {
             if let Some(tried) = mark.tried_at {
-                let wake = tried.plus(limits.unseen());
+                let (pause, why) = match mark.unsent {
+                    true => (START_AGAIN, format!("{id} could not be updated just now")),
+                    false => (limits.unseen(), format!("the answer for {id} was lost: it may still land")),
+                };
+                let wake = tried.plus(pause);
                 if self.now < wake {
-                    return Ok(Some((
-                        format!("the answer for {id} was lost: it may still land"),
-                        Some(wake),
-                    )));
+                    return Ok(Some((why, Some(wake))));
                 }
-                if mark.tries >= TRIES_MAX {
+                if mark.unsent && self.now.since(mark.since) > limits.wait {
+                    return Err(format!("unit {id} could not be updated within {}", limits.wait));
+                }
+                if mark.tries >= TRIES_MAX && !mark.unsent {
                     return Err(format!("unit {id} took none of {TRIES_MAX} updates"));
                 }
             }
-            mark.tries += 1;
-            mark.tried_at = Some(self.now);
-            mark.since = self.now;
+            // What never arrived is no try of its own, and has no time of its own.
+            if !mark.unsent {
+                mark.tries += 1;
+                mark.since = self.now;
+            }
+            (mark.unsent, mark.tried_at) = (false, Some(self.now));
             calls.push(UnitCall::Update {
                 unit: id.clone(),
                 expect: self.unit.version.clone(),
@@ -445,6 +452,7 @@ impl UnitTurn<'_> {
             proof: &self.want.role.proof,
             acted: mark.tried_at.unwrap_or(mark.since),
             grace: limits.unhealthy,
+            running: self.progress.running(self.unit),
         };
         match health(self.unit, expected, self.now) {
             Health::Healthy => Ok(None),

@@ -25,7 +25,7 @@ mod watch;
 mod waves;
 
 pub use call::{Decision, Direction, EdgeAnswer, Job, Observed, Stamp, UnitCall, Verdict};
-pub use health::{Expected, Health, health};
+pub use health::{Expected, Health, Running, health};
 pub use next::{FIRST, next};
 pub use progress::{LateCall, Mark, Progress, Stage, Turn};
 pub use proof::{Amiss, arrived, restored, unproven};

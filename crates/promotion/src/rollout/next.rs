@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::call::{Decision, Direction, Job, Observed, UnitCall, Verdict};
-use super::health::Expected;
+use super::health::{Expected, Running};
 use super::in_place::{self, Looked};
 use super::progress::{Progress, Stage};
 use super::role::{Duty, Incoming, Labels, Role, spot, undo};
@@ -37,6 +37,7 @@ pub fn next(job: Job<'_>, observed: &Observed, progress: &Progress, now: At) -> 
         is_entered: false,
         now,
     };
+    look.progress.see_running(job.target, &observed.fleet, now);
     look.gather();
     let mut verdict = look.stage();
     let mut before = progress.stage;
@@ -411,10 +412,15 @@ impl<'a> Look<'a> {
             match self.job.direction {
                 Direction::Forward if unit.is_parked() => continue,
                 Direction::Forward => {
+                    // Whose it is stands there too, also where nobody ever adopted it: who parks it takes it away.
+                    let stamp = self.job.stamp;
                     let labels = [
-                        (label::PARKED_UNTIL.to_owned(), Some(until.to_string())),
-                        (label::PARKED_BY.to_owned(), Some(self.job.stamp.promotion.to_string())),
+                        (label::PARKED_UNTIL, until.to_string()),
+                        (label::PARKED_BY, stamp.promotion.to_string()),
+                        (label::STORE, stamp.store.to_string()),
+                        (label::ENVIRONMENT, stamp.environment.to_string()),
                     ];
+                    let labels = labels.map(|(key, value)| (key.to_owned(), Some(value)));
                     self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels: labels.into() });
                 }
                 // What leaves is destroyed only when the snapshot does not know it, or another stands in for it.
@@ -469,7 +475,7 @@ impl Look<'_> {
         let version = self.progress.versions.get(&unit.id).filter(|_| unit.is_asleep());
         let limits = &self.job.target.limits;
         let (proof, acted, grace) = (&role.proof, self.progress.since, limits.unhealthy);
-        let expected = Expected { digest, version, proof, acted, grace };
+        let expected = Expected { digest, version, proof, acted, grace, running: Running::Proven };
         watch(&mut self.progress.sick, unit, role, expected, limits, self.now)
     }
 }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Direction, UnitCall};
+use super::health::Running;
 use super::seen::Seen;
 use super::told::{self, Told};
-use crate::model::{At, Fleet, Millis, RegionName, Unit, UnitId, UnitState, UnitVersion};
+use crate::model::{
+    At, ComponentTarget, Fleet, Millis, Proof, RegionName, Unit, UnitId, UnitState, UnitVersion,
+};
 
 /// How often a start may be refused before another unit stands in: what is refused once may be in a passing state.
 const STARTS_MAX: u32 = 2;
@@ -103,6 +106,9 @@ pub struct Mark {
     pub tries: u32,
     /// When it was last sent.
     pub tried_at: Option<At>,
+    /// That one certainly did not arrive.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
 }
 
 /// A component's progress. Written to the journal whenever it changes, before the calls that follow from it.
@@ -133,6 +139,9 @@ pub struct Progress {
     /// The version each unit got by our update.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<UnitId, UnitVersion>,
+    /// Units that must run for some time to be proven, of which version, and since when they are seen running.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub running: BTreeMap<UnitId, (UnitVersion, At)>,
     /// How often the provider refused to start a unit: where it stands there is no room for it any more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub no_room: BTreeMap<UnitId, u32>,
@@ -197,6 +206,7 @@ impl Progress {
             regions: BTreeSet::new(),
             sick: BTreeMap::new(),
             versions: BTreeMap::new(),
+            running: BTreeMap::new(),
             no_room: BTreeMap::new(),
             lost: None,
             lost_create: None,
@@ -239,6 +249,36 @@ impl Progress {
     #[must_use]
     pub(crate) fn after(self, earlier: Option<&Self>) -> Self {
         Self { told: earlier.map(|earlier| earlier.told.clone()).unwrap_or_default(), ..self }
+    }
+
+    /// Keeps in mind that `call` certainly did not arrive, and may be made again soon.
+    pub(crate) fn not_sent(&mut self, call: &UnitCall) {
+        if let UnitCall::Update { unit, .. } = call
+            && let Some(mark) = self.marks.get_mut(unit)
+        {
+            mark.unsent = true;
+        }
+    }
+
+    /// Keeps in mind since when units run that have to run for some time.
+    pub(super) fn see_running(&mut self, target: &ComponentTarget, fleet: &Fleet, now: At) {
+        let is_timed = |unit: &&Unit| {
+            let group = target.groups.get(&unit.group);
+            group.is_none_or(|group| matches!(group.proof, Proof::StartedFor(_)))
+        };
+        let runs = |unit: &&Unit| unit.state == UnitState::Started;
+        let mut running = BTreeMap::new();
+        for unit in fleet.units.iter().filter(is_timed).filter(runs) {
+            let known = self.running.remove(&unit.id).filter(|(version, _)| *version == unit.version);
+            running.insert(unit.id.clone(), known.unwrap_or_else(|| (unit.version.clone(), now)));
+        }
+        self.running = running;
+    }
+
+    /// Since when `unit` is seen running.
+    pub(super) fn running(&self, unit: &Unit) -> Running {
+        let known = self.running.get(&unit.id).filter(|(version, _)| *version == unit.version);
+        known.map_or(Running::Unseen, |(_, since)| Running::Since(*since))
     }
 
     /// Keeps in mind that `call` was refused, where that says something about its unit.

@@ -1,7 +1,7 @@
 //! Reading back: is the fleet what it shall be? Asked before any final phase.
 
 use super::call::{Direction, Job, Observed};
-use super::health::Expected;
+use super::health::{Expected, Running};
 use super::next::single;
 use super::role::{Duty, Incoming, Role, Shape, Who};
 use super::seen::{Seen, is_ours};
@@ -173,7 +173,8 @@ fn proven(job: Job<'_>, unit: &Unit, role: &Role<'_>, watched: &mut Watched, now
     };
     // A unit that runs shows by its checks that it is healthy, one that fell asleep only by what was proven before.
     let version = watched.versions.get(&unit.id).filter(|_| unit.is_asleep());
-    let expected = Expected { digest, version, proof: &role.proof, acted: At(0), grace: Millis::ZERO };
+    let (proof, acted, grace, running) = (&role.proof, At(0), Millis::ZERO, Running::Proven);
+    let expected = Expected { digest, version, proof, acted, grace, running };
     let judged = watch(&mut watched.sick, unit, role, expected, &job.target.limits, now);
     judged.map_err(|ill| Amiss { why: ill.why, is_waking: ill.is_waking })
 }
@@ -199,7 +200,9 @@ pub fn restored(job: Job<'_>, observed: &Observed) -> Result<(), String> {
         let unit = *seen.found(one).first().ok_or_else(|| missing(one))?;
         let role = &one.role;
         let naps = role.open && (unit.is_asleep() || unit.woken().is_some());
-        if role.duty.runs() && unit.state != UnitState::Started && !naps {
+        // Who kept ending when it was found keeps coming up.
+        let comes_up = role.duty == Duty::Runs && unit.state == UnitState::Starting;
+        if role.duty.runs() && unit.state != UnitState::Started && !naps && !comes_up {
             return Err(format!("unit {} ran before and does not now", unit.id));
         }
         // In traffic and asleep it may have been woken by a request.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::seen::Seen;
 use crate::model::{
-    GroupName, ImageRef, Proof, RegionName, Slot, Unit, UnitId, UnitRecord, UnitSpec, UnitState,
+    GroupName, ImageRef, Proof, RegionName, Slot, Unit, UnitId, UnitRecord, UnitSpec, UnitState, label,
 };
 
 /// What is asked of a unit.
@@ -103,6 +103,9 @@ pub(super) const fn spot(unit: &Unit) -> Spot<'_> {
 pub(super) enum Labels<'a> {
     /// These, whatever others it has.
     With(Rc<BTreeMap<String, String>>),
+    /// The same for a unit that changes where it stands: it fills no slot, whatever was once written on it, or on the one that
+    /// somebody copied it from.
+    InPlace(Rc<BTreeMap<String, String>>),
     /// These and no others.
     Exactly(&'a BTreeMap<String, String>),
     /// Those it has.
@@ -112,7 +115,8 @@ pub(super) enum Labels<'a> {
 impl Labels<'_> {
     pub(super) fn are_met(&self, unit: &Unit) -> bool {
         match self {
-            Self::With(labels) => labels.iter().all(|(key, value)| unit.labels.get(key) == Some(value)),
+            Self::With(labels) => has(unit, labels),
+            Self::InPlace(labels) => has(unit, labels) && unit.label(label::SLOT).is_none(),
             Self::Exactly(labels) => unit.labels == **labels,
             Self::Any => true,
         }
@@ -121,8 +125,10 @@ impl Labels<'_> {
     /// What makes them `unit`'s.
     pub(super) fn changes(&self, unit: &Unit) -> BTreeMap<String, Option<String>> {
         match self {
-            Self::With(labels) => {
-                labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect()
+            Self::With(labels) => written(labels),
+            Self::InPlace(labels) => {
+                let slot = unit.label(label::SLOT).map(|_| (label::SLOT.to_owned(), None));
+                written(labels).into_iter().chain(slot).collect()
             }
             Self::Exactly(labels) => undo(unit, labels),
             Self::Any => BTreeMap::new(),
@@ -132,7 +138,7 @@ impl Labels<'_> {
     /// What makes them the only ones that `unit` has; none where they are.
     pub(super) fn put_right(&self, unit: &Unit) -> Option<BTreeMap<String, Option<String>>> {
         let labels = match self {
-            Self::With(labels) => &**labels,
+            Self::With(labels) | Self::InPlace(labels) => &**labels,
             Self::Exactly(labels) => labels,
             Self::Any => return None,
         };
@@ -142,17 +148,24 @@ impl Labels<'_> {
     /// Those of a unit that is made to have them.
     pub(super) fn whole(&self) -> BTreeMap<String, String> {
         match self {
-            Self::With(labels) => (**labels).clone(),
+            Self::With(labels) | Self::InPlace(labels) => (**labels).clone(),
             Self::Exactly(labels) => (*labels).clone(),
             Self::Any => BTreeMap::new(),
         }
     }
 }
 
+fn has(unit: &Unit, labels: &BTreeMap<String, String>) -> bool {
+    labels.iter().all(|(key, value)| unit.labels.get(key) == Some(value))
+}
+
+fn written(labels: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
+    labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect()
+}
+
 /// What makes `unit`'s labels these again.
 pub(super) fn undo(unit: &Unit, labels: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
-    let mut labels: BTreeMap<String, Option<String>> =
-        labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    let mut labels = written(labels);
     for key in unit.labels.keys() {
         labels.entry(key.clone()).or_insert(None);
     }

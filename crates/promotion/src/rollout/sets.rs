@@ -75,7 +75,7 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
                         proof: Cow::Borrowed(&group.proof),
                         open: !rest.cordoned,
                         duty: duty(rest, spot, &record.unit.standby_for),
-                        labels: Labels::With(stamp.clone()),
+                        labels: Labels::InPlace(stamp.clone()),
                     },
                     served: serves(&record.unit),
                 });
@@ -240,6 +240,10 @@ fn must_leave(job: Job<'_>, seen: &Seen<'_>, unit: &Unit) -> bool {
         return false;
     }
     if let Some(record) = seen.parked(&unit.id) {
+        // Nobody but the way back of a way back takes parked ones, and what a lost host hides is not ours to judge.
+        if unit.is_away() && job.undone.is_none() {
+            return false;
+        }
         return unit.labels != record.unit.labels
             || (unit.cordoned, unit.state) != (record.unit.cordoned, record.unit.state);
     }

@@ -16,6 +16,7 @@ use super::UnitCall;
 
 mod canary;
 mod changed_asleep;
+mod found;
 mod pool;
 mod standby;
 mod told;

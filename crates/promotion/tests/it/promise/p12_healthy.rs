@@ -1,13 +1,18 @@
 //! P12: healthy is state, version, digest and every check, newer than the update; silence is no proof.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use promotion::engine::{EngineEvent, Outcome};
+use async_trait::async_trait;
+use promotion::engine::{Engine, EngineEvent, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{At, CheckResult, Kind, Millis, Proof, Strategy, Unit, UnitState, UnitVersion};
-use promotion::ports::{Deployer, Key};
-use promotion::rollout::{Expected, Health, UnitCall, health};
-use promotion::testing::{Manners, World};
+use promotion::model::{
+    At, CheckResult, EnvironmentName, Kind, Millis, Place, Proof, Release, Strategy, SuiteName, Unit,
+    UnitState, UnitVersion,
+};
+use promotion::ports::{Checks, Deployer, Key, PortError, SuiteReport};
+use promotion::rollout::{EdgeAnswer, Expected, Health, Running, UnitCall, health};
+use promotion::testing::{Happens, Manners, Moment, Provider, Switch, World};
 
 use crate::story::{plant, releases, shape};
 
@@ -40,6 +45,7 @@ fn judge(unit: &Unit, proof: &Proof, acted: i64) -> Health {
         proof,
         acted: At(NOW.0 - acted),
         grace: Millis(5_000),
+        running: Running::Proven,
     };
     health(unit, expected, NOW)
 }
@@ -212,4 +218,60 @@ async fn p12_a_group_without_any_proof_is_refused_when_the_plan_is_made() {
     let why = view.promotions[&handle.id].state.facts.failure.clone().unwrap().why;
     assert!(why.contains("has no checks") && why.contains("started-for"), "{why}");
     assert!(world.fleet("production", "api").await.units.is_empty());
+}
+
+/// Suites during which something happens to whatever runs in production.
+#[derive(Debug)]
+struct Meanwhile {
+    checks: Arc<dyn Checks>,
+    provider: Provider,
+    what: Happens,
+}
+
+#[async_trait]
+impl Checks for Meanwhile {
+    async fn run(
+        &self,
+        environment: &EnvironmentName,
+        release: &Release,
+        suite: &SuiteName,
+    ) -> Result<SuiteReport, PortError> {
+        let report = self.checks.run(environment, release, suite).await;
+        let units = self.provider.observe_fleet(&World::place("production", "api")).await?.units;
+        units.iter().for_each(|unit| self.provider.happens_to(&unit.id, self.what));
+        report
+    }
+
+    fn edges(&self, place: &Place) -> BTreeSet<String> {
+        self.checks.edges(place)
+    }
+
+    async fn ask_edges(&self, place: &Place) -> Vec<EdgeAnswer> {
+        self.checks.ask_edges(place).await
+    }
+}
+
+/// P12 without a soak: what the suites tested must still be healthy when they are through, and only then it is attested.
+#[tokio::test]
+async fn p12_what_falls_ill_while_its_suites_run_is_no_release() {
+    for (what, ends) in [
+        (Happens::Idle, Phase::Succeeded),
+        (Happens::Ended, Phase::RolledBack),
+        (Happens::Sickens, Phase::RolledBack),
+    ] {
+        let mut world = World::new(1, Manners::default());
+        world.policy.soak = Millis::ZERO;
+        let (first, second) = releases();
+        world.rehearsed(&first, &second).await;
+        let handle = world.approved(&second).await;
+        let mut ports = world.ports(&Switch::new(Moment::Never));
+        ports.checks =
+            Arc::new(Meanwhile { checks: ports.checks.clone(), provider: world.provider.clone(), what });
+        let engine = Engine::new(world.options.clone(), ports);
+        let ended = engine.handle(handle.environment.clone(), handle.id.clone()).drive().await.unwrap();
+        assert_eq!(ended, Outcome::Ended(ends), "{what:?}");
+        let view = world.bystander().view(&handle.environment).await.unwrap();
+        let state = &view.promotions[&handle.id].state;
+        assert_eq!(state.facts.attestations.is_empty(), ends != Phase::Succeeded, "{what:?}");
+    }
 }

@@ -1,9 +1,11 @@
 //! P4 where whoever routes puts idle units to sleep (fly.md 7): no promotion fails of that, and P12 holds all the same.
 
+use std::sync::Arc;
+
 use promotion::engine::{Handle, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{Millis, Strategy};
-use promotion::testing::{Happens, Manners, World};
+use promotion::testing::{Happens, Manners, Moment, Switch, World};
 
 use crate::story::{Story, asleep_sweep, at_rest, releases, shape, undisturbed};
 
@@ -40,6 +42,13 @@ async fn to_soak(strategy: Strategy, soak: Millis) -> (World, Handle) {
 
 /// What a soak comes to in which all this happens, one after the other and forty looks apart.
 async fn soaked(strategy: Strategy, what: &[Happens]) -> (Phase, String, bool) {
+    let (phase, why, is_back, _) = soaked_by(strategy, what, &Switch::new(Moment::Never)).await;
+    (phase, why, is_back)
+}
+
+/// The same by a runner that dies when its switch says so, and by rescuers from then on; and how many appends and calls that
+/// runner came to.
+async fn soaked_by(strategy: Strategy, what: &[Happens], switch: &Arc<Switch>) -> (Phase, String, bool, u64) {
     // A soak that is over at once shows how many looks come before.
     let (world, handle) = to_soak(strategy, Millis(1)).await;
     let found = world.provider.looks();
@@ -51,12 +60,18 @@ async fn soaked(strategy: Strategy, what: &[Happens]) -> (Phase, String, bool) {
     for (look, what) in (begins..).step_by(40).zip(what) {
         world.provider.happens_at([look], *what);
     }
-    handle.drive().await.unwrap();
+    let runner = world.mortal(switch);
+    let came = runner.handle(handle.environment.clone(), handle.id.clone()).drive().await;
+    assert_eq!(came.is_err(), switch.is_dead(), "{came:?}");
+    if switch.is_dead() {
+        world.rescue(6).await;
+    }
     assert!(world.provider.looks() > begins + 40 * what.len() as u64, "all of it happened");
     let view = world.bystander().view(&handle.environment).await.unwrap();
     let state = &view.promotions[&handle.id].state;
     let why = state.facts.failure.as_ref().map(|failure| failure.why.clone()).unwrap_or_default();
-    (state.phase, why, shape(&world).await == before)
+    let n = switch.seen().keys().max().copied().unwrap_or_default();
+    (state.phase, why, shape(&world).await == before, n)
 }
 
 /// Asleep in the soak is well; stopped by a person, or ended, is not, and the earlier release comes back.
@@ -82,6 +97,19 @@ async fn p12_in_a_soak_sleep_wipes_nothing_out() {
         let (phase, why, _) =
             soaked(strategy, &[&nap[..], &[Happens::Recovers, Happens::Asked]].concat()).await;
         assert_eq!(phase, Phase::Succeeded, "{strategy:?}: {why}");
+    }
+}
+
+/// Nor does it because the runner that saw it died, whenever that is.
+#[tokio::test]
+async fn p12_in_a_soak_a_successor_knows_who_was_seen_unhealthy() {
+    let nap = [Happens::Idle, Happens::Sickens, Happens::Asked, Happens::Idle];
+    let (phase, why, _, n) = soaked_by(Strategy::Rolling, &nap, &Switch::new(Moment::Never)).await;
+    assert_eq!(phase, Phase::RolledBack, "{why}");
+    for moment in (n.saturating_sub(24)..=n).flat_map(|n| [Moment::Before(n), Moment::After(n)]) {
+        let switch = Switch::new(moment);
+        let (phase, why, is_back, _) = soaked_by(Strategy::Rolling, &nap, &switch).await;
+        assert_eq!((phase, is_back), (Phase::RolledBack, true), "{moment:?} of {n}: {why}");
     }
 }
 
