@@ -170,6 +170,7 @@ impl<'p> Targets<'p> {
                     image,
                     source,
                     groups,
+                    serves: serving(&toml)?,
                     strategy,
                     because,
                     waves,
@@ -191,6 +192,8 @@ impl<'p> Targets<'p> {
                     image,
                     source,
                     groups,
+                    // It switches by itself, between two requests.
+                    serves: BTreeSet::new(),
                     strategy: Strategy::Immediate,
                     because: None,
                     waves: Vec::new(),
@@ -244,6 +247,12 @@ impl<'p> Targets<'p> {
     }
 }
 
+/// The groups that have services.
+fn serving(toml: &FlyToml) -> Result<BTreeSet<GroupName>, TargetError> {
+    let groups = toml.flatten().into_iter().filter(|(_, config)| !config.services.is_empty());
+    groups.map(|(name, _)| Ok(GroupName::new(name.as_str())?)).collect()
+}
+
 /// Where machines are made that nobody placed.
 fn region(toml: &FlyToml) -> &str {
     toml.primary_region.as_ref().map_or("iad", |region| region.as_str())
@@ -261,20 +270,20 @@ fn release_command(toml: &FlyToml) -> Result<Option<OneOff>, TargetError> {
     }))
 }
 
-/// How a component is changed, and why, where that is not what was asked for, or what is usual.
+/// How a component is changed, and why, where that is not by a second fleet.
 fn strategy(chosen: Resolved<FileStrategy>) -> (Strategy, Option<String>) {
-    let because = |gap: &str| match chosen.source {
-        Source::Default { why } => Some(format!("{why}{gap}")),
-        Source::File { .. } | Source::Flag { .. } | Source::Variable { .. } => None,
+    let because = match chosen.source {
+        Source::Default { why } => why,
+        Source::File { .. } => "the project file says so".to_owned(),
+        Source::Flag { name } | Source::Variable { name } => format!("`{name}` says so"),
     };
-    match chosen.value {
-        FileStrategy::BlueGreen => (Strategy::BlueGreen, None),
-        FileStrategy::Rolling => (Strategy::Rolling, because("")),
-        FileStrategy::Canary => (Strategy::Canary, because("")),
-        FileStrategy::Immediate => {
-            (Strategy::Immediate, because("; while all machines change, requests are not answered"))
-        }
-    }
+    let strategy = match chosen.value {
+        FileStrategy::BlueGreen => return (Strategy::BlueGreen, None),
+        FileStrategy::Rolling => Strategy::Rolling,
+        FileStrategy::Canary => Strategy::Canary,
+        FileStrategy::Immediate => Strategy::Immediate,
+    };
+    (strategy, Some(because))
 }
 
 fn waves(rules: &PromotionPolicy) -> Result<Vec<BTreeSet<RegionName>>, TargetError> {

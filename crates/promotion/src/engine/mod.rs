@@ -21,6 +21,7 @@ mod secrets;
 mod session;
 mod silent;
 mod tick;
+mod traffic;
 mod verbs;
 mod work;
 

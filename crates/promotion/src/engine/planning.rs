@@ -8,6 +8,7 @@ use super::drive::Came;
 use super::preview::preview;
 use super::secrets;
 use super::session::Session;
+use super::traffic;
 use crate::machine::Event;
 use crate::model::{
     Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, GroupName, Kind, Plan, Policy,
@@ -98,6 +99,7 @@ impl Session<'_> {
                 warnings.extend(asleep(&target, &fleet));
             }
             warn(&target, &fleet, request.class, &mut warnings);
+            warnings.extend(traffic::remarks(&target, &fleet, &request.kind));
             match &request.kind {
                 Kind::Adopt => {}
                 Kind::Rollback { of }

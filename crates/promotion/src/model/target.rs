@@ -155,9 +155,12 @@ pub struct ComponentTarget {
     pub source: ImageRef,
     /// Per process group.
     pub groups: BTreeMap<GroupName, GroupTarget>,
+    /// Those of them that answer requests from outside, which are lost where no machine of theirs is in traffic.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub serves: BTreeSet<GroupName>,
     /// How.
     pub strategy: Strategy,
-    /// Why it is changed in this way, where that is not the way that was asked for; for people.
+    /// Why it is changed in this way, where that is not by a second fleet; for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// Regions that change one wave after the other; those that no wave names are the last one. Empty: all at once.
@@ -184,6 +187,7 @@ impl ComponentTarget {
             source: image.clone(),
             image,
             groups: BTreeMap::from([(group, shape)]),
+            serves: BTreeSet::new(),
             strategy: Strategy::BlueGreen,
             because: None,
             waves: Vec::new(),

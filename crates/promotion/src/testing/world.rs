@@ -225,6 +225,7 @@ impl World {
             source: image(&format!("{component}-staging")),
             place,
             groups: BTreeMap::from([(GroupName::new("app").expect("a name"), group(count))]),
+            serves: BTreeSet::new(),
             strategy,
             because: None,
             waves: self.waves.clone(),

@@ -206,11 +206,27 @@ fn strategies_and_their_numbers_come_from_both_files() {
             strategy != Strategy::BlueGreen,
             "{word}: {because}"
         );
-        // The promise that no request is lost does not hold then, and the plan says so.
-        assert_eq!(because.contains("not answered"), strategy == Strategy::Immediate, "{word}: {because}");
         let asked = target("strategy = \"canary\"\n", &deploy);
-        assert_eq!((asked.strategy, asked.because), (Strategy::Canary, None), "{word}");
+        let because = asked.because.unwrap();
+        assert_eq!(asked.strategy, Strategy::Canary, "{word}");
+        assert!(because.contains("the project file") && !because.contains("[deploy]"), "{word}: {because}");
+        // Who answers requests, of whom some are lost while all change at once, whoever chose that (P7).
+        assert_eq!(found.serves, ["app".parse().unwrap()].into(), "{word}");
+        let policy = format!("strategy = \"{word}\"\n");
+        assert_eq!(target(&policy, "").because.is_some(), strategy != Strategy::BlueGreen, "{word}");
     }
+    let groups = "[processes]\nweb = \"serve\"\nqueue = \"work\"\n";
+    let toml = FLY_TOML.replace("internal_port = 8080", "internal_port = 8080\nprocesses = [\"web\"]");
+    let toml =
+        FlyToml::parse("fly.toml", &format!("{toml}\n{groups}")).unwrap_or_else(|p| panic!("{p}")).value;
+    let (project, configs) = (files().0, BTreeMap::from([("api".to_owned(), toml)]));
+    let targets = Targets::new(&project, "production", &configs).unwrap();
+    let two = targets.target("api", image.clone(), image.clone(), None).unwrap();
+    assert_eq!(
+        (two.groups.len(), two.serves),
+        (2, ["web".parse().unwrap()].into()),
+        "fly.md 3.2: by `processes`"
+    );
     let both = target("", &format!("[deploy]\nstrategy = \"bluegreen\"\n{volume}"));
     assert_eq!(both.strategy, Strategy::Rolling, "no second fleet with a volume");
     let wait = |policy: &str, toml: &str| target(policy, toml).limits.wait;

@@ -2,7 +2,7 @@
 
 use promotion::engine::{Ask, Handle, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{Fleet, GroupName, GroupTarget, Kind, Plan, Release, UnitState};
+use promotion::model::{Fleet, GroupName, GroupTarget, Kind, Plan, Release, Strategy, UnitState};
 use promotion::ports::Verdict;
 use promotion::testing::{Manners, World, env};
 
@@ -64,7 +64,7 @@ async fn a_missing_list_of_processes_does_not_launch_a_second_fleet() {
 #[tokio::test]
 async fn groups_come_and_go_with_a_release_and_with_its_way_back() {
     for fails in [false, true] {
-        for strategy in [promotion::model::Strategy::Rolling, promotion::model::Strategy::BlueGreen] {
+        for strategy in [Strategy::Rolling, Strategy::BlueGreen] {
             let mut world = World::new(1, Manners::default());
             world.strategy = strategy;
             let (first, second) = releases();
@@ -109,7 +109,7 @@ async fn groups_come_and_go_with_a_release_and_with_its_way_back() {
 async fn a_plan_says_who_is_on_trial_and_which_regions_come_when() {
     let mut world = World::new(1, Manners::default());
     let region = |name: &str| name.parse::<promotion::model::RegionName>().unwrap();
-    world.strategy = promotion::model::Strategy::Canary;
+    world.strategy = Strategy::Canary;
     world.regions = [(region("fra"), 2), (region("lhr"), 1)].into();
     world.waves = vec![[region("lhr"), region("yyz")].into()];
     let (first, second) = releases();
@@ -139,7 +139,7 @@ async fn a_plan_says_who_is_on_trial_and_which_regions_come_when() {
 async fn a_plan_warns_of_each_group_that_has_one_machine() {
     for (n_web, n_cordoned, warns) in [(1, 0, true), (1, 1, true), (2, 0, false)] {
         let mut world = World::new(1, Manners::default());
-        world.strategy = promotion::model::Strategy::Rolling;
+        world.strategy = Strategy::Rolling;
         let (first, second) = releases();
         world.put("staging", Kind::Bootstrap, &second).await.unwrap();
         plant(&world, "web", 11, |_| ());
@@ -164,5 +164,47 @@ async fn a_plan_warns_of_each_group_that_has_one_machine() {
         let lines: Vec<_> = said.iter().filter(|line| line.contains("has one machine")).collect();
         assert_eq!(lines.len(), usize::from(warns), "{n_web} and {n_cordoned}: {said:?}");
         assert!(lines.iter().all(|line| line.starts_with("group `front` of `api-production`")), "{lines:?}");
+    }
+}
+
+/// P7: "[…] else the plan refuses or warns". In place and all at once nobody is left to answer, whoever chose it; what
+/// serves nobody, as a site that switches by itself, loses nothing.
+#[tokio::test]
+async fn a_plan_warns_of_requests_that_are_lost_while_all_change_at_once() {
+    for (strategy, serves, warns) in [
+        (Strategy::Immediate, true, true),
+        (Strategy::Immediate, false, false),
+        (Strategy::BlueGreen, true, false),
+    ] {
+        let mut world = World::new(1, Manners::default());
+        world.strategy = strategy;
+        let (first, second) = releases();
+        let ask = |kind, release| {
+            let mut ask: Ask = world.ask("staging", kind, release);
+            for target in ask.components.iter_mut().filter(|_| serves) {
+                if target.place.component.as_str() == "api" {
+                    target.serves = target.groups.keys().cloned().collect();
+                }
+            }
+            ask.signed = world.word(&World::developer(), &ask.wish());
+            ask
+        };
+        let lost = |plan: &Plan| -> Vec<String> {
+            plan.warnings.iter().filter(|line| line.contains("nobody answers")).cloned().collect()
+        };
+        let engine = world.engine();
+        let planned = engine.plan(ask(Kind::Bootstrap, &first)).await.unwrap();
+        assert_eq!(lost(&planned.plan), [""; 0], "{strategy:?}: nothing serves yet");
+        world.put("staging", Kind::Bootstrap, &first).await.unwrap();
+        let (handle, _) = world.put("staging", Kind::Deploy, &second).await.unwrap();
+        for kind in [Kind::Deploy, Kind::Rollback { of: handle.id }] {
+            let planned = engine.plan(ask(kind.clone(), &first)).await.unwrap();
+            let said = lost(&planned.plan);
+            assert_eq!(said.len(), usize::from(warns), "{strategy:?} {kind:?}: {:?}", planned.plan.warnings);
+            assert!(
+                said.iter().all(|line| line.starts_with("`api-staging` changes all at once")),
+                "{said:?}"
+            );
+        }
     }
 }
