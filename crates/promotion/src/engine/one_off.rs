@@ -201,7 +201,10 @@ impl Session<'_> {
             Ok(state) => state,
             Err(error) => return Ok(away(error)),
         };
+        let young = self.now().since(chosen_at) < target.limits.list_lag;
         match state {
+            // A machine that was just made may not be shown yet: that is no end (fly.md 1.6).
+            OneOffState::Ended { exit_code: None, why: None } if young => Ok(Step::Wait),
             OneOffState::Ended { exit_code, why } => self.ended(target, job, run, exit_code, why).await,
             OneOffState::Coming => Ok(Step::Wait),
             // However long nobody was there to start it: its time has not begun.

@@ -31,6 +31,7 @@ impl RunCall {
 pub(super) struct Ran {
     spec: OneOffSpec,
     secrets: u64,
+    made_at: At,
     started_at: Option<At>,
     /// When it is over, from its start on.
     ends_at: Option<At>,
@@ -107,6 +108,7 @@ impl Provider {
                 let ran = Ran {
                     spec: (**spec).clone(),
                     secrets,
+                    made_at: now,
                     started_at: None,
                     ends_at: None,
                     removed_at: None,
@@ -147,6 +149,11 @@ impl Provider {
         let fails = manners.exits.iter().find(|(digest, _)| ran.spec.image.digest() == Some(digest));
         let exit_code = (!manners.forgets_exits).then(|| fails.map_or(0, |(_, code)| *code));
         Some(OneOffState::Ended { exit_code, why: None })
+    }
+
+    /// Whether a look finds it yet.
+    fn is_shown(&self, ran: &Ran) -> bool {
+        self.clock.now() >= ran.made_at.plus(self.manners().unshown)
     }
 
     async fn disturbed(&self, place: &Place, call: RunCall) -> Result<Option<UnitId>, PortError> {
@@ -192,6 +199,7 @@ impl OneOffs for Provider {
         self.settle();
         let books = lock(&self.books);
         let shown = |(id, ran): (&UnitId, &Ran)| {
+            self.is_shown(ran).then_some(())?;
             let state = self.state(ran)?;
             let is_there = !matches!(state, OneOffState::Ended { .. });
             Some(OneOffRun { id: id.clone(), labels: ran.spec.labels.clone(), state, is_there })
@@ -212,7 +220,7 @@ impl OneOffs for Provider {
         self.is_reached()?;
         self.settle();
         let books = lock(&self.books);
-        let ran = books.runs.get(place).and_then(|runs| runs.get(run));
+        let ran = books.runs.get(place).and_then(|runs| runs.get(run)).filter(|ran| self.is_shown(ran));
         let gone = OneOffState::Ended { exit_code: None, why: None };
         Ok(ran.and_then(|ran| self.state(ran)).unwrap_or(gone))
     }

@@ -55,6 +55,8 @@ pub struct Manners {
     pub exits: Vec<(Digest, i64)>,
     /// Nobody tells how a release command ended.
     pub forgets_exits: bool,
+    /// For how long the machine of a release command is not shown after its making was answered.
+    pub unshown: Millis,
 }
 
 impl Default for Manners {
@@ -75,6 +77,7 @@ impl Default for Manners {
             command: Millis(700),
             exits: Vec::new(),
             forgets_exits: false,
+            unshown: Millis::ZERO,
         }
     }
 }

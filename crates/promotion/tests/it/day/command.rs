@@ -128,6 +128,26 @@ async fn one_whose_end_nobody_knows_is_not_run_again() {
     assert_eq!(ran(&asked.world).len(), 1);
 }
 
+/// fly.md 1.6: "Missing machine → 404: […] retry shortly when it was just created". A command that was never started has no
+/// end that nobody knows; a machine that is not shown for longer than any look may be old is gone.
+#[tokio::test]
+async fn one_whose_machine_is_not_shown_at_once_is_waited_for() {
+    for (unshown, end) in [(Millis(1_200), Phase::Succeeded), (Millis(60_000), Phase::RolledBack)] {
+        let asked = Story::Command.asked().await;
+        asked.world.provider.change(|manners| manners.unshown = unshown);
+        let begun = asked.world.now();
+        assert_eq!(asked.play(&asked.world.engine()).await.unwrap(), Outcome::Ended(end), "{unshown}");
+        let n_ran = usize::from(end == Phase::Succeeded);
+        assert_eq!(ran(&asked.world).len(), n_ran, "{unshown}: {}", asked.why().await);
+        let took = asked.world.now().since(begun);
+        assert!(took >= asked.world.limits.list_lag.min(unshown), "{unshown}: {took}");
+        if end == Phase::RolledBack {
+            let why = failure(&asked.world, &asked.handle.id).await;
+            assert!(why.starts_with("nobody knows how `bin/migrate up` of `api` ended"), "{why}");
+        }
+    }
+}
+
 /// A person ends the promotion while the command runs and its runner is dead.
 #[tokio::test]
 async fn an_abort_ends_a_command_that_runs() {
