@@ -99,7 +99,8 @@ impl Session<'_> {
                 warnings.extend(asleep(&target, &fleet));
             }
             warn(&target, &fleet, request.class, &mut warnings);
-            warnings.extend(traffic::remarks(&target, &fleet, &request.kind));
+            let edges = self.engine.ports.checks.edges(&target.place);
+            warnings.extend(traffic::remarks(&target, &fleet, &request.kind, &edges));
             match &request.kind {
                 Kind::Adopt => {}
                 Kind::Rollback { of }

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ComponentTarget, Fleet, GroupName, Kind, Strategy};
+use crate::model::{ComponentTarget, Fleet, GroupName, Kind, Millis, Strategy};
 
-/// What a reader should know before approving that `fleet` becomes `target`.
-pub(super) fn remarks(target: &ComponentTarget, fleet: &Fleet, kind: &Kind) -> Vec<String> {
+/// What a reader should know before approving that `fleet` becomes `target`, whose edges are `edges`.
+pub(super) fn remarks(
+    target: &ComponentTarget,
+    fleet: &Fleet,
+    kind: &Kind,
+    edges: &BTreeSet<String>,
+) -> Vec<String> {
     let groups = answering(target, fleet);
     if groups.is_empty() || *kind == Kind::Adopt {
         return Vec::new();
     }
-    all_at_once(target, &groups).into_iter().collect()
+    all_at_once(target, &groups).or_else(|| unasked(target, edges)).into_iter().collect()
 }
 
 /// The groups that answer requests now.
@@ -31,4 +36,16 @@ fn all_at_once(target: &ComponentTarget, groups: &BTreeSet<&GroupName>) -> Optio
         target.place.name,
         groups.join(", ")
     ))
+}
+
+/// A change of routing is relied on when every edge has heard of it; without edges to ask, when some time has passed.
+fn unasked(target: &ComponentTarget, edges: &BTreeSet<String>) -> Option<String> {
+    let settle = target.limits.settle;
+    (edges.is_empty() && settle > Millis::ZERO).then(|| {
+        format!(
+            "no edges of `{}` are named, so none is asked which machines it knows: each change of routing is relied on after \
+             {settle} (`settle`); name them with `edges` beside its app in the project file",
+            target.place.name
+        )
+    })
 }

@@ -9,6 +9,7 @@ mod flyctl_history;
 mod groups;
 mod parked;
 mod secrets;
+mod traffic;
 
 use promotion::engine::{EngineError, Outcome};
 use promotion::machine::Phase;
