@@ -50,6 +50,7 @@ pub(super) fn read(root: &Section<'_>, known: &Known<'_>) -> Vec<Path> {
                 if let Some(section) = value.section() {
                     asks_nothing(&section, target, &policy);
                     idle_waves(&section, &policy);
+                    parked_too_short(&section, &policy);
                 }
                 paths.push(Path { from: from.name.clone(), to: target.name.clone(), policy, span });
             }
@@ -134,6 +135,21 @@ fn idle_waves(section: &Section<'_>, policy: &PromotionPolicy) {
         let (span, path) = (value.span(), &value.path);
         value.sink.report(Severity::Warning, Code::IdleWave, span, path, what, why, Some(hint));
     }
+}
+
+/// A soak that outlasts the parked fleet. What a strategy of fly.toml or volumes change in place is not known here.
+fn parked_too_short(section: &Section<'_>, policy: &PromotionPolicy) {
+    let Some(value) = section.get("soak") else { return };
+    let (soak, park_for) = (policy.soak.value, policy.park_for.value);
+    let second_fleet = policy.strategy.as_ref().is_none_or(|it| it.value == Strategy::BlueGreen);
+    if soak == Period::ZERO || soak < park_for || !second_fleet {
+        return;
+    }
+    let what = format!("the soak takes {soak} and `park-for` is {park_for}");
+    let why = "the earlier machines are parked before the soak begins, and their time is over when the promotion succeeds";
+    let hint = "let `park-for` be longer than `soak`".to_owned();
+    let (span, path) = (value.span(), &value.path);
+    value.sink.report(Severity::Warning, Code::ParkedTooShort, span, path, what, why, Some(hint));
 }
 
 /// Every staging environment leads to what it mirrors, or to the one production there is; unless the file has a

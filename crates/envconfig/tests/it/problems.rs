@@ -206,6 +206,19 @@ fn each_mistake_has_its_code_key_and_advice() {
             "promotion.staging.production.approvals.count",
             "alone",
         ),
+        // `park-for` is ten minutes where nobody says otherwise.
+        (
+            "[promotion.staging.production]\nsoak = \"10m\"\n",
+            Code::ParkedTooShort,
+            "promotion.staging.production.soak",
+            "`park-for` is 10m",
+        ),
+        (
+            "[promotion.staging.production]\nstrategy = \"bluegreen\"\nsoak = \"1m\"\npark-for = \"30s\"\n",
+            Code::ParkedTooShort,
+            "promotion.staging.production.soak",
+            "`park-for` is 30s",
+        ),
         ("[shared]\nsecrets = [\"hunter2\"]\n", Code::SecretLiteral, "shared.secrets[0]", "not a reference"),
     ];
     for (rest, code, key, said) in table {
@@ -214,6 +227,22 @@ fn each_mistake_has_its_code_key_and_advice() {
         assert!(problem.to_string().contains(said), "{said:?} is not in\n{problem}");
         assert!(!problem.to_string().contains("hunter2"), "{problem}");
     }
+}
+
+/// Design 2: the parked fleet is "for a warm way back". Its time begins before the soak does, and in place nothing is parked.
+#[test]
+fn a_soak_within_the_parked_time_and_one_in_place_are_no_findings() {
+    for rest in [
+        "soak = \"9m59s\"",
+        "soak = \"15m\"\npark-for = \"16m\"",
+        "soak = \"15m\"\nstrategy = \"rolling\"",
+        "park-for = \"0s\"",
+    ] {
+        let problems = all(&format!("{BASE}{ENVIRONMENTS}[promotion.staging.production]\n{rest}\n"));
+        assert!(problems.is_empty(), "{rest}: {problems:?}");
+    }
+    let problems = all(&format!("{BASE}{ENVIRONMENTS}[promotion.staging.production]\nsoak = \"10m\"\n"));
+    assert_eq!(problems.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Warning]);
 }
 
 #[test]
