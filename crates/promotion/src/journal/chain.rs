@@ -34,3 +34,20 @@ pub fn verify(
     }
     Ok(prev)
 }
+
+/// Reads what a store holds as record `seq`. Whether it is what was written, [`verify`] says.
+pub fn decode(environment: &EnvironmentName, seq: u64, body: &str) -> Result<Record, JournalError> {
+    serde_json::from_str(body).map_err(|error| JournalError::Damaged {
+        environment: environment.clone(),
+        seq,
+        why: format!("it cannot be read: {error}"),
+    })
+}
+
+/// Reads a chain's last record, behind which something is about to be appended: it must be sound by itself, for what
+/// follows carries its hash, and a record that was bent would be sealed in.
+pub fn tip(environment: &EnvironmentName, seq: u64, body: &str) -> Result<Record, JournalError> {
+    let record = decode(environment, seq, body)?;
+    verify(environment, seq.saturating_sub(1), record.prev.clone(), std::slice::from_ref(&record))?;
+    Ok(record)
+}

@@ -7,7 +7,7 @@ mod record;
 mod sqlite;
 mod view;
 
-pub use chain::verify;
+pub use chain::{decode, tip, verify};
 pub use memory::Memory;
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
 #[cfg(feature = "sqlite")]

@@ -82,18 +82,10 @@ fn last(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<
     match row {
         None => Ok((0, Record::root(environment))),
         Some((seq, body)) => {
-            let record = decode(environment, seq, &body)?;
-            Ok((seq.unsigned_abs(), record.hash))
+            let last = chain::tip(environment, seq.unsigned_abs(), &body)?;
+            Ok((seq.unsigned_abs(), last.hash))
         }
     }
-}
-
-fn decode(environment: &EnvironmentName, seq: i64, body: &str) -> Result<Record, JournalError> {
-    serde_json::from_str(body).map_err(|error| JournalError::Damaged {
-        environment: environment.clone(),
-        seq: seq.unsigned_abs(),
-        why: format!("it cannot be read: {error}"),
-    })
 }
 
 fn epoch(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<u64, JournalError> {
@@ -141,7 +133,7 @@ impl Journal for Sqlite {
         let mut records = Vec::new();
         for row in rows {
             let (seq, body) = row.map_err(&read)?;
-            records.push(decode(environment, seq, &body)?);
+            records.push(chain::decode(environment, seq.unsigned_abs(), &body)?);
         }
         Ok(records)
     }

@@ -1,16 +1,16 @@
 //! Every port's conformance suite against what this crate brings.
 
+mod journal;
 mod order;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use promotion::conformance;
-use promotion::journal::Memory;
 use promotion::machine::Phase;
 use promotion::model::{
     At, Claim, Class, Decision, GroupName, Millis, OneOffSpec, PromotionId, RegionName, Signed, Statement,
-    StoreId, SuiteName, UnitSpec, Wish, Word, canonical,
+    SuiteName, UnitSpec, Wish, Word, canonical,
 };
 use promotion::ports::{Deployer as _, Key, Notice};
 use promotion::rollout::UnitCall;
@@ -81,31 +81,6 @@ async fn secrets_in_memory_conform() {
 
 fn clock() -> Arc<VirtualClock> {
     Arc::new(VirtualClock::new(At(1_800_000_000_000)))
-}
-
-#[tokio::test]
-async fn the_journal_in_memory_conforms() {
-    let clock = clock();
-    let journal = Memory::new(StoreId::new("store-1").unwrap(), clock.clone());
-    conformance::journal(&journal, &*clock).await;
-}
-
-#[cfg(feature = "sqlite")]
-#[tokio::test]
-async fn the_journal_in_a_file_conforms() {
-    use promotion::journal::Sqlite;
-    use promotion::ports::Journal;
-
-    let clock = clock();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("journal.db");
-    let open = |id: &str| Sqlite::open(&path, clock.clone(), &StoreId::new(id).unwrap()).unwrap();
-    conformance::journal(&open("store-1"), &*clock).await;
-    let again = open("store-2");
-    assert_eq!(again.store_id().await.unwrap().as_str(), "store-1", "a store keeps its id");
-    assert_eq!(again.read(&env("production"), 0).await.unwrap().len(), 4, "what was written is there");
-    let grant = again.take_lease(&env("production"), "one", Millis(400)).await;
-    assert!(grant.is_err(), "leases, too: {grant:?}");
 }
 
 #[tokio::test]
