@@ -1,0 +1,151 @@
+//! Why a store in PostgreSQL cannot be opened, and what to do about it.
+
+use std::error::Error as _;
+
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// Why a store cannot be opened. Says where; never with a password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Nobody answers there.
+    #[error("{place} cannot be reached: {why}")]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// What was seen.
+        why: String,
+    },
+    /// Whoever answers does not prove to be the server, or has no TLS.
+    #[error("{place} cannot be trusted: {why}")]
+    Tls {
+        /// Where.
+        place: String,
+        /// What was seen.
+        why: String,
+    },
+    /// The server lets us in not at all, or not into that database.
+    #[error("{place} does not let us in: {why}")]
+    Login {
+        /// Where.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+    /// We are in, and may not do what we must.
+    #[error("{place} refused {step}: {why}")]
+    Refused {
+        /// Where.
+        place: String,
+        /// What was being done.
+        step: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// A later version of us has been here.
+    #[error("{place} holds journals in format {found}, and this version knows format {known}")]
+    Newer {
+        /// Where.
+        place: String,
+        /// Its format.
+        found: String,
+        /// Ours.
+        known: &'static str,
+    },
+}
+
+impl OpenError {
+    /// What somebody can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => {
+                "look at the host and port in the address, and whether this machine may connect to them"
+            }
+            Self::Tls { .. } => {
+                "give the server's root certificate with ?sslrootcert=FILE; sslmode=require encrypts and believes anybody"
+            }
+            Self::Login { .. } => "look at user, password and database in the address",
+            Self::Refused { .. } => {
+                "the role needs CREATE on the database the first time, then USAGE on the schema and SELECT, INSERT, \
+                 UPDATE on its tables; and the address must be the primary's"
+            }
+            Self::Newer { .. } => "use the version that wrote it, or a later one",
+        }
+    }
+
+    /// What a failure to connect means.
+    pub(super) fn connecting(place: String, error: &Error) -> Self {
+        let why = told(error);
+        match Wrong::of(error) {
+            Wrong::Login => Self::Login { place, why },
+            Wrong::Tls => Self::Tls { place, why },
+            Wrong::Network => Self::Unreachable { place, why },
+        }
+    }
+}
+
+/// What kind of thing is wrong.
+enum Wrong {
+    Login,
+    Tls,
+    Network,
+}
+
+impl Wrong {
+    /// The client keeps its kinds to itself; what it shows begins with them.
+    fn of(error: &Error) -> Self {
+        let shown = error.to_string();
+        if error.code().is_some()
+            || shown.starts_with("authentication")
+            || shown.starts_with("invalid config")
+        {
+            Self::Login
+        } else if shown.contains("TLS") {
+            Self::Tls
+        } else {
+            Self::Network
+        }
+    }
+}
+
+/// All that an error says, along its sources, once.
+pub(super) fn told(error: &Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        let mut text = format!("{} ({})", said.message(), said.code().code());
+        for more in [said.detail(), said.hint()].into_iter().flatten() {
+            text.push_str(&format!("; {more}"));
+        }
+        return text;
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(next) = source {
+        let next_text = next.to_string();
+        if !text.contains(&next_text) {
+            text.push_str(&format!(": {next_text}"));
+        }
+        source = next.source();
+    }
+    text
+}
+
+/// The connection is gone, or the server behind a pooler; whether the statement was done is not known.
+pub(super) fn is_lost(error: &Error) -> bool {
+    match error.code() {
+        None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+        Some(code) => {
+            code.code().starts_with("08")
+                || [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::IDLE_SESSION_TIMEOUT]
+                    .contains(code)
+        }
+    }
+}
+
+/// Nothing was done, and the same again may go through: somebody else was quicker.
+pub(super) fn is_beaten(error: &Error) -> bool {
+    let codes =
+        [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
+    error.code().is_some_and(|code| codes.contains(code))
+}

@@ -1,0 +1,284 @@
+//! The journal: every method one statement, by the server's clock.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use promotion::journal::{Draft, Record};
+use promotion::model::{EnvironmentName, Hash, Millis, StoreId};
+use promotion::ports::{Grant, Journal, JournalError};
+use tokio_postgres::Row;
+
+use super::schema::{self, About};
+use super::server::Server;
+use super::value::Value;
+use super::{Address, OpenError, row};
+
+/// How often an append or a grant is tried against runners that are quicker each time.
+const TRIES_MAX: u32 = 5;
+
+/// A store in PostgreSQL.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Server,
+    about: About,
+    n_appends: AtomicU64,
+    /// The last record of a chain as far as we know: saves a read before each append. What is known wrongly is noticed
+    /// by the statement that appends.
+    tips: Mutex<BTreeMap<EnvironmentName, (u64, Hash)>>,
+}
+
+impl Postgres {
+    /// Opens the store at `address`; none where there is none.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or trusted, lets us not in, or was written by a later version.
+    pub async fn find(address: &Address) -> Result<Option<Self>, OpenError> {
+        let server = Server::new(address.clone())?;
+        let about = schema::find(&server).await?;
+        Ok(about.map(|about| Self::of(server, about)))
+    }
+
+    /// Opens or makes the store at `address`; a new one gets the id `fresh`.
+    ///
+    /// # Errors
+    /// As [`Postgres::find`], and when the role may not make a schema.
+    pub async fn open(address: &Address, fresh: &StoreId) -> Result<Self, OpenError> {
+        let server = Server::new(address.clone())?;
+        // Looked for first: who uses a store that is there needs no right to make one.
+        let about = match schema::find(&server).await? {
+            Some(about) => about,
+            None => schema::make(&server, fresh).await?,
+        };
+        Ok(Self::of(server, about))
+    }
+
+    fn of(server: Server, about: About) -> Self {
+        Self { server, about, n_appends: AtomicU64::new(0), tips: Mutex::default() }
+    }
+
+    fn tips(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, (u64, Hash)>> {
+        self.tips.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn ask(
+        &self,
+        step: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, JournalError> {
+        let sql = sql.replace("{s}", &self.server.address.schema);
+        self.server.query(&sql, values).await.map_err(|failed| failed.while_(&self.server, step))
+    }
+
+    /// The hash behind which record `head + 1` goes; of the name, where we are behind or ahead and the append will be
+    /// refused anyway.
+    async fn hash_at(&self, environment: &EnvironmentName, head: u64) -> Result<Hash, JournalError> {
+        if let Some((seq, hash)) = self.tips().get(environment)
+            && *seq == head
+        {
+            return Ok(hash.clone());
+        }
+        let sql = "select seq, body, hash from {s}.record where environment = $1 order by seq desc limit 1";
+        let rows = self.ask("reading the last record", sql, &[Value::Text(environment.as_str())]).await?;
+        let Some(row) = rows.first() else { return Ok(Record::root(environment)) };
+        let last = row::last(environment, row)?;
+        let hash = last.hash.clone();
+        self.tips().insert(environment.clone(), (last.seq, last.hash));
+        Ok(if last.seq == head { hash } else { Record::root(environment) })
+    }
+}
+
+/// The lease's row is locked while its epoch is compared, so that whoever is granted a later one finds all that was
+/// appended under this one, and nothing comes after. `mine` is an earlier try of this very append.
+const APPEND: &str = "
+with tip as (
+    select seq, hash from {s}.record where environment = $1 order by seq desc limit 1
+), held as (
+    select epoch from {s}.lease where environment = $1 and $5::bigint is not null for share
+), mine as (
+    select from {s}.record where environment = $1 and seq = $2 + 1 and writer = $6
+), put as (
+    insert into {s}.record (environment, seq, body, hash, writer)
+    select $1, new.seq, new.body, new.hash, $6
+    from unnest($7::bigint[], $8::text[], $9::text[]) as new (seq, body, hash)
+    where coalesce((select seq from tip), 0) = $2
+        and coalesce((select hash from tip), $4) = $3
+        and ($5::bigint is null or (select epoch from held) = $5)
+    returning 1
+)
+select coalesce((select seq from tip), 0), coalesce((select hash from tip), $4),
+    (select epoch from held), exists (select from mine), (select count(*) from put)";
+
+/// What became of it.
+enum Appended {
+    Done,
+    Conflict(u64),
+    Fenced,
+    /// The last record's hash is not the one we knew.
+    Astray,
+}
+
+impl Postgres {
+    async fn put(
+        &self,
+        (head, prev, epoch, writer): (u64, &Hash, Option<u64>, &str),
+        environment: &EnvironmentName,
+        records: &[Record],
+    ) -> Result<Appended, JournalError> {
+        let step = "appending";
+        let seqs: Vec<i64> = records.iter().map(|record| record.seq.cast_signed()).collect();
+        let hashes = records.iter().map(|record| record.hash.to_string()).collect();
+        let bodies: Result<Vec<String>, _> = records.iter().map(serde_json::to_string).collect();
+        let bodies = bodies.map_err(|error| JournalError::Store { step, message: error.to_string() })?;
+        let (at, root) = (head.cast_signed(), Record::root(environment));
+        let under = epoch.map(u64::cast_signed);
+        let values = [
+            Value::Text(environment.as_str()),
+            Value::Number(at),
+            Value::Text(prev.as_str()),
+            Value::Text(root.as_str()),
+            Value::MaybeNumber(under),
+            Value::Text(writer),
+            Value::Numbers(seqs),
+            Value::Texts(bodies),
+            Value::Texts(hashes),
+        ];
+        let rows = self.ask(step, APPEND, &values).await?;
+        let row = only(&rows, step)?;
+        let (seq, hash, held): (i64, &str, Option<i64>) = (row.get(0), row.get(1), row.get(2));
+        let (is_mine, n_put): (bool, i64) = (row.get(3), row.get(4));
+        Ok(if is_mine || (n_put.unsigned_abs() == records.len() as u64 && n_put > 0) {
+            Appended::Done
+        } else if under.is_some() && held != under {
+            Appended::Fenced
+        } else if seq != at {
+            Appended::Conflict(seq.unsigned_abs())
+        } else if hash != prev.as_str() {
+            Appended::Astray
+        } else {
+            Appended::Done
+        })
+    }
+}
+
+#[async_trait]
+impl Journal for Postgres {
+    async fn store_id(&self) -> Result<StoreId, JournalError> {
+        Ok(self.about.id.clone())
+    }
+
+    async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
+        let step = "listing environments";
+        let rows = self.ask(step, "select distinct environment from {s}.record", &[]).await?;
+        let names = rows.iter().map(|row| {
+            EnvironmentName::new(row.get::<_, String>(0))
+                .map_err(|error| JournalError::Store { step, message: error.to_string() })
+        });
+        let mut names: Vec<EnvironmentName> = names.collect::<Result<_, _>>()?;
+        // By us: the server sorts as its database's language does.
+        names.sort();
+        Ok(names)
+    }
+
+    async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
+        let sql = "select seq, body, hash from {s}.record where environment = $1 and seq > $2 order by seq";
+        let values = [Value::Text(environment.as_str()), Value::Number(after.cast_signed())];
+        let rows = self.ask("reading records", sql, &values).await?;
+        rows.iter().map(|row| row::record(environment, row)).collect()
+    }
+
+    async fn append(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        epoch: Option<u64>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Record>, JournalError> {
+        let n = self.n_appends.fetch_add(1, Ordering::Relaxed);
+        let writer = format!("{}/{n}", self.about.writer);
+        for _ in 0..TRIES_MAX {
+            let mut prev = self.hash_at(environment, head).await?;
+            let behind = prev.clone();
+            let mut sealed = Vec::with_capacity(drafts.len());
+            for (n, draft) in drafts.iter().cloned().enumerate() {
+                let record = Record::seal(environment, head + 1 + n as u64, epoch, draft, prev);
+                prev = record.hash.clone();
+                sealed.push(record);
+            }
+            match self.put((head, &behind, epoch, &writer), environment, &sealed).await? {
+                Appended::Done => {
+                    if let Some(last) = sealed.last() {
+                        self.tips().insert(environment.clone(), (last.seq, last.hash.clone()));
+                    }
+                    return Ok(sealed);
+                }
+                Appended::Conflict(head) => return Err(JournalError::Conflict { head }),
+                Appended::Fenced => return Err(JournalError::Fenced { epoch: epoch.unwrap_or_default() }),
+                Appended::Astray => {
+                    self.tips().remove(environment);
+                }
+            }
+        }
+        Err(JournalError::Store {
+            step: "appending",
+            message: format!("{}: the last record changed {TRIES_MAX} times meanwhile", self.server.address),
+        })
+    }
+
+    async fn take_lease(
+        &self,
+        environment: &EnvironmentName,
+        holder: &str,
+        ttl: Millis,
+    ) -> Result<Grant, JournalError> {
+        let step = "taking the lease";
+        let take = "
+insert into {s}.lease as held (environment, epoch, holder, until)
+values ($1, 1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+on conflict (environment) do update
+set epoch = held.epoch + 1, holder = $2, until = clock_timestamp() + $3 * interval '1 millisecond'
+where held.holder is null or held.holder = $2 or held.until <= clock_timestamp()
+returning epoch";
+        let holds = "select holder from {s}.lease
+where environment = $1 and holder is not null and until > clock_timestamp()";
+        for _ in 0..TRIES_MAX {
+            let place = Value::Text(environment.as_str());
+            let values = [place, Value::Text(holder), Value::Number(ttl.0.cast_signed())];
+            if let Some(row) = self.ask(step, take, &values).await?.first() {
+                return Ok(Grant { epoch: row.get::<_, i64>(0).unsigned_abs() });
+            }
+            // Only to say who; where it ended meanwhile, it is asked for again.
+            if let Some(row) = self.ask(step, holds, &values[..1]).await?.first() {
+                return Err(JournalError::Held { holder: row.get(0) });
+            }
+        }
+        Err(JournalError::Held { holder: "another runner".to_owned() })
+    }
+
+    async fn renew_lease(
+        &self,
+        environment: &EnvironmentName,
+        epoch: u64,
+        ttl: Millis,
+    ) -> Result<(), JournalError> {
+        let sql = "update {s}.lease set until = clock_timestamp() + $3 * interval '1 millisecond'
+where environment = $1 and epoch = $2 and holder is not null returning 1";
+        let place = Value::Text(environment.as_str());
+        let values = [place, Value::Number(epoch.cast_signed()), Value::Number(ttl.0.cast_signed())];
+        let rows = self.ask("renewing the lease", sql, &values).await?;
+        if rows.is_empty() { Err(JournalError::Fenced { epoch }) } else { Ok(()) }
+    }
+
+    async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        let sql = "update {s}.lease set holder = null where environment = $1 and epoch = $2";
+        let values = [Value::Text(environment.as_str()), Value::Number(epoch.cast_signed())];
+        self.ask("releasing the lease", sql, &values).await.map(|_| ())
+    }
+}
+
+fn only<'a>(rows: &'a [Row], step: &'static str) -> Result<&'a Row, JournalError> {
+    rows.first()
+        .ok_or_else(|| JournalError::Store { step, message: "the server answered without a row".to_owned() })
+}

@@ -1,0 +1,5 @@
+//! Stores against real servers.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod postgres;
