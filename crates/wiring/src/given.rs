@@ -2,14 +2,21 @@
 
 use clikit::{Common, Failure};
 
+use crate::store::has_password;
+
 /// The project file where none is named.
 const PROJECT: &str = "understudy.toml";
+
+/// Where an address with a password belongs.
+const VARIABLE: &str = "env:UNDERSTUDY_STORE";
 
 /// `command` for the same project and store.
 pub fn along(common: &Common, mut command: String) -> String {
     let project = common.project.display().to_string();
     let project = (project != PROJECT).then_some(project);
-    for (flag, value) in [("--project", project), ("--store", common.store.clone())] {
+    let store =
+        common.store.clone().map(|store| if has_password(&store) { VARIABLE.to_owned() } else { store });
+    for (flag, value) in [("--project", project), ("--store", store)] {
         if let Some(value) = value {
             command.push_str(&format!(" {flag} {}", quoted(&value)));
         }
@@ -51,6 +58,9 @@ mod tests {
             ("my shop/u.toml", None, "promote tick --project 'my shop/u.toml'"),
             ("it's.toml", None, "promote tick --project 'it'\\''s.toml'"),
             ("understudy.toml", Some("sqlite:u.db?lease=2s"), "promote tick --store 'sqlite:u.db?lease=2s'"),
+            ("understudy.toml", Some("env:STORE"), "promote tick --store env:STORE"),
+            // A password is never shown, not even to whoever typed it.
+            ("understudy.toml", Some("postgres://u:p@h/d"), "promote tick --store env:UNDERSTUDY_STORE"),
         ] {
             assert_eq!(along(&common(project, store), "promote tick".to_owned()), expected);
         }

@@ -124,12 +124,12 @@ fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
     Ok(Files { project, root, configs, suites })
 }
 
-/// Opens everything a verb needs; talks to nobody yet. `absent` says what becomes of a store that is not there.
+/// Opens everything a verb needs; of what it opens only the store is talked to. `absent` says what becomes of a store that is not there.
 ///
 /// # Errors
 /// 2 when a file or token cannot be used or there is no journal, 3 when the store may not be used, 8 when it cannot be
 /// opened.
-pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired, Failure> {
+pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired, Failure> {
     let files = files(context, common)?;
     let services = Services::new(context)?;
     let clock = Arc::new(SystemClock);
@@ -138,7 +138,8 @@ pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired,
         store::address(context, common.store.as_deref(), &files.project, &files.root, |reference| {
             secret(context, &files.root, reference)
         })?;
-    let journal = store::journal(&address, absent, clock.clone(), ids.store())?;
+    let store::Kept { journal, key } =
+        store::open(context, &address, absent, clock.clone(), ids.store()).await?;
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
     let mut registries = Registries::default();
     let mut by_name = BTreeMap::new();
@@ -156,14 +157,15 @@ pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired,
         grounds.insert(name, grounds_of(environment, if open.local { &here } else { &[] })?);
     }
     let allowed = allowed_signers(&files.root)?;
-    let key_file = address.path.with_extension("attestor");
     // Beside a journal that is only imagined nothing is left, and nothing is signed.
-    let is_kept = address.path.exists();
-    let key = if is_kept { ssh::read_or_make_key(&key_file) } else { ssh::passing_key() };
-    let key = key.map_err(|error| {
-        Failure::unavailable(format!("the runner's key {} cannot be used", key_file.display()))
-            .with_source(error)
-    })?;
+    let signer = match &key {
+        Some(file) => ssh::read_or_make_key(file).map_err(|error| {
+            Failure::unavailable(format!("the runner's key {} cannot be used", file.display()))
+                .with_source(error)
+        })?,
+        None => ssh::passing_key()
+            .map_err(|error| Failure::unavailable("the runner has no key").with_source(error))?,
+    };
     let dispatch = Arc::new(dispatch);
     let components: Vec<&str> = files.project.components().keys().map(|name| name.as_str()).collect();
     let unreadable = files.suites.iter().filter_map(|(name, file)| {
@@ -179,7 +181,7 @@ pub fn wire(context: &Context, common: &Common, absent: Absent) -> Result<Wired,
         registry: Arc::new(registries),
         checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
         approvals: Arc::new(SshApprovals::new(allowed.clone()).with_local_names(local)),
-        attestor: Arc::new(SshAttestor::new(key, allowed.clone())),
+        attestor: Arc::new(SshAttestor::new(signer, allowed.clone())),
         notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
         clock,
         ids,

@@ -18,7 +18,7 @@ use crate::args::Adopt;
 use crate::{find, keys, preflight, show};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::of_change(args.dry_run))?;
+    let wired = run.wire(Absent::of_change(args.dry_run)).await?;
     let targets = wired.targets(&args.env)?;
     let who = if args.dry_run { keys::looker } else { keys::asker };
     let asker = who(run.context, &args.who, &wired)?;

@@ -19,7 +19,7 @@ pub(crate) async fn reject(run: &Run<'_>, args: Decide) -> Result<Exit, Failure>
 }
 
 async fn decide(run: &Run<'_>, args: Decide, decision: Decision) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let facts = &view.promotions[&id].state.facts;
     let plan = facts.plan.as_ref().ok_or_else(|| Failure::refused(format!("{id} has no plan yet")))?;
@@ -59,7 +59,7 @@ const fn word(decision: Decision) -> &'static str {
 }
 
 pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let asker = keys::asker(run.context, &args.who, &wired)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let signed = asker.sign(&Wish::Abort { promotion: &id, reason: &args.reason })?;
@@ -72,14 +72,14 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
 }
 
 pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let handle = wired.engine.handle(view.name, id);
     run.finish(&wired, &handle, Exit::Done).await
 }
 
 pub(crate) async fn breaker(run: &Run<'_>, args: Breaker) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
     wired.targets(&args.env)?;
     if args.action.is_some() {

@@ -30,7 +30,7 @@ async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentVi
 }
 
 pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let views = views(&wired, args.env.as_ref()).await?;
     let value = json!({"ok": true, "environments": views.iter().map(show::environment).collect::<Vec<_>>()});
     run.out.emit(&value, |_| {
@@ -60,7 +60,7 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
 }
 
 pub(crate) async fn history(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let views = views(&wired, args.env.as_ref()).await?;
     let mut history = Vec::new();
     for view in &views {
@@ -97,7 +97,7 @@ async fn ejects(wired: &Wired, view: &EnvironmentView) -> Result<Vec<show::Eject
 }
 
 pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let promotion = &view.promotions[&id];
     let facts = &promotion.state.facts;
@@ -118,7 +118,7 @@ pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
 
 /// Every event of a promotion in order, with what it led to.
 pub(crate) async fn explain(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse)?;
+    let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let records =
         wired.journal.read(&view.name, 0).await.map_err(|error| find::engine_failure(error.into()))?;

@@ -28,8 +28,8 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub(crate) fn wire(&self, absent: Absent) -> Result<Wired, Failure> {
-        wire(self.context, self.common, absent)
+    pub(crate) async fn wire(&self, absent: Absent) -> Result<Wired, Failure> {
+        wire(self.context, self.common, absent).await
     }
 
     /// A command for people to paste, with the project and the store that were given here.

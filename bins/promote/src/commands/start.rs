@@ -84,7 +84,7 @@ async fn ask(wired: &Wired, args: &Start, asker: &Asker) -> Result<Ask, Failure>
 
 /// `promote plan`.
 pub(crate) async fn plan(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Imagine)?;
+    let wired = run.wire(Absent::Imagine).await?;
     if args.explain_defaults {
         return explain(run, &wired);
     }
@@ -150,7 +150,7 @@ pub(crate) async fn show_plan(
 
 /// `promote start`.
 pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::of_change(args.dry_run || args.explain_defaults))?;
+    let wired = run.wire(Absent::of_change(args.dry_run || args.explain_defaults)).await?;
     if args.explain_defaults {
         return explain(run, &wired);
     }

@@ -181,9 +181,9 @@ impl<'a> Story<'a> {
         project(self.stage, &self.cloud.up, &at, self.args.settle, self.args.label.as_deref())
     }
 
-    fn wired(&self) -> Result<Wired, Failure> {
+    async fn wired(&self) -> Result<Wired, Failure> {
         let common = Common { project: self.stage.project(), store: None, json: self.out.is_json() };
-        wire(&self.context, &common, Absent::Make)
+        wire(&self.context, &common, Absent::Make).await
     }
 
     fn who(&self, name: &str) -> Who {
@@ -192,7 +192,7 @@ impl<'a> Story<'a> {
 
     /// Puts a release somewhere where nobody is asked.
     async fn put(&self, environment: &str, bootstrap: bool, images: &[String]) -> Result<(), Failure> {
-        let wired = self.wired()?;
+        let wired = self.wired().await?;
         let kind = if bootstrap { Kind::Bootstrap } else { Kind::Deploy };
         // What comes into production without evidence is for who may approve there.
         let who = if environment == "production" { "lead" } else { "developer" };
@@ -226,7 +226,7 @@ impl<'a> Story<'a> {
     /// Plans, approves and promotes what runs on staging, while a client keeps asking production.
     async fn promote(&self, what: &str) -> Result<Reported, Failure> {
         self.say(&format!("{what} goes from staging to production"));
-        let wired = self.wired()?;
+        let wired = self.wired().await?;
         let (before, _) = self.production_digest().await?;
         let asker = keys::asker(&self.context, &self.who("developer"), &wired)?;
         let ask = ask::of_environment(&wired, "production", &Source::Current, Kind::Promote, &asker).await?;

@@ -17,6 +17,7 @@ mod laptop;
 mod leaving;
 mod looking;
 mod people;
+mod shared_store;
 mod store;
 mod support;
 mod torture;

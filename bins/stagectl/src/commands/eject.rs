@@ -47,7 +47,7 @@ pub(crate) async fn exec(
     common: &Common,
     args: Eject,
 ) -> Result<Exit, Failure> {
-    let wired = wire(context, common, Absent::of_change(args.dry_run))?;
+    let wired = wire(context, common, Absent::of_change(args.dry_run)).await?;
     let name = args.env.to_string();
     let places = places(&wired, &name).await?;
     let who = if args.dry_run { keys::looker } else { keys::asker };

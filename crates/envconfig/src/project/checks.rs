@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use url::Url;
+
 use super::{
+    binding::Binding,
     component::ComponentKind,
     environment::{Class, Environment, Lifecycle, Located},
     policy_read::Path,
@@ -202,19 +205,22 @@ fn targets(sink: &Sink<'_>, environments: &[Located]) {
 pub(super) fn store(sink: &Sink<'_>, store: Option<&StoreRef>, environments: &[Located]) {
     let Some(StoreRef { url: StoreUrl::Literal(url), source }) = store else { return };
     for environment in environments.iter().map(|located| &located.value) {
-        for (component, binding) in &environment.bindings {
-            // The reference is in the host of a direct connection and in the user name of a pooled one.
-            let target = binding.target();
-            let in_host = url.host_str().is_some_and(|host| host.split('.').any(|part| part == target.value));
-            let in_user = url.username().split('.').any(|part| part == target.value);
-            if binding.kind() == ComponentKind::Supabase && (in_host || in_user) {
-                let what = "the journal is in a database that a promotion can migrate or restore".to_owned();
-                let why = format!("`environments.{}.{component}` is the same project", environment.name);
-                let hint = "give the journal a database of its own, or a bucket".to_owned();
-                sink.error(Code::StorePromoted, &sink.span_of(source), "store.url", what, why, Some(hint));
-            }
+        for (component, _) in environment.bindings.iter().filter(|(_, binding)| is_in(url, binding)) {
+            let what = "the journal is in a database that a promotion can migrate or restore".to_owned();
+            let why = format!("`environments.{}.{component}` is the same project", environment.name);
+            let hint = "give the journal a database of its own, or a bucket".to_owned();
+            sink.error(Code::StorePromoted, &sink.span_of(source), "store.url", what, why, Some(hint));
         }
     }
+}
+
+/// Whether `url` is an address in the Supabase project that is bound. The reference is in the host of a direct
+/// connection and in the user name of a pooled one.
+pub(super) fn is_in(url: &Url, binding: &Binding) -> bool {
+    let target = binding.target();
+    let in_host = url.host_str().is_some_and(|host| host.split('.').any(|part| part == target.value));
+    let in_user = url.username().split('.').any(|part| part == target.value);
+    binding.kind() == ComponentKind::Supabase && (in_host || in_user)
 }
 
 /// Components that are promoted from an environment in which they do not run.

@@ -88,6 +88,16 @@ impl Project {
         self.store.as_ref()
     }
 
+    /// The key of a binding to the database that `url` is an address in: a journal there could be migrated, restored,
+    /// paused or destroyed by what it records.
+    pub fn promoted_database(&self, url: &url::Url) -> Option<String> {
+        self.environments.values().find_map(|environment| {
+            let (component, _) =
+                environment.bindings.iter().find(|(_, binding)| checks::is_in(url, binding))?;
+            Some(format!("environments.{}.{component}", environment.name))
+        })
+    }
+
     /// The parts that are deployed.
     pub fn components(&self) -> &BTreeMap<ComponentName, Component> {
         &self.components
