@@ -3,6 +3,8 @@
 //! A store takes no clock: leases run by the time of the server that keeps them, so that runners whose clocks disagree
 //! do not disagree about who holds an environment.
 
+pub mod bucket;
 pub mod postgres;
+mod roots;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -6,11 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use rustls::ClientConfig;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
@@ -18,6 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use super::verifier::Lenient;
 use super::{Address, TlsMode};
+use crate::roots::roots;
 
 /// Makes the TLS half of a connection.
 #[derive(Clone)]
@@ -36,10 +36,14 @@ impl Tls {
             (mode, _) => mode,
         };
         let config = match proof {
-            TlsMode::VerifyFull => builder.with_root_certificates(roots(address)?).with_no_client_auth(),
+            TlsMode::VerifyFull => {
+                builder.with_root_certificates(roots(address.roots.as_deref())?).with_no_client_auth()
+            }
             TlsMode::VerifyCa => {
-                let strict =
-                    WebPkiServerVerifier::builder_with_provider(Arc::new(roots(address)?), provider.clone());
+                let strict = WebPkiServerVerifier::builder_with_provider(
+                    Arc::new(roots(address.roots.as_deref())?),
+                    provider.clone(),
+                );
                 let strict = strict.build().map_err(|error| error.to_string())?;
                 lenient(builder, Some(strict), &provider)
             }
@@ -58,21 +62,6 @@ fn lenient(
 ) -> ClientConfig {
     let verifier = Arc::new(Lenient::new(chain, provider.signature_verification_algorithms));
     builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-}
-
-fn roots(address: &Address) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    let Some(path) = &address.roots else {
-        store.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-        return Ok(store);
-    };
-    let wrong =
-        |error: String| format!("the root certificates in {} cannot be used: {error}", path.display());
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        store.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if store.is_empty() { Err(wrong("there is none".to_owned())) } else { Ok(store) }
 }
 
 impl MakeTlsConnect<Socket> for Tls {
