@@ -16,7 +16,7 @@ use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, 
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
 use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
-use promotion::ports::{Journal, Randomness};
+use promotion::ports::{Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
 use providers::ssh::{self, AllowedSigners, SshApprovals, SshAttestor};
@@ -139,7 +139,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
             secret(context, &files.root, reference)
         })?;
     let store::Kept { journal, key } =
-        store::open(context, &address, absent, clock.clone(), ids.store()).await?;
+        store::open(context, &address, absent, clock.clone(), (&ids.runner(), ids.store())).await?;
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
     let mut registries = Registries::default();
     let mut by_name = BTreeMap::new();

@@ -9,7 +9,15 @@ async fn an_address_that_cannot_work_is_refused() {
         let with = async |store: &str| stage.run(&["status", "--store", store]).await;
         with("sqlite:u.db?lease=1h").await.exits(2).says(&["`1h`", "between 1s and 10m"]);
         with("sqlite:u.db?mode=ro").await.exits(2).says(&["`mode`", "?lease=30s"]);
-        with("s3://bucket/journal").await.exits(2).says(&["sqlite:PATH"]);
+        with("mysql://host/journal").await.exits(2).says(&["sqlite:PATH", "postgres://USER", "s3://BUCKET"]);
+        with("s3://bucket/journal").await.exits(2).says(&["AWS_ACCESS_KEY_ID is not set"]);
+        with("s3://bucket/journal?acl=x").await.exits(2).says(&["`acl` is not known", "region=REGION"]);
+        let bucket = "s3://bucket/journal?endpoint=http://127.0.0.1:1";
+        let keys = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "s3cret")];
+        let mut gone = stage.command(&["status", "--store", bucket]);
+        let gone = ended(gone.envs(keys).spawn().unwrap()).await.exits(8);
+        let gone = gone.says(&["s3://bucket/journal at http://127.0.0.1:1/", "why: ", "help: "]);
+        assert!(!gone.err.contains("s3cret"), "{}", gone.err);
         let key = stage.key("developer");
         let nowhere =
             ["adopt", "--env", "staging", "--key", &key, "--store", "sqlite:no/such/directory/u.db"];

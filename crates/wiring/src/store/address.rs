@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clikit::Failure;
 use envconfig::Period;
 use promotion::model::Millis;
+use stores::bucket::S3Address;
 use stores::postgres::Address;
 use url::Url;
 
@@ -26,6 +27,8 @@ pub(crate) enum Place {
     File(PathBuf),
     /// A schema of a PostgreSQL database.
     Postgres(Box<Address>),
+    /// A prefix in a bucket.
+    Bucket(Box<S3Address>),
 }
 
 /// A lease that is shorter ends while one commit is on its way to the disk; one that is longer leaves an environment
@@ -39,11 +42,14 @@ pub(crate) fn parse(text: &str, root: &Path, here: &Path) -> Result<StoreAddress
     if is_postgres(text) {
         return postgres(text, root);
     }
+    if text.starts_with("s3:") {
+        return bucket(text);
+    }
     let unusable = || {
         Failure::usage("this store cannot be used by this version")
             .with_why(
-                "stores are SQLite files, sqlite:PATH, and PostgreSQL databases, \
-                 postgres://USER:PASSWORD@HOST:PORT/DATABASE; both can have ?lease=TIME",
+                "stores are SQLite files, sqlite:PATH, PostgreSQL databases, \
+                 postgres://USER:PASSWORD@HOST:PORT/DATABASE, and buckets, s3://BUCKET/PREFIX; all can have ?lease=TIME",
             )
             .with_hint("--store sqlite:understudy.db, or --store env:NAME with an address in that variable")
     };
@@ -81,17 +87,32 @@ fn is_postgres(text: &str) -> bool {
 
 /// The lease is ours, everything else the server's.
 fn postgres(text: &str, root: &Path) -> Result<StoreAddress, Failure> {
-    let (before, query) = text.split_once('?').unwrap_or((text, ""));
-    let (ours, theirs): (Vec<&str>, Vec<&str>) =
-        query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("lease="));
-    let lease = ours.last().and_then(|pair| pair.strip_prefix("lease=")).map(lease_time).transpose()?;
-    let text = if theirs.is_empty() { before.to_owned() } else { format!("{before}?{}", theirs.join("&")) };
+    let (text, lease) = without_lease(text)?;
     let address = Address::parse(&text, root).map_err(|error| {
         Failure::usage("the address of the PostgreSQL store cannot be used")
             .with_source(error)
             .with_hint("postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full")
     })?;
     Ok(StoreAddress { place: Place::Postgres(Box::new(address)), lease, is_default: false })
+}
+
+fn bucket(text: &str) -> Result<StoreAddress, Failure> {
+    let (text, lease) = without_lease(text)?;
+    let address = S3Address::parse(&text).map_err(|error| {
+        Failure::usage("the address of the store in a bucket cannot be used").with_source(error).with_hint(
+            "s3://BUCKET/PREFIX?region=REGION, and ?endpoint=URL for a storage that is not Amazon's",
+        )
+    })?;
+    Ok(StoreAddress { place: Place::Bucket(Box::new(address)), lease, is_default: false })
+}
+
+fn without_lease(text: &str) -> Result<(String, Option<Millis>), Failure> {
+    let (before, query) = text.split_once('?').unwrap_or((text, ""));
+    let (ours, theirs): (Vec<&str>, Vec<&str>) =
+        query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("lease="));
+    let lease = ours.last().and_then(|pair| pair.strip_prefix("lease=")).map(lease_time).transpose()?;
+    let text = if theirs.is_empty() { before.to_owned() } else { format!("{before}?{}", theirs.join("&")) };
+    Ok((text, lease))
 }
 
 /// Whether a text has a password in it that a command line would show to everybody on the machine.
@@ -138,7 +159,9 @@ mod tests {
 
     #[test]
     fn a_lease_is_between_a_second_and_ten_minutes() {
-        for store in ["sqlite:u.db?", "postgres://u:p@h/d?", "postgres://u:p@h/d?sslmode=require&"] {
+        for store in
+            ["sqlite:u.db?", "postgres://u:p@h/d?", "postgres://u:p@h/d?sslmode=require&", "s3://b/p?"]
+        {
             let read = |time: &str| read(&format!("{store}lease={time}"));
             assert_eq!(read("2s").unwrap().lease, Some(Millis(2000)));
             assert_eq!(read("10m").unwrap().lease, Some(Millis(600_000)));
@@ -159,6 +182,16 @@ mod tests {
             assert!(failure.contains("sqlite:PATH") && failure.contains("postgres://USER"), "{text}");
             assert!(!failure.contains("s3cret"), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_bucket_has_a_prefix_and_parameters_of_its_own() {
+        let address = read("s3://acme/understudy?region=auto&lease=30s").unwrap();
+        assert!(
+            matches!(&address.place, Place::Bucket(bucket) if bucket.to_string() == "s3://acme/understudy")
+        );
+        let failure = read("s3://acme/understudy?acl=x").unwrap_err().render();
+        assert!(failure.contains("`acl`") && failure.contains("region=REGION"), "{failure}");
     }
 
     #[test]

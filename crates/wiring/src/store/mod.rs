@@ -1,6 +1,7 @@
 //! Where the journal lies, and how long a runner that says nothing keeps an environment.
 
 mod address;
+mod bucket;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,20 +44,23 @@ pub(crate) struct Kept {
     pub(crate) key: Option<PathBuf>,
 }
 
-/// Opens the journal at `address`; one in memory where it shall be imagined.
+/// Opens the journal at `address`; one in memory where it shall be imagined. `runner` is a name that nobody else has,
+/// `fresh` the id of a new store.
 pub(crate) async fn open(
     context: &Context,
     address: &StoreAddress,
     absent: Absent,
     clock: Arc<SystemClock>,
-    fresh: StoreId,
+    (runner, fresh): (&str, StoreId),
 ) -> Result<Kept, Failure> {
-    match &address.place {
-        Place::File(path) => file(path, address.is_default, absent, clock, fresh),
-        Place::Postgres(server) => match shared(server, absent, &fresh).await? {
-            Some(journal) => Ok(Kept { key: key_of(context, &journal).await?, journal }),
-            None => Ok(Kept { journal: Arc::new(Memory::new(fresh, clock)), key: None }),
-        },
+    let shared = match &address.place {
+        Place::File(path) => return file(path, address.is_default, absent, clock, fresh),
+        Place::Postgres(server) => in_postgres(server, absent, &fresh).await?,
+        Place::Bucket(address) => bucket::open(context, address, absent, runner, &fresh).await?,
+    };
+    match shared {
+        Some(journal) => Ok(Kept { key: key_of(context, &journal).await?, journal }),
+        None => Ok(Kept { journal: Arc::new(Memory::new(fresh, clock)), key: None }),
     }
 }
 
@@ -83,7 +87,7 @@ fn file(
     Ok(Kept { journal: Arc::new(journal), key: Some(place.with_extension("attestor")) })
 }
 
-async fn shared(
+async fn in_postgres(
     server: &postgres::Address,
     absent: Absent,
     fresh: &StoreId,
