@@ -27,15 +27,15 @@ impl Session<'_> {
                     .map(|plan| plan.hash.to_string())
                     .unwrap_or_default();
                 let text = format!("waits for approval: promote approve {} --plan {plan}", self.id);
-                self.notify(item, false, text).await;
+                self.notify(format!("{}/{}", item.seq, item.n), false, text).await;
             }
             EffectName::Tell => {
                 let text = self.ending();
-                self.notify(item, false, text).await;
+                self.notify(format!("{}/{}", item.seq, item.n), false, text).await;
             }
             EffectName::Escalate => {
                 let text = format!("ROLLBACK FAILED, a human must look: {}", self.ending());
-                self.notify(item, true, text).await;
+                self.notify(format!("{}/{}", item.seq, item.n), true, text).await;
             }
         }
         self.append(vec![Entry::EffectDone { seq: item.seq, n: item.n }]).await
@@ -53,10 +53,22 @@ impl Session<'_> {
         format!("{verb} in {}: {}{why}", request.environment, state.phase)
     }
 
-    async fn notify(&self, item: OutboxItem, urgent: bool, text: String) {
+    /// A way back that was not over in its time is walked on, by whoever takes it up; a human hears of it each time, for
+    /// nobody else would notice runners that are cut off again and again (P6).
+    pub(super) async fn tell_late(&self) {
+        if self.is_anew() {
+            let text = format!(
+                "the way back is not over in its time and goes on, look what keeps it: {}",
+                self.ending()
+            );
+            self.notify("late".to_owned(), true, text).await;
+        }
+    }
+
+    async fn notify(&self, id: String, urgent: bool, text: String) {
         let facts = &self.view().state.facts;
         let notice = Notice {
-            id: format!("{}/{}/{}", self.id, item.seq, item.n),
+            id: format!("{}/{id}", self.id),
             promotion: self.id.clone(),
             environment: facts.request.environment.clone(),
             phase: self.phase(),

@@ -99,6 +99,11 @@ impl<'e> Session<'e> {
         self.anew.map_or(deadline, |anew| anew.max(deadline))
     }
 
+    /// Whether it took up a way back whose time was over.
+    pub(super) const fn is_anew(&self) -> bool {
+        self.anew.is_some()
+    }
+
     /// Reads on. People's words arrive this way, also while we hold the lease.
     pub(super) async fn sync(&mut self) -> Result<(), EngineError> {
         let records = self.engine.ports.journal.read(&self.environment.name, self.environment.head).await?;

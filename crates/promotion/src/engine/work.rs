@@ -365,6 +365,7 @@ impl Session<'_> {
 
     pub(super) async fn roll_back(&mut self) -> Result<Came, EngineError> {
         let stamp = self.stamp().await?;
+        self.tell_late().await;
         if let Some(came) = self.end_release_commands(false).await? {
             return Ok(came);
         }

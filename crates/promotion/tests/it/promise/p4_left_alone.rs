@@ -4,7 +4,7 @@ use promotion::engine::{Handle, Outcome};
 use promotion::journal::PromotionView;
 use promotion::machine::Phase;
 use promotion::model::{Kind, Millis, Release, Strategy};
-use promotion::ports::Verdict;
+use promotion::ports::{Notice, Verdict};
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
 use crate::story::releases;
@@ -48,6 +48,8 @@ async fn p4_a_way_back_that_nobody_looked_at_for_hours_is_walked_all_the_same() 
             world.rescue(2).await;
             let state = view(&world, &handle).await.state;
             assert_eq!(state.phase, Phase::RolledBack, "{strategy:?} {later}: {:?}", state.facts.failure);
+            let late = |notice: &Notice| notice.urgent && notice.text.contains("is not over in its time");
+            assert!(world.desk.notices().iter().any(late), "{strategy:?} {later}: somebody hears of it");
             for (component, byte) in [("api", 1), ("web", 11)] {
                 assert_eq!(
                     world.fleet("production", component).await.digests(),
