@@ -12,10 +12,8 @@ const LOST_MAX: u32 = 3;
 /// first lease does: only what is silent for longer is out of reach.
 const SILENT_MAX: Millis = Millis(FIRST_TTL.0 + 10_000);
 
-/// How long after that nobody asks again; twice as long after each further call that gets no answer, up to the most:
-/// such a call hangs for the client's whole patience, and everything else waits for it.
+/// How long after that nobody asks again.
 const AGAIN: Millis = Millis::secs(5);
-const AGAIN_MOST: Millis = Millis::secs(60);
 
 /// What is known of a unit whose host does not answer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,8 +25,6 @@ pub(super) struct Silence {
     since: Option<At>,
     /// Before then it is not asked again.
     again: Option<At>,
-    /// How often it was asked since it counts as out of reach.
-    n_asked: u32,
 }
 
 impl Session<'_> {
@@ -75,11 +71,7 @@ impl Session<'_> {
         silence.n_lost += 1;
         let since = *silence.since.get_or_insert(now);
         let is_over = (was_ours && silence.n_lost >= LOST_MAX) || now.since(since) >= SILENT_MAX;
-        if is_over {
-            let pause = AGAIN.0 << silence.n_asked.min(8);
-            silence.again = Some(now.plus(Millis(pause.min(AGAIN_MOST.0))));
-            silence.n_asked += 1;
-        }
+        silence.again = is_over.then(|| now.plus(AGAIN));
         is_over
     }
 

@@ -132,7 +132,7 @@ impl Deployer for Host {
 enum Which {
     /// One that was there.
     Old,
-    /// One that the promotion made.
+    /// One that the promotion made, or changed where it stands.
     Made,
 }
 
@@ -147,8 +147,7 @@ async fn away(
     let place = World::place("production", "api");
     let fleet = run.world.fleet("production", "api").await;
     let is_made = |unit: &Unit| unit.label(label::PROMOTION) == Some(run.handle.id.as_str());
-    let made_now = |unit: &Unit| is_made(unit) && unit.label(label::SLOT).is_some();
-    let unit = fleet.units.iter().find(|unit| made_now(unit) == (which == Which::Made))?.id.clone();
+    let unit = fleet.units.iter().find(|unit| is_made(unit) == (which == Which::Made))?.id.clone();
     let old = numbers(run, "api").await.get(&unit).cloned();
     if way == Way::Shown {
         run.world.provider.change(|manners| manners.unreachable = vec![unit.clone()]);
