@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
+use super::chain;
 use super::record::{Draft, Record};
 use crate::model::{At, EnvironmentName, Millis, StoreId};
-use crate::ports::{Clock, Grant, Journal, JournalError};
+use crate::ports::{Clock, Grant, Import, Journal, JournalError};
 
 /// Records and leases in memory. Leases run by the given clock.
 #[derive(Debug)]
@@ -141,6 +142,35 @@ impl Journal for Memory {
         {
             chain.lease = None;
         }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Import for Memory {
+    async fn import(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        records: &[Record],
+    ) -> Result<(), JournalError> {
+        let mut chains = self.chains();
+        let chain = chains.entry(environment.clone()).or_default();
+        let last = chain.records.len() as u64;
+        if last != head {
+            return Err(JournalError::Conflict { head: last });
+        }
+        let prev = chain.records.last().map_or_else(|| Record::root(environment), |last| last.hash.clone());
+        chain::verify(environment, head, prev, records)?;
+        chain.records.extend(records.iter().cloned());
+        Ok(())
+    }
+
+    async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        let mut chains = self.chains();
+        let chain = chains.entry(environment.clone()).or_default();
+        chain.epoch = (chain.epoch + 1).max(epoch);
+        chain.lease = None;
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod memory;
+mod migrate;
 mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -9,6 +10,7 @@ mod view;
 
 pub use chain::{decode, tip, verify};
 pub use memory::Memory;
+pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use super::chain;
 use super::record::{Draft, Record};
 use crate::model::{EnvironmentName, Hash, Millis, StoreId};
-use crate::ports::{Clock, Grant, Journal, JournalError};
+use crate::ports::{Clock, Grant, Import, Journal, JournalError};
 
 /// A store in a file.
 #[derive(Debug)]
@@ -86,6 +86,18 @@ fn last(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<
             Ok((seq.unsigned_abs(), last.hash))
         }
     }
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    environment: &EnvironmentName,
+    record: &Record,
+) -> Result<(), JournalError> {
+    let body = serde_json::to_string(record)
+        .map_err(|error| JournalError::Store { step: "appending", message: error.to_string() })?;
+    let values = params![environment.as_str(), record.seq.cast_signed(), body, record.hash.as_str()];
+    transaction.execute("insert into record values (?1, ?2, ?3, ?4)", values).map_err(store("appending"))?;
+    Ok(())
 }
 
 fn epoch(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<u64, JournalError> {
@@ -162,14 +174,7 @@ impl Journal for Sqlite {
         let mut sealed = Vec::with_capacity(drafts.len());
         for (n, draft) in drafts.into_iter().enumerate() {
             let record = Record::seal(environment, head + 1 + n as u64, under, draft, prev);
-            let body = serde_json::to_string(&record)
-                .map_err(|error| JournalError::Store { step: "appending", message: error.to_string() })?;
-            transaction
-                .execute(
-                    "insert into record values (?1, ?2, ?3, ?4)",
-                    params![environment.as_str(), record.seq.cast_signed(), body, record.hash.as_str()],
-                )
-                .map_err(&write)?;
+            insert(&transaction, environment, &record)?;
             prev = record.hash.clone();
             sealed.push(record);
         }
@@ -238,6 +243,39 @@ impl Journal for Sqlite {
                 params![environment.as_str(), epoch.cast_signed()],
             )
             .map_err(store("releasing the lease"))?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Import for Sqlite {
+    async fn import(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        records: &[Record],
+    ) -> Result<(), JournalError> {
+        let write = store("taking records over");
+        let mut connection = self.connection();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&write)?;
+        let (seq, prev) = last(&transaction, environment)?;
+        if seq != head {
+            return Err(JournalError::Conflict { head: seq });
+        }
+        chain::verify(environment, head, prev, records)?;
+        for record in records {
+            insert(&transaction, environment, record)?;
+        }
+        transaction.commit().map_err(&write)
+    }
+
+    async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        let sql = "insert into lease values (?1, ?2, null, 0) on conflict (environment) do update \
+                   set epoch = max(epoch + 1, excluded.epoch), holder = null";
+        self.connection()
+            .execute(sql, params![environment.as_str(), epoch.cast_signed()])
+            .map_err(store("ending the lease"))?;
         Ok(())
     }
 }

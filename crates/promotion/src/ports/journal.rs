@@ -97,3 +97,18 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// Gives the lease back; nothing happens when it is not ours any more.
     async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError>;
 }
+
+/// A store that takes over chains as they were written elsewhere.
+#[async_trait]
+pub trait Import: Journal {
+    /// Appends `records` as they are, all or none, when `head` still is the last record and they follow it.
+    async fn import(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        records: &[Record],
+    ) -> Result<(), JournalError>;
+
+    /// Ends whatever lease there is on the environment. Every later grant is greater than that one and than `epoch`.
+    async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError>;
+}

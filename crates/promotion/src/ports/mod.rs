@@ -14,7 +14,7 @@ mod world;
 pub use checks::{Checks, SuiteReport, Verdict};
 pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
-pub use journal::{Grant, Journal, JournalError};
+pub use journal::{Grant, Import, Journal, JournalError};
 pub use one_offs::OneOffs;
 pub use people::{Approvals, Attestor, Notice, Notifier};
 pub use registry::{Copied, ImageFacts, Moved, Registry, Survey, Watch};

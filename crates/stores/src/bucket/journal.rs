@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use percent_encoding::percent_decode_str;
-use promotion::journal::{Draft, Record};
+use promotion::journal::{Draft, Record, verify};
 use promotion::model::{EnvironmentName, Millis, StoreId};
-use promotion::ports::{Grant, Journal, JournalError};
+use promotion::ports::{Grant, Import, Journal, JournalError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -286,5 +286,48 @@ impl Journal for Bucket {
             }
         }
         Err(crowded("releasing the lease"))
+    }
+}
+
+#[async_trait]
+impl Import for Bucket {
+    async fn import(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        records: &[Record],
+    ) -> Result<(), JournalError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let log = self.log(environment);
+        let mut log = log.lock().await;
+        let writer = self.writer();
+        for _ in 0..TRIES_MAX {
+            log.catch_up(&self.place).await?;
+            if log.head() != head {
+                return Err(JournalError::Conflict { head: log.head() });
+            }
+            verify(environment, head, log.hash(&self.place).await?, records)?;
+            let text = slot::of_records(&writer, records).map_err(|error| unwritable(&error))?;
+            if log.write(&self.place, &writer, text, records.last()).await? {
+                return Ok(());
+            }
+        }
+        Err(crowded("taking records over"))
+    }
+
+    async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        for _ in 0..TRIES_MAX {
+            let found = lease::read(&self.place, environment).await?;
+            let epoch = epoch.max(found.lease.epoch + 1);
+            let lease = Lease { epoch, holder: None, until_ms: 0, writer: self.writer() };
+            if found.replace(&self.place, environment, &lease).await?
+                && self.mark(environment, epoch, 0).await?
+            {
+                return Ok(());
+            }
+        }
+        Err(crowded("ending the lease"))
     }
 }

@@ -89,13 +89,14 @@ impl Place {
     }
 
     async fn put(&self, path: &Path, text: String, mode: PutMode) -> Put {
+        let is_change = matches!(mode, PutMode::Update(_));
         match self.objects.put_opts(path, PutPayload::from(text), mode.into()).await {
             Ok(_) => Put::Done,
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. }
-                | object_store::Error::NotFound { .. },
-            ) => Put::Taken,
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Put::Taken
+            }
+            // What was to be changed is gone; of what was to be made, the bucket is.
+            Err(object_store::Error::NotFound { .. }) if is_change => Put::Taken,
             Err(error) => Put::Unknown(error),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use promotion::journal::{Draft, Record};
+use promotion::journal::{Draft, Record, verify};
 use promotion::model::{EnvironmentName, Hash, Millis, StoreId};
-use promotion::ports::{Grant, Journal, JournalError};
+use promotion::ports::{Grant, Import, Journal, JournalError};
 use tokio_postgres::Row;
 
 use super::schema::{self, About};
@@ -275,6 +275,38 @@ where environment = $1 and epoch = $2 and holder is not null returning 1";
         let sql = "update {s}.lease set holder = null where environment = $1 and epoch = $2";
         let values = [Value::Text(environment.as_str()), Value::Number(epoch.cast_signed())];
         self.ask("releasing the lease", sql, &values).await.map(|_| ())
+    }
+}
+
+#[async_trait]
+impl Import for Postgres {
+    async fn import(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        records: &[Record],
+    ) -> Result<(), JournalError> {
+        let Some(first) = records.first() else { return Ok(()) };
+        verify(environment, head, first.prev.clone(), records)?;
+        let n = self.n_appends.fetch_add(1, Ordering::Relaxed);
+        let writer = format!("{}/{n}", self.about.writer);
+        match self.put((head, &first.prev, None, &writer), environment, records).await? {
+            Appended::Done => Ok(()),
+            Appended::Conflict(head) => Err(JournalError::Conflict { head }),
+            Appended::Astray | Appended::Fenced => Err(JournalError::Damaged {
+                environment: environment.clone(),
+                seq: first.seq,
+                why: "it does not follow the record that is before it here".to_owned(),
+            }),
+        }
+    }
+
+    async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        let sql = "
+insert into {s}.lease as held (environment, epoch, holder, until) values ($1, $2, null, clock_timestamp())
+on conflict (environment) do update set epoch = greatest(held.epoch + 1, $2), holder = null";
+        let values = [Value::Text(environment.as_str()), Value::Number(epoch.cast_signed())];
+        self.ask("ending the lease", sql, &values).await.map(|_| ())
     }
 }
 

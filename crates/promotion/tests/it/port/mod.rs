@@ -1,6 +1,7 @@
 //! Every port's conformance suite against what this crate brings.
 
 mod journal;
+mod moving;
 mod order;
 
 use std::collections::BTreeMap;

@@ -26,11 +26,11 @@ impl ServerTime for Virtual {
     }
 }
 
-fn clock() -> Arc<VirtualClock> {
+pub(super) fn clock() -> Arc<VirtualClock> {
     Arc::new(VirtualClock::new(At(1_800_000_000_000)))
 }
 
-fn place(objects: Arc<dyn ObjectStore>, clock: &Arc<VirtualClock>) -> Place {
+pub(super) fn place(objects: Arc<dyn ObjectStore>, clock: &Arc<VirtualClock>) -> Place {
     Place::new(objects, Arc::new(Virtual(clock.clone())), Path::from("team/understudy"))
 }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::open;
 
-pub(super) fn draft(n: u64) -> Draft {
+pub(crate) fn draft(n: u64) -> Draft {
     let component = ComponentName::new("api").unwrap();
     let units = vec![UnitId::new(format!("unit-{n}")).unwrap()];
     Draft { promotion: None, at: At(1_800_000_000_000), entry: Entry::ParkedEnded { component, units } }

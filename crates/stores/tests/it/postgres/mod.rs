@@ -1,6 +1,6 @@
 //! The journal in PostgreSQL.
 
-mod faults;
+pub(super) mod faults;
 mod fencing;
 mod opening;
 mod suite;
@@ -11,7 +11,7 @@ use std::path::Path;
 use promotion::model::StoreId;
 use stores::postgres::{Address, Postgres};
 
-fn address(url: &str) -> Address {
+pub(super) fn address(url: &str) -> Address {
     Address::parse(url, Path::new("/")).unwrap()
 }
 
