@@ -51,6 +51,8 @@ pub(crate) enum Verb {
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),
+    /// Moves the journal into another store, and closes the old one
+    MigrateStore(MigrateStore),
 }
 
 #[cfg(feature = "demo")]
@@ -207,6 +209,19 @@ pub(crate) struct Environment {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tick {}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct MigrateStore {
+    /// The store that is left; `env:NAME` where its address has a password
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// The store that goes on: empty, or begun by an earlier move
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// Says what would be moved
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Breaker {

@@ -1,11 +1,13 @@
 //! From the project file and the process environment to an engine, for the binaries that have one.
 //!
 //! `wire` reads the files and opens store and clients; `keys` knows who somebody is; `preflight` looks at every place
-//! before anything is asked for; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
+//! before anything is asked for; `moving` opens two stores, of
+//! which one continues the other; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
 
 pub mod find;
 pub mod given;
 pub mod keys;
+pub mod moving;
 pub mod preflight;
 mod store;
 pub mod wire;

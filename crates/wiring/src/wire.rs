@@ -73,9 +73,9 @@ impl Wired {
 }
 
 /// Files of a project, read.
-struct Files {
-    project: Project,
-    root: PathBuf,
+pub(crate) struct Files {
+    pub(crate) project: Project,
+    pub(crate) root: PathBuf,
     configs: BTreeMap<String, FlyToml>,
     suites: BTreeMap<SuiteName, SuiteFile>,
 }
@@ -86,7 +86,7 @@ fn read(path: &Path, what: &str) -> Result<String, Failure> {
     })
 }
 
-fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
+pub(crate) fn files(context: &Context, common: &Common) -> Result<Files, Failure> {
     let path = context.current_dir.join(&common.project);
     let text = read(&path, "the project file").map_err(|failure| {
         failure.with_hint("run in the project's directory, or name the file with --project FILE")
@@ -353,7 +353,7 @@ fn is_local(url: &Url) -> bool {
     }
 }
 
-fn secret(context: &Context, root: &Path, reference: &SecretRef) -> Result<String, Failure> {
+pub(crate) fn secret(context: &Context, root: &Path, reference: &SecretRef) -> Result<String, Failure> {
     match reference {
         SecretRef::Variable(name) => context.var(name.as_str()).map(str::to_owned).ok_or_else(|| {
             Failure::usage(format!("the variable {name} is not set"))

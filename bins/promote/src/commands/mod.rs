@@ -6,6 +6,7 @@ pub(crate) mod ask;
 pub(crate) mod decide;
 pub(crate) mod deploy;
 pub(crate) mod look;
+pub(crate) mod migrate_store;
 mod release;
 pub(crate) mod rollback;
 pub(crate) mod start;

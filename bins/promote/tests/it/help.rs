@@ -6,23 +6,24 @@ use crate::support::exe;
 
 /// By hand: a verb that comes or goes is seen in review.
 const VERBS: &str = "\
-demo      Runs the main job on this machine: a good promotion, and a bad one that is put back
-adopt     Takes over what runs in an environment as it is
-deploy    Puts a release into an environment where it is tested
-plan      Shows what a promotion would do; changes nothing
-start     Promotes the release of the environment before into this one
-approve   Agrees to a plan
-reject    Refuses a plan
-abort     Ends a promotion: before the first change it is aborted, after it rolled back
-resume    Drives a promotion on from where any runner left it
-rollback  Goes back to the release before
-status    Shows what runs, and what is under way
-history   Shows every deployment
-show      Shows one promotion
-explain   Shows why a promotion stands where it stands, event by event
-tick      Looks after everything once: orphans, timers, parked fleets
-breaker   Shows or closes an environment's circuit breaker
-help      Print this message or the help of the given subcommand(s)
+demo           Runs the main job on this machine: a good promotion, and a bad one that is put back
+adopt          Takes over what runs in an environment as it is
+deploy         Puts a release into an environment where it is tested
+plan           Shows what a promotion would do; changes nothing
+start          Promotes the release of the environment before into this one
+approve        Agrees to a plan
+reject         Refuses a plan
+abort          Ends a promotion: before the first change it is aborted, after it rolled back
+resume         Drives a promotion on from where any runner left it
+rollback       Goes back to the release before
+status         Shows what runs, and what is under way
+history        Shows every deployment
+show           Shows one promotion
+explain        Shows why a promotion stands where it stands, event by event
+tick           Looks after everything once: orphans, timers, parked fleets
+breaker        Shows or closes an environment's circuit breaker
+migrate-store  Moves the journal into another store, and closes the old one
+help           Print this message or the help of the given subcommand(s)
 ";
 
 fn help(args: &[&str]) -> String {

@@ -112,3 +112,48 @@ async fn a_journal_inside_a_promoted_database_is_refused() {
     })
     .await;
 }
+
+/// From a file on one machine to a store that many share, and on from there: what was deployed, tested and attested
+/// counts as before, and nobody goes on in the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_moves_into_a_shared_store_and_the_old_one_is_closed() {
+    within(async {
+        let cluster = Cluster::start();
+        let (stage, _) = Stage::played(Project { approvals: 0, ..Project::default() }).await;
+        let key = stage.key("developer");
+        let before = stage.run(&["status", "--json"]).await.exits(0).json();
+        std::fs::write(stage.path("store.url"), cluster.url("lease=2s")).unwrap();
+
+        let from = "sqlite:understudy.db";
+        let plain = stage.run(&["migrate-store", "--from", from, "--to", &cluster.url("")]).await.exits(2);
+        hides_the_password(&plain.says(&["has a password in it"]).err);
+        let none = stage.run(&["migrate-store", "--from", "sqlite:typo.db", "--to", "file:store.url"]).await;
+        none.exits(2).says(&["there is no journal at"]);
+        let dry = ["migrate-store", "--from", from, "--to", "file:store.url", "--dry-run", "--json"];
+        let told = stage.run(&dry).await.exits(0).json();
+        assert_eq!(cluster.sql("select count(*) from pg_namespace where nspname = 'understudy'"), "0");
+        let moved = stage.run(&["migrate-store", "--from", from, "--to", "file:store.url", "--json"]).await;
+        let moved = moved.exits(0).json();
+        assert_eq!(moved["environments"], told["environments"]);
+        let again = stage.run(&["migrate-store", "--from", from, "--to", "file:store.url", "--json"]).await;
+        assert_eq!(again.exits(0).json()["environments"][0]["copied"], 0);
+
+        let start = ["start", "--to", "production", "--key", &key, "--json"];
+        let closed = stage.run(&start).await;
+        assert_ne!(closed.code, Some(0), "{}", closed.out);
+        assert!(
+            format!("{}{}", closed.out, closed.err).contains("this store was moved"),
+            "{}{}",
+            closed.out,
+            closed.err
+        );
+        let id = serde_json::from_str::<serde_json::Value>(&closed.out).unwrap()["id"].clone();
+
+        stage.edit("\"sqlite:understudy.db?lease=5s\"", "\"file:store.url\"");
+        assert_eq!(stage.run(&["status", "--json"]).await.exits(0).json(), before, "{id}");
+        let done = stage.run(&start).await.exits(0).json();
+        assert_eq!(done["state"], "succeeded", "{done}");
+        stage.end().await;
+    })
+    .await;
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clikit::{Context, Failure};
 use promotion::model::StoreId;
-use promotion::ports::Journal;
+use promotion::ports::Import;
 use stores::bucket::{Bucket, Credentials, S3Address};
 
 use super::{Absent, no_journal};
@@ -22,7 +22,7 @@ pub(super) async fn open(
     absent: Absent,
     runner: &str,
     fresh: &StoreId,
-) -> Result<Option<Arc<dyn Journal>>, Failure> {
+) -> Result<Option<Arc<dyn Import>>, Failure> {
     let first = |names: [&str; 2]| names.into_iter().find_map(|name| context.var(name));
     let unusable = |error| {
         Failure::usage(format!("the store {address} cannot be used")).with_source(error).with_hint(
@@ -42,7 +42,7 @@ pub(super) async fn open(
     })?;
     match opened {
         None if absent == Absent::Refuse => Err(no_journal(&address.to_string())),
-        opened => Ok(opened.map(|journal| Arc::new(journal) as Arc<dyn Journal>)),
+        opened => Ok(opened.map(|journal| Arc::new(journal) as Arc<dyn Import>)),
     }
 }
 

@@ -11,7 +11,7 @@ use envconfig::SecretRef;
 use envconfig::project::{Project, StoreUrl};
 use promotion::journal::{Memory, Sqlite};
 use promotion::model::StoreId;
-use promotion::ports::Journal;
+use promotion::ports::{Import, Journal};
 use providers::SystemClock;
 use stores::postgres::{self, Postgres};
 use url::Url;
@@ -39,7 +39,7 @@ impl Absent {
 /// A journal, and where the runner's own key is kept beside it.
 pub(crate) struct Kept {
     /// The journal.
-    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) journal: Arc<dyn Import>,
     /// None where nothing shall be left behind.
     pub(crate) key: Option<PathBuf>,
 }
@@ -53,15 +53,19 @@ pub(crate) async fn open(
     clock: Arc<SystemClock>,
     (runner, fresh): (&str, StoreId),
 ) -> Result<Kept, Failure> {
-    let shared = match &address.place {
-        Place::File(path) => return file(path, address.is_default, absent, clock, fresh),
+    let found = match &address.place {
+        Place::File(path) => file(path, address.is_default, absent, clock.clone(), &fresh)?,
         Place::Postgres(server) => in_postgres(server, absent, &fresh).await?,
         Place::Bucket(address) => bucket::open(context, address, absent, runner, &fresh).await?,
     };
-    match shared {
-        Some(journal) => Ok(Kept { key: key_of(context, &journal).await?, journal }),
-        None => Ok(Kept { journal: Arc::new(Memory::new(fresh, clock)), key: None }),
-    }
+    let Some(journal) = found else {
+        return Ok(Kept { journal: Arc::new(Memory::new(fresh, clock)), key: None });
+    };
+    let key = match &address.place {
+        Place::File(path) => Some(path.with_extension("attestor")),
+        Place::Postgres(_) | Place::Bucket(_) => key_of(context, &*journal).await?,
+    };
+    Ok(Kept { journal, key })
 }
 
 fn file(
@@ -69,29 +73,27 @@ fn file(
     is_default: bool,
     absent: Absent,
     clock: Arc<SystemClock>,
-    fresh: StoreId,
-) -> Result<Kept, Failure> {
+    fresh: &StoreId,
+) -> Result<Option<Arc<dyn Import>>, Failure> {
     match absent {
         Absent::Refuse if !place.exists() => return Err(no_journal(&place.display().to_string())),
-        Absent::Imagine if !place.exists() => {
-            return Ok(Kept { journal: Arc::new(Memory::new(fresh, clock)), key: None });
-        }
+        Absent::Imagine if !place.exists() => return Ok(None),
         Absent::Make if is_default => make_directory(place)?,
         Absent::Make | Absent::Refuse | Absent::Imagine => {}
     }
-    let journal = Sqlite::open(place, clock, &fresh).map_err(|error| {
+    let journal = Sqlite::open(place, clock, fresh).map_err(|error| {
         Failure::unavailable(format!("the store {} cannot be opened", place.display()))
             .with_source(error)
             .with_hint("--store sqlite:PATH, in a directory that is there and has room")
     })?;
-    Ok(Kept { journal: Arc::new(journal), key: Some(place.with_extension("attestor")) })
+    Ok(Some(Arc::new(journal)))
 }
 
 async fn in_postgres(
     server: &postgres::Address,
     absent: Absent,
     fresh: &StoreId,
-) -> Result<Option<Arc<dyn Journal>>, Failure> {
+) -> Result<Option<Arc<dyn Import>>, Failure> {
     let opened = match absent {
         Absent::Make => Postgres::open(server, fresh).await.map(Some),
         Absent::Refuse | Absent::Imagine => Postgres::find(server).await,
@@ -102,12 +104,12 @@ async fn in_postgres(
     })?;
     match opened {
         None if absent == Absent::Refuse => Err(no_journal(&server.to_string())),
-        opened => Ok(opened.map(|journal| Arc::new(journal) as Arc<dyn Journal>)),
+        opened => Ok(opened.map(|journal| Arc::new(journal) as Arc<dyn Import>)),
     }
 }
 
 /// Beside a store elsewhere a runner keeps its key in the user's state directory, named after the store.
-async fn key_of(context: &Context, journal: &Arc<dyn Journal>) -> Result<Option<PathBuf>, Failure> {
+async fn key_of(context: &Context, journal: &dyn Journal) -> Result<Option<PathBuf>, Failure> {
     let Some(directory) = context.state_dir() else { return Ok(None) };
     let id = journal
         .store_id()
@@ -145,26 +147,45 @@ pub(crate) fn address(
     secret: impl Fn(&SecretRef) -> Result<String, Failure>,
 ) -> Result<StoreAddress, Failure> {
     let written = match (given, project.store()) {
-        (Some(text), _) => Some(match text.parse::<SecretRef>() {
-            Ok(reference) => secret(&reference)?,
-            Err(_) if has_password(text) => return Err(in_plain_sight()),
-            Err(_) => text.to_owned(),
-        }),
+        (Some(text), _) => return self::given(context, text, project, root, secret),
         (None, Some(store)) => Some(match &store.url {
             StoreUrl::Literal(url) => url.to_string(),
             StoreUrl::Secret(reference) => secret(reference)?,
         }),
         (None, None) => None,
     };
-    let Some(text) = written else { return default(context, project, root) };
-    if let Ok(url) = Url::parse(&text)
+    match written {
+        Some(text) => apart(&text, project, root, &context.current_dir),
+        None => default(context, project, root),
+    }
+}
+
+/// An address as it is given on a command line: itself, or where it is found.
+pub(crate) fn given(
+    context: &Context,
+    text: &str,
+    project: &Project,
+    root: &Path,
+    secret: impl Fn(&SecretRef) -> Result<String, Failure>,
+) -> Result<StoreAddress, Failure> {
+    let text = match text.parse::<SecretRef>() {
+        Ok(reference) => secret(&reference)?,
+        Err(_) if has_password(text) => return Err(in_plain_sight()),
+        Err(_) => text.to_owned(),
+    };
+    apart(&text, project, root, &context.current_dir)
+}
+
+/// Reads `text`, which must not be an address in a database that is promoted.
+fn apart(text: &str, project: &Project, root: &Path, here: &Path) -> Result<StoreAddress, Failure> {
+    if let Ok(url) = Url::parse(text)
         && let Some(key) = project.promoted_database(&url)
     {
         return Err(Failure::refused("the journal is in a database that a promotion can migrate or restore")
             .with_why(format!("`{key}` is the same project"))
-            .with_hint("give the journal a database of its own"));
+            .with_hint("give the journal a database of its own, or a bucket"));
     }
-    address::parse(&text, root, &context.current_dir)
+    address::parse(text, root, here)
 }
 
 fn in_plain_sight() -> Failure {
