@@ -91,18 +91,18 @@ async fn a_release_command_that_fails_ends_it_before_any_machine_is_touched() {
         let (before, made) = (stage.machines(STAGING).await, created(&stage, STAGING));
         let image = stage.push("1.2.0").await;
         let key = stage.key("developer");
-        with_release_command(&stage, "migrate-nothing");
+        with_release_command(&stage, "nothing-of-ours");
         let deploy = ["deploy", "--env", "staging", "--image", &image, "--key", &key, "--json"];
         let ran = stage.run(&deploy).await.exits(5);
         let told = ran.json();
         let why = told["why"].as_str().unwrap();
         // 2: bad usage (docs/exit-codes.md), for this binary knows no such verb and says so.
         let what =
-            "`migrate-nothing` of `api` ended with exit code 2; no machine of the app was touched; it said: ";
-        assert!(why.starts_with(what) && why.contains("migrate-nothing'"), "{why}");
+            "`nothing-of-ours` of `api` ended with exit code 2; no machine of the app was touched; it said: ";
+        assert!(why.starts_with(what) && why.contains("nothing-of-ours'"), "{why}");
         assert_eq!(told["release_commands"][0]["exit_code"], 2);
         let log = told["release_commands"][0]["log"].as_array().unwrap();
-        assert!(log.iter().any(|line| line.as_str().unwrap().contains("migrate-nothing")), "{told}");
+        assert!(log.iter().any(|line| line.as_str().unwrap().contains("nothing-of-ours")), "{told}");
         let same = |machines: &[flytypes::wire::Machine]| -> Vec<_> {
             machines
                 .iter()
