@@ -16,9 +16,10 @@ const CALMER: u64 = 2;
 const CALMER_LARGE: u64 = 4;
 
 /// How long it is from one look to the next where something moves, in percent of what the long run allows: looks that
-/// were saved while only time passed are there for that.
+/// were saved while only time passed are there for that. Of a large fleet some come through before others: once they
+/// do, the last of them is not far.
 const SOONER: u64 = 60;
-const SOONER_LARGE: u64 = 30;
+const SOONEST_LARGE: u64 = 15;
 
 /// Looks that a large fleet may have in hand after a while without any: the burst that Fly grants for reads
 /// (<https://fly.io/docs/machines/api/working-with-machines-api/>).
@@ -32,6 +33,9 @@ pub(super) struct Pace {
     paid_at: Option<At>,
     is_large: bool,
     is_moving: bool,
+    /// How many units no look soon may find otherwise, as the last look found it; and whether they were fewer before.
+    n_still: usize,
+    is_coming: bool,
     /// How long the last look took.
     took: Millis,
     /// The instant for which the next look is meant.
@@ -46,7 +50,10 @@ impl Pace {
     pub(super) fn looked(&mut self, at: At, now: At, fleet: &Fleet, options: &Options) -> Millis {
         self.took = now.since(at);
         self.is_large = fleet.units.len() > SMALL;
-        self.is_moving = fleet.units.iter().any(moves);
+        let n_still = fleet.units.iter().filter(|unit| !moves(unit)).count();
+        self.is_moving = n_still < fleet.units.len();
+        self.is_coming = self.is_moving && self.last.is_some() && n_still > self.n_still;
+        self.n_still = n_still;
         self.owe(at, options);
         let early = self.awaited.take().map_or(Millis::ZERO, |awaited| awaited.since(now));
         if early <= self.took { early } else { Millis::ZERO }
@@ -97,7 +104,8 @@ impl Pace {
     fn soonest(&self, ahead: Option<At>, options: &Options, now: At) -> At {
         let (Some(last), Some(paid_at)) = (self.last, self.paid_at) else { return now };
         let poll = options.poll.0.max(1);
-        let (sooner, calmer) = if self.is_large { (SOONER_LARGE, CALMER_LARGE) } else { (SOONER, CALMER) };
+        let calmer = if self.is_large { CALMER_LARGE } else { CALMER };
+        let sooner = if self.is_large && self.is_coming { SOONEST_LARGE } else { SOONER };
         let quick = (self.apart(options).0 * sooner / 100).max(1);
         // A runner that waits must still keep its lease.
         let slow = (self.apart(options).0 * calmer).min((options.lease_ttl.0 / 4).max(poll));
@@ -171,11 +179,11 @@ mod tests {
     #[test]
     fn a_large_fleet_has_a_burst_and_then_one_look_a_second() {
         let times = times(&fleet(21, UnitState::Starting), 40);
-        assert_eq!(times[..4], [0, 300, 600, 900], "the burst");
+        assert_eq!(times[..4], [0, 600, 1200, 1800], "the burst");
         let last: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(30).collect();
         assert!(last.iter().all(|apart| *apart == 1000), "{last:?}");
-        // After 13 s: ten at once and one for each second, as Fly counts reads.
-        assert!(times.iter().filter(|at| **at <= 13_000).count() <= 10 + 13 + 1, "{times:?}");
+        // After 20 s: ten at once and one for each second, as Fly counts reads.
+        assert!(times.iter().filter(|at| **at <= 20_000).count() <= 10 + 20 + 1, "{times:?}");
     }
 
     #[test]
@@ -194,14 +202,35 @@ mod tests {
         let (mut pace, mut at, mut times) = (Pace::default(), NOW, Vec::new());
         let start = NOW.plus(Millis(10_000));
         // Ten seconds of settling and draining, then units that start.
-        while at < start.plus(Millis(2_000)) {
+        while at < start.plus(Millis(2_500)) {
             let state = if at < start { UnitState::Started } else { UnitState::Starting };
             pace.looked(at, at, &fleet(100, state), &OPTIONS);
             times.push(at.0 - NOW.0);
             at = pace.next((at < start).then_some(start), &OPTIONS, at);
         }
         assert_eq!(times[..4], [0, 4000, 8000, 10_000]);
-        assert_eq!(times[4..8], [10_300, 10_600, 10_900, 11_200], "{times:?}");
+        assert_eq!(times[4..8], [10_600, 11_200, 11_800, 12_400], "{times:?}");
+    }
+
+    #[test]
+    fn a_large_fleet_of_which_some_come_through_is_looked_at_sooner() {
+        let (mut pace, mut at) = (Pace::default(), NOW);
+        let mut units = fleet(100, UnitState::Starting);
+        let mut apart = |units: &Fleet| {
+            pace.looked(at, at, units, &OPTIONS);
+            let next = pace.next(None, &OPTIONS, at);
+            let apart = next.since(at);
+            at = next;
+            apart.0
+        };
+        assert_eq!(apart(&units), 600);
+        units.units[..40].iter_mut().for_each(|unit| unit.state = UnitState::Started);
+        assert_eq!(apart(&units), 150);
+        units.units[..99].iter_mut().for_each(|unit| unit.state = UnitState::Started);
+        assert_eq!(apart(&units), 150);
+        assert_eq!(apart(&units), 600, "nobody came since");
+        units.units[..60].iter_mut().for_each(|unit| unit.state = UnitState::Starting);
+        assert_eq!(apart(&units), 600, "others begin");
     }
 
     #[test]

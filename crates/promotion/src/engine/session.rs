@@ -260,13 +260,18 @@ impl<'e> Session<'e> {
         self.pace.acted();
     }
 
+    /// Whether a fleet was looked at a moment ago.
+    pub(super) fn has_just_looked(&self) -> bool {
+        self.pace.is_recent(self.now(), &self.engine.options)
+    }
+
     /// Waits until it is time for the next look, no longer than until `wake`.
     pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<(), EngineError> {
         let now = self.now();
         let next = self.pace.next(wake, &self.engine.options, now);
         let mut time = next.since(now);
         // Who waits for something else than a fleet looks no more often for that.
-        if wake.is_none() && !self.pace.is_recent(now, &self.engine.options) {
+        if wake.is_none() && !self.has_just_looked() {
             time = time.max(self.engine.options.poll);
         }
         // For an instant it is looked then, and neither before nor after; what moves is not kept waiting.
