@@ -36,7 +36,10 @@ const BAKE_MS: u64 = 10_000;
 const MAX_UNAVAILABLE: f64 = 0.33;
 const LATENCY_MS: u64 = 50;
 const BOOT_MS: u64 = 2_000;
-const CHECK_MS: u64 = 1_000;
+/// How often a machine is asked whether it is well, and for how long: a thousand programs on a few cores cannot all answer
+/// every second.
+const CHECKS: [&str; 2] = ["1s", "2s"];
+const CHECKS_LARGE: [&str; 2] = ["15s", "10s"];
 const LAG: EdgeLag = EdgeLag { min_ms: 100, max_ms: 800 };
 
 /// A directory with a project and a running stand-in.
@@ -46,6 +49,7 @@ pub(crate) struct Stage {
     client: Client,
     registry: Registry,
     service: Arc<dyn HttpService>,
+    checks: [&'static str; 2],
 }
 
 /// A program of the same build.
@@ -71,7 +75,8 @@ impl Stage {
         std::fs::create_dir_all(&dir).unwrap();
         let mut options = options(&dir);
         options.rate_limits = false;
-        let stage = Self::over(dir, Localcloud::start(options).await.unwrap());
+        let checks = if run.is_large { CHECKS_LARGE } else { CHECKS };
+        let stage = Self::over(dir, checks, Localcloud::start(options).await.unwrap());
         let app = NewApp { name: APP.parse().unwrap(), org_slug: "acme".to_owned(), network: None };
         stage.client.apps().create(&app).await.unwrap();
         stage.write_project(run).await;
@@ -86,17 +91,17 @@ impl Stage {
         let mut latency = Fault::new(FaultName::Latency);
         latency.ms = Some(LATENCY_MS);
         options.faults = vec![latency];
-        Self::over(self.dir, Localcloud::start(options).await.unwrap())
+        Self::over(self.dir, self.checks, Localcloud::start(options).await.unwrap())
     }
 
-    fn over(dir: PathBuf, cloud: Handle) -> Self {
+    fn over(dir: PathBuf, checks: [&'static str; 2], cloud: Handle) -> Self {
         let service: Arc<dyn HttpService> = Arc::new(ReqwestService::new(&HttpOptions::default()).unwrap());
         let base: Base = cloud.api_url().parse().unwrap();
         let token: Token = TOKEN.parse().unwrap();
         let auth = Auth::new(token.clone());
         let registry = Registry::new(cloud.registry_host(), Some(auth), service.clone()).unwrap();
         let client = Client::new(base, token, service.clone()).with_rates(Rates::unlimited());
-        Self { dir, cloud, client, registry, service }
+        Self { dir, cloud, client, registry, service, checks }
     }
 
     pub(crate) fn app(&self) -> AppHandle {
@@ -122,10 +127,11 @@ impl Stage {
     }
 
     pub(crate) fn fly_toml(&self) -> String {
+        let [interval, timeout] = self.checks;
         format!(
             "app = \"{APP}\"\nprimary_region = \"fra\"\n\n[http_service]\n  internal_port = 8080\n  \
              auto_stop_machines = \"off\"\n  min_machines_running = 1\n\n  [[http_service.checks]]\n    \
-             interval = \"{CHECK_MS}ms\"\n    timeout = \"2s\"\n    grace_period = \"30s\"\n    method = \"GET\"\n    \
+             interval = \"{interval}\"\n    timeout = \"{timeout}\"\n    grace_period = \"30s\"\n    method = \"GET\"\n    \
              path = \"/healthz\"\n"
         )
     }
