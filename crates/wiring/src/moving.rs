@@ -23,6 +23,8 @@ pub struct Pair {
     /// The runner's key beside the old one, and where it goes.
     keys: Option<(PathBuf, PathBuf)>,
     is_dry_run: bool,
+    /// Names this move among all moves.
+    who: String,
 }
 
 /// Opens both; the new one gets the old one's id when it is made now.
@@ -53,7 +55,7 @@ pub async fn pair(
     let absent = Absent::of_change(is_dry_run);
     let Kept { journal, key } =
         store::open(context, &to, absent, clock, (&*ids.runner(), id.clone())).await?;
-    Ok(Pair { id, from: old.journal, to: journal, keys: old.key.zip(key), is_dry_run })
+    Ok(Pair { id, from: old.journal, to: journal, keys: old.key.zip(key), is_dry_run, who: ids.runner() })
 }
 
 impl Pair {
@@ -65,7 +67,7 @@ impl Pair {
         if self.is_dry_run {
             return journal::compare(&*self.from, &*self.to).await.map_err(failure);
         }
-        let moved = journal::migrate(&*self.from, &*self.to).await.map_err(failure)?;
+        let moved = journal::migrate(&*self.from, &*self.to, &self.who).await.map_err(failure)?;
         // What this machine's runner attested goes on to count.
         if let Some((old, new)) = &self.keys
             && old.exists()

@@ -55,8 +55,8 @@ impl Session<'_> {
 
     /// A way back that was not over in its time is walked on, by whoever takes it up; a human hears of it each time, for
     /// nobody else would notice runners that are cut off again and again (P6).
-    pub(super) async fn tell_late(&self) {
-        if self.is_anew() {
+    pub(super) async fn tell_late(&mut self) {
+        if self.is_anew() && !std::mem::replace(&mut self.told_late, true) {
             let text = format!(
                 "the way back is not over in its time and goes on, look what keeps it: {}",
                 self.ending()

@@ -32,6 +32,8 @@ pub(super) struct Session<'e> {
     pub(super) watched: BTreeMap<ComponentName, Watched>,
     /// The time of a way back that was over before this session looked.
     anew: Option<At>,
+    /// Whether a human was told of that.
+    pub(super) told_late: bool,
 }
 
 impl Engine {
@@ -82,6 +84,7 @@ impl<'e> Session<'e> {
             taken: BTreeMap::new(),
             watched: BTreeMap::new(),
             anew: None,
+            told_late: false,
         };
         let Some(view) = session.environment.promotions.get(id) else {
             return Err(EngineError::Unknown { environment: environment.clone(), id: id.clone() });

@@ -5,11 +5,15 @@ use super::record::Record;
 use crate::model::{EnvironmentName, Millis, StoreId};
 use crate::ports::{Import, Journal, JournalError};
 
-/// Who holds the environments of a store that was moved away from. A second move from there is the same holder's.
-pub const MOVED: &str = "promote migrate-store (this store was moved: its journal is elsewhere now)";
+/// What the holder of a store is called that moves or was moved, and of one that is not whole yet; a name of that very move
+/// follows.
+pub const MOVED: &str = "promote migrate-store (this store moves or was moved: its journal is elsewhere)";
 
 /// For good: a hundred years.
 const FOR_GOOD: Millis = Millis(100 * 365 * 24 * 3_600_000);
+
+/// For how long the old store is held without a word while it is copied: a move that dies leaves it free after this.
+const HOLD: Millis = Millis::secs(60);
 
 /// Records that are written at once.
 const AT_ONCE: usize = 200;
@@ -81,23 +85,82 @@ fn new(source: JournalError) -> MigrateError {
     MigrateError::Store { which: "new", source }
 }
 
-/// Moves every chain of `from` into `to`, which is empty or was begun by an earlier move; both have the same id.
+/// Moves every chain of `from` into `to`, which is empty or was begun by an earlier move; both have the same id. `who`
+/// names this move among all moves.
 ///
 /// What the new store has must be the beginning of what the old one has: else nothing is changed. The environments are
-/// then held in the old store for good, what is missing is copied and read back, and both chains are verified. Epochs go
-/// on above the old store's. When it fails half-way the old store is free again, and the next move goes on.
-pub async fn migrate(from: &dyn Journal, to: &dyn Import) -> Result<Vec<Moved>, MigrateError> {
-    let environments: Vec<EnvironmentName> =
-        compare(from, to).await?.into_iter().map(|chain| chain.environment).collect();
+/// held in the old store while what is missing is copied and read back, and both chains are verified; the new one gives no
+/// lease until all of it is there. In the end the old one is held for good, and epochs go on above its own. A move that
+/// fails, or dies, leaves the old store free (then after a minute), the new one shut, and is made again. One that was
+/// through is not made twice: two stores with one id must never both give leases.
+pub async fn migrate(from: &dyn Journal, to: &dyn Import, who: &str) -> Result<Vec<Moved>, MigrateError> {
+    let found = compare(from, to).await?;
+    let holder = format!("{MOVED} {who}");
     let mut held = Vec::new();
-    let moved = hold_and_copy(from, to, &environments, &mut held).await;
-    if moved.is_err() {
-        for (environment, epoch) in held {
-            // What cannot be given back now is taken again by the next move.
-            let _still_held = from.release_lease(environment, epoch).await;
+    for chain in &found {
+        match from.take_lease(&chain.environment, &holder, HOLD).await {
+            Ok(grant) => held.push((chain.environment.clone(), grant.epoch)),
+            Err(error) => {
+                give_back(from, &held).await;
+                return match error {
+                    JournalError::Held { holder } if is_move(&holder) && held.is_empty() => {
+                        through(to, found, holder).await
+                    }
+                    JournalError::Held { holder } => {
+                        Err(MigrateError::Held { environment: chain.environment.clone(), holder })
+                    }
+                    error => Err(old(error)),
+                };
+            }
         }
     }
-    moved
+    let moved = hold_and_copy(from, to, &held, &holder).await;
+    match moved {
+        Ok(moved) => open(to, &held).await.map(|()| moved),
+        Err(error) => {
+            give_back(from, &held).await;
+            Err(error)
+        }
+    }
+}
+
+fn is_move(holder: &str) -> bool {
+    holder.starts_with(MOVED)
+}
+
+/// What cannot be given back now is free when its time is over.
+async fn give_back(from: &dyn Journal, held: &[(EnvironmentName, u64)]) {
+    for (environment, epoch) in held {
+        let _free_later = from.release_lease(environment, *epoch).await;
+    }
+}
+
+/// Another move holds the old store: it is through where nothing is missing. It may have died before it opened the new one.
+async fn through(to: &dyn Import, found: Vec<Moved>, holder: String) -> Result<Vec<Moved>, MigrateError> {
+    if let Some(chain) = found.iter().find(|chain| chain.copied > 0) {
+        return Err(MigrateError::Held { environment: chain.environment.clone(), holder });
+    }
+    for chain in &found {
+        match to.take_lease(&chain.environment, "promote migrate-store looks", Millis(1)).await {
+            Ok(grant) => {
+                to.release_lease(&chain.environment, grant.epoch).await.map_err(new)?;
+            }
+            Err(JournalError::Held { holder: theirs }) if theirs == holder => {
+                to.end_lease(&chain.environment, 0).await.map_err(new)?;
+            }
+            Err(JournalError::Held { .. }) => {}
+            Err(error) => return Err(new(error)),
+        }
+    }
+    Ok(found)
+}
+
+/// The new store is whole: from here on it gives leases.
+async fn open(to: &dyn Import, held: &[(EnvironmentName, u64)]) -> Result<(), MigrateError> {
+    for (environment, epoch) in held {
+        to.end_lease(environment, *epoch).await.map_err(new)?;
+    }
+    Ok(())
 }
 
 /// What a move would copy, chain by chain; changes nothing.
@@ -123,25 +186,27 @@ pub async fn compare(from: &dyn Journal, to: &dyn Journal) -> Result<Vec<Moved>,
     Ok(chains)
 }
 
-async fn hold_and_copy<'a>(
+async fn hold_and_copy(
     from: &dyn Journal,
     to: &dyn Import,
-    environments: &'a [EnvironmentName],
-    held: &mut Vec<(&'a EnvironmentName, u64)>,
+    held: &[(EnvironmentName, u64)],
+    holder: &str,
 ) -> Result<Vec<Moved>, MigrateError> {
-    for environment in environments {
-        match from.take_lease(environment, MOVED, FOR_GOOD).await {
-            Ok(grant) => held.push((environment, grant.epoch)),
-            Err(JournalError::Held { holder }) => {
-                return Err(MigrateError::Held { environment: environment.clone(), holder });
-            }
-            Err(error) => return Err(old(error)),
-        }
+    for (environment, epoch) in held {
+        to.end_lease(environment, *epoch).await.map_err(new)?;
+        to.take_lease(environment, holder, FOR_GOOD).await.map_err(new)?;
     }
     let mut moved = Vec::new();
-    for (environment, epoch) in held.iter() {
-        to.end_lease(environment, *epoch).await.map_err(new)?;
-        moved.push(copy(from, to, environment).await?);
+    for (environment, _) in held {
+        moved.push(copy(from, to, environment, held).await?);
+    }
+    let is_new = |name: &EnvironmentName| held.iter().all(|(held, _)| held != name);
+    if let Some(environment) = from.environments().await.map_err(old)?.into_iter().find(is_new) {
+        return Err(MigrateError::Grows { environment });
+    }
+    // Only who still holds all of it may say that nobody else goes on there.
+    for (environment, epoch) in held {
+        from.renew_lease(environment, *epoch, FOR_GOOD).await.map_err(old)?;
     }
     Ok(moved)
 }
@@ -150,6 +215,7 @@ async fn copy(
     from: &dyn Journal,
     to: &dyn Import,
     environment: &EnvironmentName,
+    held: &[(EnvironmentName, u64)],
 ) -> Result<Moved, MigrateError> {
     let mut copied = 0;
     for _ in 0..ROUNDS_MAX {
@@ -161,6 +227,9 @@ async fn copy(
             return Ok(Moved { environment: environment.clone(), records: theirs.len() as u64, copied });
         }
         for part in missing.chunks(AT_ONCE) {
+            for (environment, epoch) in held {
+                from.renew_lease(environment, *epoch, HOLD).await.map_err(old)?;
+            }
             let head = part.first().map_or(0, |record| record.seq - 1);
             to.import(environment, head, part).await.map_err(new)?;
             copied += part.len() as u64;

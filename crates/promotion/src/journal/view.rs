@@ -425,6 +425,7 @@ fn learn(progress: &mut Progress, call: &UnitCall, outcome: &Outcome, is_leased:
             progress.tell(call, done.unit.as_ref(), at);
             if let (UnitCall::Update { unit, .. }, Some(version)) = (call, &done.version) {
                 progress.versions.insert(unit.clone(), version.clone());
+                progress.sent(unit, at);
             }
         }
     }

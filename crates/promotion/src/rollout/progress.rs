@@ -260,6 +260,13 @@ impl Progress {
         }
     }
 
+    /// Keeps in mind that the update of `unit` was taken: from here on it has its time to come up.
+    pub(crate) fn sent(&mut self, unit: &UnitId, at: At) {
+        if let Some(mark) = self.marks.get_mut(unit) {
+            mark.since = mark.since.max(at);
+        }
+    }
+
     /// Keeps in mind since when units run that have to run for some time.
     pub(super) fn see_running(&mut self, target: &ComponentTarget, fleet: &Fleet, now: At) {
         let is_timed = |unit: &&Unit| {

@@ -46,6 +46,11 @@ pub(super) fn watch(
     now: At,
 ) -> Result<(), Ill> {
     let sleeps = role.open && unit.is_asleep() && unit.wakes && differs(unit, expected).is_none();
+    // Somebody stopped what was found at rest: it rests again.
+    if role.duty.sleeps() && unit.state == UnitState::Stopped && !unit.is_asleep() {
+        sick.remove(&unit.id);
+        return Ok(());
+    }
     let why = match health(unit, expected, now) {
         _ if sleeps && !sick.contains_key(&unit.id) => return Ok(()),
         Health::Healthy => {
@@ -56,7 +61,9 @@ pub(super) fn watch(
         Health::NotYet(why) | Health::Broken(why) => why,
     };
     let age = now.since(*sick.entry(unit.id.clone()).or_insert(now));
-    let is_woken = unit.woken().is_some_and(|since| now.since(since) < limits.wait);
+    // Who rests may be started by anybody, and has then the same time to come up.
+    let is_started = role.duty.sleeps() && unit.state != UnitState::Failed;
+    let is_woken = is_started || unit.woken().is_some_and(|since| now.since(since) < limits.wait);
     let is_waking = (sleeps || is_woken) && age < limits.wait;
     Err(Ill { why, is_over: age >= limits.unhealthy && !is_waking, is_waking })
 }

@@ -169,6 +169,10 @@ impl fmt::Display for S3Address {
 fn endpoint(name: &str, text: &str) -> Result<Url, S3Error> {
     let wrong = |why| S3Error::Parameter { name: name.to_owned(), why };
     let url = Url::parse(text).map_err(|_| wrong("is no URL"))?;
+    // It is shown wherever the store is named.
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err(wrong("has a user, a password or a query, which are no part of an endpoint"));
+    }
     let is_here = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

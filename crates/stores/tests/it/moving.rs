@@ -31,16 +31,16 @@ async fn a_journal_moves_through_all_stores_and_back() {
         let drafts = (0..250).map(crate::postgres::faults::draft).collect();
         let head = expected.len() as u64;
         expected.extend(from.append(&production, head, Some(grant.epoch), drafts).await.unwrap());
-        let held = migrate(from, to).await.unwrap_err();
+        let held = migrate(from, to, "one").await.unwrap_err();
         assert!(held.to_string().contains("held by runner"), "{held}");
         from.release_lease(&production, grant.epoch).await.unwrap();
 
-        let moved = migrate(from, to).await.unwrap();
+        let moved = migrate(from, to, "one").await.unwrap();
         assert_eq!((moved[0].records, to.environments().await.unwrap().len()), (expected.len() as u64, 1));
         assert_eq!(to.read(&production, 0).await.unwrap(), expected);
         verify(&production, 0, Record::root(&production), &expected).unwrap();
         match from.take_lease(&production, "runner", Millis::secs(60)).await {
-            Err(JournalError::Held { holder }) => assert_eq!(holder, MOVED),
+            Err(JournalError::Held { holder }) => assert!(holder.starts_with(MOVED), "{holder}"),
             other => panic!("the old store is closed, not {other:?}"),
         }
         let late = to.append(&production, expected.len() as u64, Some(grant.epoch), vec![]).await;

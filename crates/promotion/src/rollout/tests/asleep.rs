@@ -231,14 +231,36 @@ async fn p12_who_was_found_asleep_and_is_woken_unhealthy_is_no_release() {
     let (id, provider) = ("unit0001".parse::<UnitId>().unwrap(), &scene.world.provider);
     assert_eq!(scene.watched(Direction::Forward, |_, _| ()).await, Verdict::Done);
     provider.happens_to(&id, Happens::Asked);
-    let waking = scene.look(&scene.observed().await).unwrap_err();
+    let (job, mut watched) = (scene.job(Direction::Forward), Watched::default());
+    let mut look = |observed: &Observed| arrived(job, &mut watched, observed, scene.world.now()).unwrap_err();
+    let waking = look(&scene.observed().await);
     assert!(waking.is_waking, "{waking:?}");
     provider.happens_to(&id, Happens::Sickens);
     scene.world.clock.advance(Millis(1_500));
-    assert!(scene.look(&scene.observed().await).unwrap_err().is_waking, "it has its time");
+    assert!(look(&scene.observed().await).is_waking, "it has its time");
     scene.world.clock.advance(scene.target.limits.wait);
-    let amiss = scene.look(&scene.observed().await).unwrap_err();
+    let amiss = look(&scene.observed().await);
     assert!(!amiss.is_waking && amiss.why.contains("unit0001: check alive"), "{amiss:?}");
+}
+
+/// Who rests in traffic may be started by anybody, not only for a request, and has the time of any unit to come up.
+#[tokio::test]
+async fn who_was_found_asleep_and_is_started_by_a_person_has_its_time() {
+    let scene = in_two_waves(stopped).await;
+    let id = "unit0001".parse::<UnitId>().unwrap();
+    assert_eq!(scene.watched(Direction::Forward, |_, _| ()).await, Verdict::Done);
+    scene.world.provider.change(|manners| manners.check = Millis(8_000));
+    scene.perform(&UnitCall::Start { unit: id.clone() }).await;
+    let (job, mut watched) = (scene.job(Direction::Forward), Watched::default());
+    for _ in 0..70 {
+        let came = arrived(job, &mut watched, &scene.observed().await, scene.world.now());
+        assert!(came.is_err_and(|amiss| amiss.is_waking), "nothing proves it yet");
+        scene.world.clock.advance(Millis(100));
+    }
+    // And who stops it again leaves it as it was found.
+    scene.perform(&UnitCall::Stop { unit: id.clone() }).await;
+    assert_eq!(arrived(job, &mut watched, &scene.observed().await, scene.world.now()), Ok(()));
+    assert!(watched.sick.is_empty());
 }
 
 /// P12: between two looks that read back, sleep wipes nothing out either.

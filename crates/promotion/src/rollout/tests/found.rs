@@ -1,6 +1,6 @@
 //! What others wrote on machines, what rests parked, and what is not sent.
 
-use super::super::progress::Turn;
+use super::super::progress::{Mark, Turn};
 use super::*;
 use crate::model::Proof;
 
@@ -100,6 +100,14 @@ async fn an_update_that_was_not_sent_is_sent_again_soon() {
     assert_eq!(sent.len(), 6, "more often than one that may have landed");
     let pauses: Vec<Millis> = sent.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     assert!(pauses.iter().all(|pause| *pause >= Millis(3_000) && *pause < Millis(3_200)), "{pauses:?}");
+
+    // What was taken in the end has its whole time to come up, however long nobody took it.
+    let mut mark = Progress::new(FIRST, At(0));
+    let marks =
+        Mark { turn: Turn::Updating, since: At(0), tries: 1, tried_at: Some(At(50_000)), unsent: true };
+    mark.marks.insert("unit0001".parse().unwrap(), marks);
+    mark.sent(&"unit0001".parse().unwrap(), At(50_000));
+    assert_eq!(mark.marks.values().next().unwrap().since, At(50_000));
 
     // One that never arrives ends it when a unit has had its time.
     let scene = Scene::new(Strategy::Rolling).await;

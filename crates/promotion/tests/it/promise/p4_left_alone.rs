@@ -48,8 +48,9 @@ async fn p4_a_way_back_that_nobody_looked_at_for_hours_is_walked_all_the_same() 
             world.rescue(2).await;
             let state = view(&world, &handle).await.state;
             assert_eq!(state.phase, Phase::RolledBack, "{strategy:?} {later}: {:?}", state.facts.failure);
-            let late = |notice: &Notice| notice.urgent && notice.text.contains("is not over in its time");
-            assert!(world.desk.notices().iter().any(late), "{strategy:?} {later}: somebody hears of it");
+            let late = |notice: &&Notice| notice.urgent && notice.text.contains("is not over in its time");
+            let told = world.desk.notices().iter().filter(late).count();
+            assert_eq!(told, 1, "{strategy:?} {later}: somebody hears of it, once");
             for (component, byte) in [("api", 1), ("web", 11)] {
                 assert_eq!(
                     world.fleet("production", component).await.digests(),
