@@ -142,7 +142,7 @@ async fn a_journal_moves_into_a_shared_store_and_the_old_one_is_closed() {
         let closed = stage.run(&start).await;
         assert_ne!(closed.code, Some(0), "{}", closed.out);
         assert!(
-            format!("{}{}", closed.out, closed.err).contains("this store was moved"),
+            format!("{}{}", closed.out, closed.err).contains("this store moves or was moved"),
             "{}{}",
             closed.out,
             closed.err
