@@ -15,6 +15,7 @@ const UNLEASE_TRIES: u32 = 8;
 
 impl Session<'_> {
     pub(super) async fn perform_effect(&mut self, item: OutboxItem) -> Result<(), EngineError> {
+        let id = format!("{}/{}", item.seq, item.n);
         match item.effect {
             EffectName::Release => self.unlease().await?,
             EffectName::AskApproval => {
@@ -27,15 +28,15 @@ impl Session<'_> {
                     .map(|plan| plan.hash.to_string())
                     .unwrap_or_default();
                 let text = format!("waits for approval: promote approve {} --plan {plan}", self.id);
-                self.notify(format!("{}/{}", item.seq, item.n), false, text).await;
+                self.notify(&id, false, text).await;
             }
             EffectName::Tell => {
                 let text = self.ending();
-                self.notify(format!("{}/{}", item.seq, item.n), false, text).await;
+                self.notify(&id, false, text).await;
             }
             EffectName::Escalate => {
                 let text = format!("ROLLBACK FAILED, a human must look: {}", self.ending());
-                self.notify(format!("{}/{}", item.seq, item.n), true, text).await;
+                self.notify(&id, true, text).await;
             }
         }
         self.append(vec![Entry::EffectDone { seq: item.seq, n: item.n }]).await
@@ -53,19 +54,19 @@ impl Session<'_> {
         format!("{verb} in {}: {}{why}", request.environment, state.phase)
     }
 
-    /// A way back that was not over in its time is walked on, by whoever takes it up; a human hears of it each time, for
+    /// A way back that was not over in its time is walked on, by whoever takes it up; a human hears of each who does, for
     /// nobody else would notice runners that are cut off again and again (P6).
     pub(super) async fn tell_late(&mut self) {
-        if self.is_anew() && !std::mem::replace(&mut self.told_late, true) {
+        if std::mem::take(&mut self.is_late_untold) {
             let text = format!(
                 "the way back is not over in its time and goes on, look what keeps it: {}",
                 self.ending()
             );
-            self.notify("late".to_owned(), true, text).await;
+            self.notify("late", true, text).await;
         }
     }
 
-    async fn notify(&self, id: String, urgent: bool, text: String) {
+    async fn notify(&self, id: &str, urgent: bool, text: String) {
         let facts = &self.view().state.facts;
         let notice = Notice {
             id: format!("{}/{id}", self.id),

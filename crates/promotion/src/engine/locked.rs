@@ -12,7 +12,7 @@ use crate::journal::Entry;
 use crate::machine::{Event, Work};
 use crate::model::{At, ComponentTarget, Fleet, Millis, Nonce, Unit, UnitId, UnitState, label};
 use crate::ports::{Key, Performed, PortError, PortErrorKind};
-use crate::rollout::{Stamp, UnitCall};
+use crate::rollout::{Decision, Stamp, UnitCall};
 
 /// A lease is first taken for this long, and made to last until the deadline only when its number is journaled: a
 /// runner that dies in between, or whose answer is lost, leaves units that are free again soon, for nobody else knows
@@ -161,12 +161,12 @@ impl Session<'_> {
 
     /// Before its calls: what this promotion made since it was locked is leased as soon as it is seen, an earlier runner's
     /// number is given back as soon as its unit's host answers, and nothing is changed that is not ours: calls on what is
-    /// out of reach are left out.
+    /// out of reach are left out, and are not counted as sent.
     pub(super) async fn lease_ahead(
         &mut self,
         rollout: &Rollout,
         fleet: &Fleet,
-        calls: &mut Vec<UnitCall>,
+        decision: &mut Decision,
     ) -> Result<Lease, EngineError> {
         let promotion = &rollout.stamp.promotion;
         let stands_in = format!("{promotion}/");
@@ -174,7 +174,7 @@ impl Session<'_> {
             unit.label(label::PROMOTION) == Some(promotion.as_str())
                 || unit.label(label::RESTORES).is_some_and(|key| key.starts_with(&stands_in))
         };
-        let is_changed = |unit: &Unit| calls.iter().any(|call| call.unit() == Some(&unit.id));
+        let is_changed = |unit: &Unit| decision.calls.iter().any(|call| call.unit() == Some(&unit.id));
         let now = self.now();
         let is_held = |id: &UnitId| self.held.get(id).is_some_and(|until| *until > now);
         let is_done = |id: &UnitId| is_held(id) && !self.unwritten.contains_key(id);
@@ -192,7 +192,10 @@ impl Session<'_> {
         }
         let came = self.lease(&rollout.target, &free).await?;
         let is_held = |id: &UnitId| self.held.get(id).is_some_and(|until| *until > now);
-        calls.retain(|call| call.unit().is_none_or(is_held));
+        let Decision { calls, progress, .. } = decision;
+        for call in calls.extract_if(.., |call| !call.unit().is_none_or(is_held)) {
+            progress.not_sent(&call);
+        }
         Ok(came)
     }
 

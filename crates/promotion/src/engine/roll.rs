@@ -85,15 +85,10 @@ impl Session<'_> {
             is_taken_up = false;
             let decided = self.now();
             let mut decision = next(rollout.job(), &observed, &progress, decided);
-            let meant = decision.calls.clone();
-            match self.lease_ahead(rollout, &observed.fleet, &mut decision.calls).await? {
+            match self.lease_ahead(rollout, &observed.fleet, &mut decision).await? {
                 Lease::Ours => {}
                 Lease::Theirs(why) if rollout.filed == Direction::Forward => return Ok(Rolled::Failed(why)),
                 Lease::Theirs(why) | Lease::Away(why) => return Ok(Rolled::Errored(why)),
-            }
-            if decision.calls.len() < meant.len() {
-                let left_out = meant.iter().filter(|call| !decision.calls.contains(call));
-                left_out.for_each(|call| decision.progress.not_sent(call));
             }
             self.tell(rollout, before.as_ref(), &decision, &mut said);
             let problems = self.act(rollout, before.as_ref(), &decision).await?;

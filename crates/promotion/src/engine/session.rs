@@ -32,8 +32,8 @@ pub(super) struct Session<'e> {
     pub(super) watched: BTreeMap<ComponentName, Watched>,
     /// The time of a way back that was over before this session looked.
     anew: Option<At>,
-    /// Whether a human was told of that.
-    pub(super) told_late: bool,
+    /// Whether a human has still to be told of that.
+    pub(super) is_late_untold: bool,
 }
 
 impl Engine {
@@ -84,7 +84,7 @@ impl<'e> Session<'e> {
             taken: BTreeMap::new(),
             watched: BTreeMap::new(),
             anew: None,
-            told_late: false,
+            is_late_untold: false,
         };
         let Some(view) = session.environment.promotions.get(id) else {
             return Err(EngineError::Unknown { environment: environment.clone(), id: id.clone() });
@@ -92,7 +92,7 @@ impl<'e> Session<'e> {
         let (state, now) = (&view.state, session.now());
         let is_late = state.phase == Phase::RollingBack && now >= state.facts.deadline;
         let anew = is_late.then(|| now.plus(state.whole_time()));
-        Ok(Self { anew, ..session })
+        Ok(Self { anew, is_late_untold: is_late, ..session })
     }
 
     /// When the phase's time is over. A way back that nobody was there to walk gets its whole time once more: giving it up
@@ -100,11 +100,6 @@ impl<'e> Session<'e> {
     pub(super) fn deadline(&self) -> At {
         let deadline = self.view().state.facts.deadline;
         self.anew.map_or(deadline, |anew| anew.max(deadline))
-    }
-
-    /// Whether it took up a way back whose time was over.
-    pub(super) const fn is_anew(&self) -> bool {
-        self.anew.is_some()
     }
 
     /// Reads on. People's words arrive this way, also while we hold the lease.

@@ -34,7 +34,7 @@ pub(super) fn store(step: &'static str, error: &object_store::Error) -> JournalE
 }
 
 /// All that an error says, along its sources, once; of a storage's answer its code and message alone, for the rest may quote
-/// what was sent, a session's token too (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+/// what was sent, a session's token too.
 pub(super) fn told(error: &object_store::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
