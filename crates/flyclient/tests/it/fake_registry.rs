@@ -22,6 +22,8 @@ pub(crate) struct State {
     /// By repository and reference: media type and bytes.
     pub(crate) manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     uploads: BTreeMap<String, Vec<u8>>,
+    /// Uploads ever begun: the id of the next one, which no other has while several go on side by side.
+    begun: usize,
     /// `METHOD path` of every request, with `?query`.
     pub(crate) log: Vec<String>,
     /// The `Authorization` that is wanted.
@@ -136,7 +138,8 @@ impl State {
                     self.blobs.insert((repository.to_owned(), digest.clone()), bytes);
                     return ResponseTemplate::new(201);
                 }
-                let id = self.uploads.len().to_string();
+                let id = self.begun.to_string();
+                self.begun += 1;
                 self.uploads.insert(id.clone(), Vec::new());
                 let place = format!("/v2/{repository}/blobs/uploads/{id}?state=1");
                 ResponseTemplate::new(202).insert_header("location", place)
