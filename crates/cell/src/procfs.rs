@@ -45,10 +45,22 @@ fn parse(pid: u32, text: &str) -> Option<Stat> {
     Some(Stat { pid, state, parent, session, started })
 }
 
-/// All processes that can be seen.
-pub(crate) fn all() -> Vec<Stat> {
-    let Ok(list) = fs::read_dir("/proc") else { return Vec::new() };
-    list.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(stat).collect()
+/// The numbers of all processes that can be seen.
+fn pids() -> impl Iterator<Item = u32> {
+    let list = fs::read_dir("/proc").into_iter().flatten().flatten();
+    list.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The living processes of a session. The session of each process there is costs a system call; only those found are
+/// read: a host may run thousands of others.
+pub(crate) fn of_session(session: u32) -> Vec<Stat> {
+    let is_in = |pid: &u32| {
+        let Ok(known) = i32::try_from(*pid) else { return false };
+        let of = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(known)));
+        of.is_ok_and(|of| of.as_raw().unsigned_abs() == session)
+    };
+    let found = pids().filter(is_in).filter_map(stat);
+    found.filter(|stat| stat.session == session && stat.is_alive()).collect()
 }
 
 /// The children of a process by the kernel's own list (proc(5), `children`), which costs what they are and not what
@@ -62,7 +74,7 @@ fn children(parent: u32) -> Vec<Stat> {
         }
         Ok(found)
     };
-    listed().unwrap_or_else(|_| all().into_iter().filter(|stat| stat.parent == parent).collect())
+    listed().unwrap_or_else(|_| pids().filter_map(stat).filter(|stat| stat.parent == parent).collect())
 }
 
 /// The living processes below this one, nearest first.
@@ -120,5 +132,7 @@ mod tests {
         let own = stat(std::process::id()).unwrap();
         assert!(own.is_alive() && own.started > 0);
         assert!(descendants(own.parent).iter().any(|stat| stat.pid == own.pid));
+        assert!(of_session(own.session).iter().any(|stat| stat.pid == own.pid));
+        assert!(of_session(own.session + 1).iter().all(|stat| stat.pid != own.pid));
     }
 }

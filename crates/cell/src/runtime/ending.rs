@@ -66,10 +66,9 @@ fn end_orphans(cell: &Cell, deadline: Deadline) -> io::Result<()> {
         return Ok(());
     }
     loop {
-        let all = procfs::all().into_iter();
-        let left: Vec<_> = all
-            .filter(|stat| stat.session == cell.pid && stat.pid != cell.pid && stat.is_alive())
-            .filter(|stat| stat.started >= cell.started_ticks)
+        let left: Vec<_> = procfs::of_session(cell.pid)
+            .into_iter()
+            .filter(|stat| stat.pid != cell.pid && stat.started >= cell.started_ticks)
             .collect();
         if left.is_empty() {
             return Ok(());
