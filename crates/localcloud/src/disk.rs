@@ -91,6 +91,44 @@ pub(crate) fn save<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     replace(path, &bytes, false)
 }
 
+/// The same for a record that changes often: what it was before stays beside it, to be written over the next time. One at
+/// a time for each path.
+pub(crate) fn save_often<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value).map_err(io::Error::other)?;
+    let missing = || io::Error::other("path has no parent or no name");
+    let (parent, name) =
+        path.parent().zip(path.file_name().and_then(|name| name.to_str())).ok_or_else(missing)?;
+    let spare = parent.join(format!(".{name}.spare"));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&spare)?;
+        file.write_all(&bytes)
+    };
+    let written = match write() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_dir(parent).and_then(|()| write()),
+        other => other,
+    };
+    let saved = written.and_then(|()| take_turns(&spare, path));
+    if saved.is_err() {
+        let _ = fs::remove_file(&spare);
+    }
+    saved
+}
+
+/// Puts `spare` in the place of `path`, and what was there in the place of `spare`, to be written over the next time. A
+/// new file each time would be dear: ext4 does not use the number of a file again that was removed a moment ago, and
+/// searches on and on where thousands were.
+fn take_turns(spare: &Path, path: &Path) -> io::Result<()> {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+        if renameat2(AT_FDCWD, spare, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE).is_ok() {
+            return Ok(());
+        }
+        // There is nothing to change places with, or the file system cannot.
+    }
+    fs::rename(spare, path)
+}
+
 /// Reads a JSON record; `None` when there is no such file.
 pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {
     let state =

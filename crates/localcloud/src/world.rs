@@ -167,7 +167,7 @@ pub(crate) fn save_app(layout: &Layout, app: &App) -> io::Result<()> {
 
 /// Writes a machine's record.
 pub(crate) fn save_machine(layout: &Layout, machine: &Machine) -> io::Result<()> {
-    disk::save(&record(layout, &machine.id), machine)
+    disk::save_often(&record(layout, &machine.id), machine)
 }
 
 /// Writes a site's record.

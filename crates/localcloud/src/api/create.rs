@@ -103,7 +103,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call) -> Handled {
         generation: 1,
         created_us: now,
         updated_us: now,
-        config: Value::Null,
+        config: Arc::default(),
         image,
         cordoned: flag("skip_service_registration"),
         secrets_version,

@@ -62,7 +62,7 @@ pub(super) fn get(cloud: &Cloud, call: &Call) -> Handled {
         let (_, config) =
             then.ok_or_else(|| ApiError::not_found(format!("the machine never had version {version}")))?;
         (out["config"], out["instance_id"], out["version"]) =
-            (config.clone(), version.into(), version.into());
+            (Value::clone(config), version.into(), version.into());
         out["state"] = Value::from("replaced");
     }
     struck::seen(cloud, call, &machine, &mut out);
@@ -76,7 +76,8 @@ pub(super) fn events(cloud: &Cloud, call: &Call) -> Handled {
         Some(Ok(limit @ 1..=50)) => limit,
         Some(_) => return Err(ApiError::bad("limit must lie between 1 and 50")),
     };
-    Ok(Reply::ok(call.machine(cloud)?.events.into_iter().take(limit).collect()))
+    let events = call.machine(cloud)?.events;
+    Ok(Reply::ok(events.iter().take(limit).map(|event| Value::clone(event)).collect()))
 }
 
 /// GET `…/versions`.

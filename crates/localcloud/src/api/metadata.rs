@@ -1,5 +1,7 @@
 //! Metadata: needs no lease and makes no new version.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -7,7 +9,9 @@ use super::{Call, Handled, Reply};
 use crate::{cloud::Cloud, error::ApiError, machine::model::Machine};
 
 fn of(m: &mut Machine) -> Result<&mut Map<String, Value>, ApiError> {
-    let config = m.config.as_object_mut().ok_or_else(|| ApiError::bad("the machine has no configuration"))?;
+    let config = Arc::make_mut(&mut m.config)
+        .as_object_mut()
+        .ok_or_else(|| ApiError::bad("the machine has no configuration"))?;
     let metadata = config.entry("metadata").or_insert_with(|| json!({}));
     metadata.as_object_mut().ok_or_else(|| ApiError::bad("the machine's metadata is no object"))
 }

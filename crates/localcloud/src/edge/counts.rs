@@ -4,9 +4,9 @@
 //! plain decrement at the end would never run.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -14,8 +14,11 @@ use std::{
 /// All counters.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    machines: Mutex<BTreeMap<String, Arc<AtomicUsize>>>,
+    machines: Mutex<HashMap<String, Arc<AtomicUsize>>>,
 }
+
+/// A look at all of them at once.
+pub(crate) struct Reading<'a>(MutexGuard<'a, HashMap<String, Arc<AtomicUsize>>>);
 
 /// One request under way; the count goes down when it is dropped.
 #[derive(Debug)]
@@ -39,8 +42,19 @@ impl Counts {
 
     /// Requests under way at this moment.
     pub(crate) fn of(&self, machine: &str) -> usize {
-        let machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        machines.get(machine).map_or(0, |c| c.load(Ordering::Relaxed))
+        self.read().of(machine)
+    }
+
+    /// For who asks about many machines.
+    pub(crate) fn read(&self) -> Reading<'_> {
+        Reading(self.machines.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Reading<'_> {
+    /// Requests under way at this moment.
+    pub(crate) fn of(&self, machine: &str) -> usize {
+        self.0.get(machine).map_or(0, |c| c.load(Ordering::Relaxed))
     }
 }
 

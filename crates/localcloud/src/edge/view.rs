@@ -150,11 +150,14 @@ impl View {
                 && !tried.contains(&seen.id)
                 && wanted.machine.map_or_else(|| seen.routable(), |id| seen.id == id && seen.started)
         };
-        let all: Vec<&Seen> = self.machines.values().map(|(_, seen)| seen).filter(fits).collect();
-        let n = all.len().max(1);
-        let best = all.iter().enumerate().min_by_key(|(i, seen)| {
-            (seen.region != wanted.region, counts.of(&seen.id), (i + n - wanted.turn % n) % n)
-        });
+        let all = self.machines.values().map(|(_, seen)| seen).filter(fits);
+        let (near, far): (Vec<&Seen>, Vec<&Seen>) = all.partition(|seen| seen.region == wanted.region);
+        let nearest = if near.is_empty() { far } else { near };
+        let (n, counts) = (nearest.len().max(1), counts.read());
+        let best = nearest
+            .iter()
+            .enumerate()
+            .min_by_key(|(i, seen)| (counts.of(&seen.id), (i + n - wanted.turn % n) % n));
         best.and_then(|(_, seen)| {
             let is_full = seen.autostart && seen.soft_limit.is_some_and(|limit| counts.of(&seen.id) >= limit);
             Some(Target { machine: seen.id.clone(), address: seen.endpoint?, is_full })

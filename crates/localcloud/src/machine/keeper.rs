@@ -67,13 +67,21 @@ struct Keeper {
     ending: Option<Instant>,
     /// The pause before the next start, for the generation that crashed.
     not_before: Option<(u64, Instant)>,
-    asked_silence_us: u64,
+    /// How long after its start it is asked next whether it listens, until it does.
+    ask_silence_us: Option<u64>,
 }
 
 /// Keeps machine `id` until it is destroyed.
 pub(crate) async fn keep(cloud: Arc<Cloud>, id: String, wake: Arc<Notify>) {
-    let mut keeper =
-        Keeper { cloud, id, wake, checks: None, ending: None, not_before: None, asked_silence_us: 0 };
+    let mut keeper = Keeper {
+        cloud,
+        id,
+        wake,
+        checks: None,
+        ending: None,
+        not_before: None,
+        ask_silence_us: Some(SILENCE_US),
+    };
     while let Some(machine) = keeper.cloud.machine(&keeper.id) {
         if machine.state == State::Destroyed {
             break;
@@ -136,7 +144,10 @@ impl Keeper {
     /// Up, and put to sleep by the proxy where a fault says so.
     async fn doze(&self, m: &Machine) -> Result<(), ApiError> {
         let is_asked = m.cordoned || self.cloud.edges.counts.of(&m.id) > 0;
-        if is_asked || m.spec().map_or(true, |spec| spec.services.is_empty()) {
+        if !self.cloud.faults.has(FaultName::Autostop)
+            || is_asked
+            || m.spec().map_or(true, |spec| spec.services.is_empty())
+        {
             return Ok(());
         }
         let chance = Chance { app: Some(&m.app), machine: Some(&m.id), ..Chance::default() };
@@ -150,9 +161,9 @@ impl Keeper {
         self.pause(Duration::from_micros(at_us.saturating_sub(clock::now_us()).min(60_000_000))).await;
     }
 
-    /// Waits, or until the record changes.
-    async fn pause(&self, time: Duration) {
-        let _ = tokio::time::timeout(time, self.wake.notified()).await;
+    /// Waits, or until the record changes; whether it did.
+    async fn pause(&self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.wake.notified()).await.is_ok()
     }
 
     async fn settle(&mut self, m: &Machine) -> Result<(), ApiError> {
@@ -229,7 +240,7 @@ impl Keeper {
             // What is not written down must not live.
             let _ = self.cloud.runtime.kill(&cell).await;
         }
-        self.asked_silence_us = 0;
+        self.ask_silence_us = Some(SILENCE_US);
         noted
     }
 
@@ -244,7 +255,7 @@ impl Keeper {
         if m.state != State::Started {
             let left = boot.saturating_sub(Duration::from_micros(up_us));
             if !left.is_zero() {
-                self.pause(left.min(POLL)).await;
+                self.pause(left.min(self.apart())).await;
                 return Ok(());
             }
             return self.cloud.change(&self.id, |m| {
@@ -256,14 +267,25 @@ impl Keeper {
             });
         }
         self.watch_checks(m, running);
-        self.doze(m).await?;
-        if up_us >= self.asked_silence_us + SILENCE_US {
-            self.asked_silence_us = up_us;
-            self.ask_silence(running).await?;
+        // Who changes the record wakes us: until then only the process is looked at.
+        loop {
+            self.doze(m).await?;
+            let up_us = clock::now_us().saturating_sub(running.since_us);
+            if self.ask_silence_us.is_some_and(|at| up_us >= at) {
+                let is_heard = self.ask_silence(running).await?;
+                self.ask_silence_us = (!is_heard).then_some(up_us + SILENCE_US);
+            }
+            let is_woken = self.pause(self.apart()).await;
+            if is_woken || self.cloud.runtime.status(&running.launch, &running.cell) != CellStatus::Running {
+                return Ok(());
+            }
         }
+    }
+
+    /// Between two looks at this process.
+    fn apart(&self) -> Duration {
         let machines = u32::try_from(self.cloud.lock().machines.len()).unwrap_or(u32::MAX);
-        self.pause(POLL.saturating_mul(1 + machines / FEW)).await;
-        Ok(())
+        POLL.saturating_mul(1 + machines / FEW)
     }
 
     fn watch_checks(&mut self, m: &Machine, running: &Running) {
@@ -285,19 +307,20 @@ impl Keeper {
         self.checks = Some((running.since_us, tasks));
     }
 
-    /// A program that listens nowhere: the runtime may know why, and then the machine has failed.
-    async fn ask_silence(&self, running: &Running) -> Result<(), ApiError> {
+    /// A program that listens nowhere: the runtime may know why, and then the machine has failed. Whether it listens, or
+    /// need not.
+    async fn ask_silence(&self, running: &Running) -> Result<bool, ApiError> {
         for address in running.cell.endpoints.values() {
             let connect = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address));
             if matches!(connect.await, Ok(Ok(_))) {
-                return Ok(());
+                return Ok(true);
             }
         }
         if running.cell.endpoints.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let Some(why) = self.cloud.runtime.explain_silence(&running.launch, &running.cell) else {
-            return Ok(());
+            return Ok(false);
         };
         launch::log_line(&self.cloud, &self.id, &why.to_string());
         let _ = self.cloud.runtime.kill(&running.cell).await;
@@ -306,7 +329,7 @@ impl Keeper {
                 (m.running, m.state, m.goal) = (None, State::Failed, Goal::Rest);
                 m.event("launch", "failed", "flyd", Some(json!({"error": why.to_string()})));
             }
-            Ok(())
+            Ok(false)
         })
     }
 

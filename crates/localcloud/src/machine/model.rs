@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
 use cell::runtime::{Cell, Launch};
@@ -149,12 +150,12 @@ pub(crate) struct CheckResult {
 /// What a failed pull goes back to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Revert {
-    pub(crate) config: Value,
+    pub(crate) config: Arc<Value>,
     pub(crate) image: ImageRef,
     pub(crate) instance_id: Option<String>,
 }
 
-/// The record.
+/// The record. What is long and seldom changes is shared by its copies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) id: String,
@@ -168,7 +169,7 @@ pub(crate) struct Machine {
     pub(crate) generation: u64,
     pub(crate) created_us: u64,
     pub(crate) updated_us: u64,
-    pub(crate) config: Value,
+    pub(crate) config: Arc<Value>,
     pub(crate) image: ImageRef,
     pub(crate) cordoned: bool,
     pub(crate) address: Ipv4Addr,
@@ -180,8 +181,8 @@ pub(crate) struct Machine {
     pub(crate) stop: Stop,
     pub(crate) restarts: u32,
     pub(crate) checks: Vec<CheckResult>,
-    pub(crate) events: Vec<Value>,
-    pub(crate) versions: Vec<(String, Value)>,
+    pub(crate) events: Vec<Arc<Value>>,
+    pub(crate) versions: Vec<(String, Arc<Value>)>,
     pub(crate) revert: Option<Revert>,
     /// An update does not come to an end before that.
     #[serde(default)]
@@ -215,14 +216,15 @@ impl Machine {
         if let Some(request) = request {
             event["request"] = request;
         }
-        self.events.insert(0, event);
+        self.events.insert(0, Arc::new(event));
         self.events.truncate(EVENTS);
     }
 
     /// Takes over a new configuration as a new version.
     pub(crate) fn new_version(&mut self, config: Value) {
+        let config = Arc::new(config);
         self.instance_id = ids::ulid();
-        self.versions.insert(0, (self.instance_id.clone(), config.clone()));
+        self.versions.insert(0, (self.instance_id.clone(), Arc::clone(&config)));
         self.versions.truncate(VERSIONS);
         self.config = config;
         self.updated_us = clock::now_us();

@@ -37,8 +37,8 @@ pub(crate) fn machine(m: &Machine, detail: Detail) -> Value {
     if detail.summary {
         return out;
     }
-    out["config"] = m.config.clone();
-    out["events"] = Value::from(m.events.clone());
+    out["config"] = Value::clone(&m.config);
+    out["events"] = m.events.iter().map(|event| Value::clone(event)).collect();
     out["checks"] = m
         .checks
         .iter()
