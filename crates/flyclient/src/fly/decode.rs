@@ -78,6 +78,10 @@ pub(super) struct Undecodable {
 
 /// The value in `body`.
 pub(super) fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Undecodable> {
+    // Keeping track of the place doubles the work, and a list of machines is long: only where something is wrong.
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| Undecodable { path: error.path().to_string(), source: error.into_inner() })
