@@ -36,6 +36,7 @@ mod exit;
 mod failure;
 mod files;
 mod interrupt;
+mod memory;
 mod output;
 mod panic;
 mod progress;
