@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (home, api): (EnvironmentName, ComponentName) = ("home".parse()?, "api".parse()?);
     let image: ImageRef = format!("registry.example/api@sha256:{}", "5".repeat(64)).parse()?;
     let counts = BTreeMap::from([("here".parse()?, 2)]);
-    let shape = GroupTarget { config: "".into(), counts, proof: Proof::Served };
+    let shape = GroupTarget { config: UnitConfig::default(), counts, proof: Proof::Served };
     let digests = image.digest().map(|digest| (api.clone(), digest.clone()));
     let release = Release::new("1.0.0", "c0ffee", digests.into_iter().collect());
     let place = Place::new(home.clone(), api, "shelf", "api");

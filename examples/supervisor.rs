@@ -7,7 +7,7 @@ use examples::Supervisor;
 use promotion::engine::{Ask, Engine, Options, Ports};
 use promotion::journal::Memory;
 use promotion::model::{
-    Class, ComponentTarget, Digest, GroupTarget, ImageRef, Kind, Millis, Place, Proof, Release,
+    Class, ComponentTarget, Digest, GroupTarget, ImageRef, Kind, Millis, Place, Proof, Release, UnitConfig,
 };
 use promotion::plain::Wall;
 use promotion::ports::{Deployer, Notice, Notifier, PortError};
@@ -46,7 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let digest = image.digest().cloned().ok_or("pinned")?;
         let release = Release::new(digit, digit, BTreeMap::from([("program".parse()?, digest)]));
         let proof = Proof::StartedFor(Millis(200));
-        let shape = GroupTarget { config: "".into(), counts: [("here".parse()?, 2)].into(), proof };
+        let shape =
+            GroupTarget { config: UnitConfig::default(), counts: [("here".parse()?, 2)].into(), proof };
         let mut target = ComponentTarget::new(place.clone(), image, "app".parse()?, shape);
         (target.limits.settle, target.limits.drain) = (Millis(100), Millis(100));
         let ask = Ask::new("home".parse()?, Class::Local, kind, release, vec![target], "somebody".parse()?);

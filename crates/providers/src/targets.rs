@@ -182,7 +182,7 @@ impl<'p> Targets<'p> {
             }
             Binding::Static(binding) => {
                 let group = GroupTarget {
-                    config: Value::Object(binding.env.clone()),
+                    config: Value::Object(binding.env.clone()).into(),
                     counts: BTreeMap::from([(RegionName::new("everywhere")?, 1)]),
                     proof: Proof::Served,
                 };
@@ -237,7 +237,7 @@ impl<'p> Targets<'p> {
             };
             let count = if config.services.is_empty() { 1 } else { NEW_WITH_SERVICES };
             let group = GroupTarget {
-                config: unit_config(&config),
+                config: unit_config(&config).into(),
                 counts: BTreeMap::from([(RegionName::new(region)?, count)]),
                 proof,
             };

@@ -1,5 +1,7 @@
 //! Finding a promotion by what a person typed.
 
+use std::sync::Arc;
+
 use clikit::Failure;
 use promotion::engine::{Engine, EngineError};
 use promotion::journal::EnvironmentView;
@@ -18,7 +20,7 @@ pub fn engine_failure(error: EngineError) -> Failure {
 }
 
 /// Every environment's journal, read and checked.
-pub async fn views(engine: &Engine, journal: &dyn Journal) -> Result<Vec<EnvironmentView>, Failure> {
+pub async fn views(engine: &Engine, journal: &dyn Journal) -> Result<Vec<Arc<EnvironmentView>>, Failure> {
     let names = journal.environments().await.map_err(|error| engine_failure(error.into()))?;
     let mut views = Vec::new();
     for name in names {
@@ -32,7 +34,7 @@ pub async fn promotion(
     engine: &Engine,
     journal: &dyn Journal,
     typed: &str,
-) -> Result<(EnvironmentView, PromotionId), Failure> {
+) -> Result<(Arc<EnvironmentView>, PromotionId), Failure> {
     let mut found = Vec::new();
     for view in views(engine, journal).await? {
         for id in view.promotions.keys() {

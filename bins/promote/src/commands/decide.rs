@@ -65,7 +65,7 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
     let signed = asker.sign(&Wish::Abort { promotion: &id, reason: &args.reason })?;
     let by = asker.person().clone();
     wired.engine.abort(&view.name, &id, by, args.reason, signed).await.map_err(find::engine_failure)?;
-    let handle = wired.engine.handle(view.name, id);
+    let handle = wired.engine.handle(view.name.clone(), id);
     let exit = run.finish(&wired, &handle, Exit::Done).await?;
     // What was asked for is what happened.
     Ok(if matches!(exit, Exit::Refused | Exit::RolledBack) { Exit::Done } else { exit })
@@ -74,7 +74,7 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
 pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
-    let handle = wired.engine.handle(view.name, id);
+    let handle = wired.engine.handle(view.name.clone(), id);
     run.finish(&wired, &handle, Exit::Done).await
 }
 

@@ -1,5 +1,7 @@
 //! Looking: status, history, show, explain.
 
+use std::sync::Arc;
+
 use clikit::{Exit, Failure, Table};
 use promotion::journal::{Entry, EnvironmentView, OneOffStep, Record};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::{find, show};
 const NOTHING: &str = "this store knows of nothing yet\n\
     promote adopt --env E takes over what runs, promote deploy --env E --image REF puts something there\n";
 
-async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentView>, Failure> {
+async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<Arc<EnvironmentView>>, Failure> {
     match only {
         Some(name) => {
             if wired.project.environment(name).is_none() {
@@ -32,7 +34,7 @@ async fn views(wired: &Wired, only: Option<&String>) -> Result<Vec<EnvironmentVi
 pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let views = views(&wired, args.env.as_ref()).await?;
-    let value = json!({"ok": true, "environments": views.iter().map(show::environment).collect::<Vec<_>>()});
+    let value = json!({"ok": true, "environments": views.iter().map(|view| show::environment(view)).collect::<Vec<_>>()});
     run.out.emit(&value, |_| {
         let mut table = Table::new(["environment", "version", "commit", "since", "under way"]);
         for view in &views {

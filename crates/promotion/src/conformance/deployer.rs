@@ -132,7 +132,7 @@ impl Suite<'_> {
             group: self.fixture.group.clone(),
             region: self.fixture.region.clone(),
             image: image.clone(),
-            config: self.fixture.config.clone(),
+            config: self.fixture.config.clone().into(),
             secrets_version: None,
             standby_for: std::collections::BTreeSet::new(),
         }

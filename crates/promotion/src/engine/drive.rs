@@ -49,6 +49,7 @@ impl Engine {
             }
             Ok(outcome) => {
                 session.release_lease().await?;
+                self.learn(session.environment);
                 Ok(outcome)
             }
         }

@@ -1,6 +1,7 @@
 //! Leaving: our labels come off what runs, and the journal says so. Nothing is restarted, stopped or changed otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use flytypes::{Digest, ImageRef};
 
@@ -144,7 +145,7 @@ impl Engine {
         Ok(Ejected { freed, destroyed, parked, tags, warnings: found.warnings })
     }
 
-    async fn may_eject(&self, eject: &Eject) -> Result<EnvironmentView, EngineError> {
+    async fn may_eject(&self, eject: &Eject) -> Result<Arc<EnvironmentView>, EngineError> {
         let view = self.view(&eject.environment).await?;
         nothing_under_way(&view)?;
         let last = || Some(&view.promotions.values().next_back()?.state.facts.request.policy);

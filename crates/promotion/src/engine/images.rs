@@ -84,7 +84,8 @@ impl Session<'_> {
             return Ok(true);
         }
         let Some(rule) = &request.policy.evidence else { return Ok(false) };
-        Ok(has(&self.engine.view(&rule.from).await?))
+        let there = self.engine.view(&rule.from).await?;
+        Ok(has(&there))
     }
 
     /// Names what runs, or is parked, and could not be brought back once its machines are gone.

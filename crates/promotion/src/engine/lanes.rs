@@ -3,8 +3,9 @@
 use futures_util::{StreamExt as _, stream};
 
 /// Calls under way at once. The limits of a provider are per unit, so this one is ours: each call holds a connection
-/// and its buffers, and a fleet may have a thousand units.
-const WIDTH: usize = 100;
+/// and its buffers, and a fleet may have a thousand units. It is as wide as the default pool of such a fleet, a third: where
+/// a provider takes long for each of many calls, a pool that went in parts would take as many times as long.
+const WIDTH: usize = 350;
 
 /// Waits for all, at most [`WIDTH`] of them at once; the results in the order of `calls`.
 pub(super) async fn side_by_side<C: Future>(calls: Vec<C>) -> Vec<C::Output> {
@@ -21,7 +22,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_thousand_calls_go_a_hundred_at_a_time_and_come_back_in_order() {
+    async fn a_thousand_calls_go_as_many_at_a_time_as_may_and_come_back_in_order() {
         let (under_way, most) = (Cell::new(0), Cell::new(0));
         let (under_way, most) = (&under_way, &most);
         let calls = (0..1000_u64).map(|n| async move {

@@ -21,7 +21,7 @@ use crate::rollout::{Decision, Stamp, UnitCall};
 /// How short it may be: nothing is called before the lease was prolonged, so no call relies on the first one. Only the
 /// prolonging does, since a provider may answer it with a new lease where the old one has run out, and that one would
 /// last to the deadline under a number that nobody wrote down. So it is asked for only while a third is left, else the
-/// lease is taken anew. That must not be the rule: a thousand units, a hundred calls at a time that take a second each,
+/// lease is taken anew. That must not be the rule: a thousand units, 350 calls at a time that take a second each,
 /// and one append are through in half of this time.
 ///
 /// How long it need not be: no successor comes before the store's lease has run out, so it is no longer than that one.

@@ -13,17 +13,20 @@ const SLOWER: u64 = 4;
 
 /// How much less often where only time passes; a large fleet saves its looks up for when something moves.
 const CALMER: u64 = 2;
-const CALMER_LARGE: u64 = 4;
+const CALMER_LARGE: u64 = 5;
 
 /// How long it is from one look to the next where something moves, in percent of what the long run allows: looks that
-/// were saved while only time passed are there for that. Of a large fleet some come through before others: once they
-/// do, the last of them is not far.
+/// were saved while only time passed are there for that, and of a large fleet most are.
 const SOONER: u64 = 60;
-const SOONEST_LARGE: u64 = 15;
+const SOONER_LARGE: u64 = 35;
 
-/// Looks that a large fleet may have in hand after a while without any: the burst that Fly grants for reads
+/// Looks in hand at the beginning: the burst that Fly grants for reads
 /// (<https://fly.io/docs/machines/api/working-with-machines-api/>).
 const BURST: u64 = 10;
+
+/// Looks at a large fleet that are saved up at most while only time passes. In the long run there are no more for that;
+/// and Fly's own bucket for reads, which fills five times as fast, is never emptied by so many.
+const SAVED: u64 = 2 * BURST;
 
 /// What is known of the looks so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,9 +36,6 @@ pub(super) struct Pace {
     paid_at: Option<At>,
     is_large: bool,
     is_moving: bool,
-    /// How many units no look soon may find otherwise, as the last look found it; and whether they were fewer before.
-    n_still: usize,
-    is_coming: bool,
     /// How long the last look took.
     took: Millis,
     /// The instant for which the next look is meant.
@@ -50,10 +50,7 @@ impl Pace {
     pub(super) fn looked(&mut self, at: At, now: At, fleet: &Fleet, options: &Options) -> Millis {
         self.took = now.since(at);
         self.is_large = fleet.units.len() > SMALL;
-        let n_still = fleet.units.iter().filter(|unit| !moves(unit)).count();
-        self.is_moving = n_still < fleet.units.len();
-        self.is_coming = self.is_moving && self.last.is_some() && n_still > self.n_still;
-        self.n_still = n_still;
+        self.is_moving = fleet.units.iter().any(moves);
         self.owe(at, options);
         let early = self.awaited.take().map_or(Millis::ZERO, |awaited| awaited.since(now));
         if early <= self.took { early } else { Millis::ZERO }
@@ -61,12 +58,23 @@ impl Pace {
 
     /// Whether a fleet was looked at a moment ago.
     pub(super) fn is_recent(&self, now: At, options: &Options) -> bool {
-        self.last.is_some_and(|last| now.since(last) <= options.poll)
+        self.last.is_some_and(|last| now.since(last) <= self.apart(options))
     }
 
-    /// Calls were made: something moves, whatever was seen before.
-    pub(super) const fn acted(&mut self) {
-        self.is_moving = true;
+    /// For how long a look at so many units is one of a moment ago: reading a large fleet takes time by itself.
+    pub(super) fn moment(n_units: usize, options: &Options) -> Millis {
+        Self { is_large: n_units > SMALL, ..Self::default() }.apart(options)
+    }
+
+    /// Calls were made: something moves, whatever was seen before. Of a large fleet that is so only where units come or
+    /// go by them.
+    pub(super) const fn acted(&mut self, only_routes: bool) {
+        self.is_moving = self.is_moving || !(self.is_large && only_routes);
+    }
+
+    /// Whether looks are dear.
+    pub(super) const fn is_large(&self) -> bool {
+        self.is_large
     }
 
     /// A look that began at `at` found nothing out.
@@ -77,7 +85,8 @@ impl Pace {
     }
 
     fn owe(&mut self, at: At, options: &Options) {
-        let paid_at = self.paid_at.map_or(at, |paid_at| paid_at.max(at));
+        let begins = at.plus(Millis(self.apart(options).0 * (self.saved() - BURST)));
+        let paid_at = self.paid_at.map_or(begins, |paid_at| paid_at.max(at));
         self.paid_at = Some(paid_at.plus(self.apart(options)));
         self.last = Some(at);
     }
@@ -86,6 +95,11 @@ impl Pace {
     fn apart(&self, options: &Options) -> Millis {
         let poll = options.poll.0.max(1);
         Millis(if self.is_large { poll * SLOWER } else { poll })
+    }
+
+    /// How many looks are saved up at most.
+    const fn saved(&self) -> u64 {
+        if self.is_large { SAVED } else { BURST }
     }
 
     /// When to look again, no later than at `wake`, at which time alone changes something; at once where that is over.
@@ -105,7 +119,7 @@ impl Pace {
         let (Some(last), Some(paid_at)) = (self.last, self.paid_at) else { return now };
         let poll = options.poll.0.max(1);
         let calmer = if self.is_large { CALMER_LARGE } else { CALMER };
-        let sooner = if self.is_large && self.is_coming { SOONEST_LARGE } else { SOONER };
+        let sooner = if self.is_large { SOONER_LARGE } else { SOONER };
         let quick = (self.apart(options).0 * sooner / 100).max(1);
         // A runner that waits must still keep its lease.
         let slow = (self.apart(options).0 * calmer).min((options.lease_ttl.0 / 4).max(poll));
@@ -115,8 +129,8 @@ impl Pace {
             let is_near = !self.is_moving && ahead.since(soon) < self.apart(options);
             if is_near { ahead } else { ahead.min(soon) }
         });
-        // However late it is: no more than a burst ahead of what the long run allows.
-        let owed = Millis(self.apart(options).0 * BURST);
+        // However late it is: no more than what is saved ahead of what the long run allows.
+        let owed = Millis(self.apart(options).0 * self.saved());
         let allowed = At(paid_at.0.saturating_sub(owed.0.cast_signed()));
         at.max(allowed).max(now)
     }
@@ -144,7 +158,7 @@ mod tests {
             group: "app".parse().unwrap(),
             region: "fra".parse().unwrap(),
             image: format!("registry.fly.io/app@sha256:{}", "1".repeat(64)).parse().unwrap(),
-            config: serde_json::Value::Null,
+            config: crate::model::UnitConfig::default(),
             secrets_version: None,
             standby_for: std::collections::BTreeSet::new(),
         };
@@ -179,7 +193,7 @@ mod tests {
     #[test]
     fn a_large_fleet_has_a_burst_and_then_one_look_a_second() {
         let times = times(&fleet(21, UnitState::Starting), 40);
-        assert_eq!(times[..4], [0, 600, 1200, 1800], "the burst");
+        assert_eq!(times[..4], [0, 350, 700, 1050], "the burst");
         let last: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(30).collect();
         assert!(last.iter().all(|apart| *apart == 1000), "{last:?}");
         // After 20 s: ten at once and one for each second, as Fly counts reads.
@@ -208,29 +222,42 @@ mod tests {
             times.push(at.0 - NOW.0);
             at = pace.next((at < start).then_some(start), &OPTIONS, at);
         }
-        assert_eq!(times[..4], [0, 4000, 8000, 10_000]);
-        assert_eq!(times[4..8], [10_600, 11_200, 11_800, 12_400], "{times:?}");
+        assert_eq!(times[..3], [0, 5000, 10_000]);
+        assert_eq!(times[3..7], [10_350, 10_700, 11_050, 11_400], "{times:?}");
     }
 
     #[test]
-    fn a_large_fleet_of_which_some_come_through_is_looked_at_sooner() {
+    fn a_large_fleet_saves_up_twice_a_burst_and_no_look_more() {
         let (mut pace, mut at) = (Pace::default(), NOW);
-        let mut units = fleet(100, UnitState::Starting);
-        let mut apart = |units: &Fleet| {
-            pace.looked(at, at, units, &OPTIONS);
-            let next = pace.next(None, &OPTIONS, at);
-            let apart = next.since(at);
-            at = next;
-            apart.0
+        let mut looks = |from: i64, to: i64, state: UnitState| {
+            let (mut n, units) = (0, fleet(100, state));
+            at = at.max(At(NOW.0 + from));
+            while at < At(NOW.0 + to) {
+                pace.looked(at, at, &units, &OPTIONS);
+                at = pace.next(None, &OPTIONS, at);
+                n += 1;
+            }
+            n
         };
-        assert_eq!(apart(&units), 600);
-        units.units[..40].iter_mut().for_each(|unit| unit.state = UnitState::Started);
-        assert_eq!(apart(&units), 150);
-        units.units[..99].iter_mut().for_each(|unit| unit.state = UnitState::Started);
-        assert_eq!(apart(&units), 150);
-        assert_eq!(apart(&units), 600, "nobody came since");
-        units.units[..60].iter_mut().for_each(|unit| unit.state = UnitState::Starting);
-        assert_eq!(apart(&units), 600, "others begin");
+        let waiting = looks(0, 100_000, UnitState::Started);
+        assert_eq!(waiting, 20, "one in five seconds");
+        // Twenty in hand, and one for each of the ten seconds.
+        let moving = looks(100_000, 110_000, UnitState::Starting);
+        assert!((27..=31).contains(&moving), "{moving}");
+        let later = looks(110_000, 130_000, UnitState::Starting);
+        assert!((19..=21).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn calls_that_only_route_move_nothing_in_a_large_fleet() {
+        for (n, next) in [(100, 5_000), (20, 150)] {
+            let mut pace = Pace::default();
+            pace.looked(NOW, NOW, &fleet(n, UnitState::Started), &OPTIONS);
+            pace.acted(true);
+            assert_eq!(pace.next(None, &OPTIONS, NOW).since(NOW), Millis(next), "{n} units");
+            pace.acted(false);
+            assert!(pace.next(None, &OPTIONS, NOW).since(NOW) < Millis(500), "{n} units");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::machine::Event;
 use crate::model::{
     Baseline, Class, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, GroupName, Kind, Plan, Policy,
     PreviewLine, PromotionId, Proof, Release, Request, RollbackVerdict, Snapshot, Strategy, Target,
-    UnitState, label,
+    UnitConfig, UnitState, label,
 };
 use crate::ports::PortError;
 use crate::rollout::{Direction, Job, is_second_fleet, remarks, unproven};
@@ -162,13 +162,19 @@ impl Session<'_> {
         for (name, group) in &mut target.groups {
             let asked = group.config.clone();
             let known = fleet.live().filter(|unit| unit.group == *name && !unit.is_away());
+            // Most units of a group are configured as the one before.
+            let mut last: Option<(&UnitConfig, UnitConfig)> = None;
             for (n, unit) in known.enumerate() {
-                let config = self.engine.ports.deployer.kept(&target.place, &unit.config, &asked);
+                let config = match last.take().filter(|(present, _)| **present == unit.config) {
+                    Some((_, config)) => config,
+                    None => self.engine.ports.deployer.kept(&target.place, &unit.config, &asked).into(),
+                };
                 if n == 0 {
-                    group.config = config;
+                    group.config = config.clone();
                 } else if config != group.config {
-                    target.own.insert(unit.id.clone(), config);
+                    target.own.insert(unit.id.clone(), config.clone());
                 }
+                last = Some((&unit.config, config));
             }
         }
     }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::lanes::side_by_side;
 use super::locked::Lease;
+use super::pace::Pace;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
 use crate::journal::{Entry, Intent, Outcome};
-use crate::model::{ComponentSnapshot, ComponentTarget, PromotionId, UnitId};
+use crate::model::{At, ComponentSnapshot, ComponentTarget, Fleet, PromotionId, UnitId};
 use crate::ports::{Key, PortError, PortErrorKind};
 use crate::rollout::{
-    Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stamp, UnitCall, Verdict, next, unproven,
+    Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stage, Stamp, UnitCall, Verdict, next,
+    unproven,
 };
 
 /// How a component's rollout came out.
@@ -102,6 +104,16 @@ impl Session<'_> {
                     return Ok(Rolled::Done);
                 }
                 Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
+                // In place it is known when what was accepted is settled: of a large fleet nothing is looked up before.
+                Verdict::Going { wake, .. }
+                    if self.is_large()
+                        && decision.progress.stage == Stage::InPlace
+                        && problems.is_empty()
+                        && only_routes(&decision.calls) =>
+                {
+                    let settled = self.now().plus(rollout.target.limits.settle);
+                    self.pause(Some(wake.map_or(settled, |wake| wake.min(settled)))).await?;
+                }
                 // What a call changed shows at once, unless a unit comes up by it: one look more, without a pause; never
                 // two after the same calls.
                 Verdict::Going { .. }
@@ -145,8 +157,9 @@ impl Session<'_> {
 
     pub(super) async fn look(&mut self, rollout: &Rollout, ask_edges: bool) -> Result<Observed, PortError> {
         let place = &rollout.target.place;
-        let (now, poll) = (self.now(), self.engine.options.poll);
-        let fleet = match self.taken.remove(place).filter(|(at, _)| now.since(*at) < poll) {
+        let (now, options) = (self.now(), &self.engine.options);
+        let is_fresh = |(at, fleet): &(At, Fleet)| now.since(*at) < Pace::moment(fleet.units.len(), options);
+        let fleet = match self.taken.remove(place).filter(is_fresh) {
             Some((_, fleet)) => fleet,
             None => self.fleet(place).await?,
         };
@@ -271,11 +284,18 @@ impl Session<'_> {
             }
         });
         let lanes = self.keeping(side_by_side(lanes.collect())).await?;
-        self.acted();
+        self.acted(only_routes(calls.iter().map(|intent| &intent.call)));
         let mut results: Vec<_> = lanes.into_iter().flatten().collect();
         results.sort_by_key(|(n, _)| *n);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
+}
+
+/// Whether these calls change where requests go, and nothing else.
+fn only_routes<'a>(calls: impl IntoIterator<Item = &'a UnitCall>) -> bool {
+    let mut calls = calls.into_iter().peekable();
+    calls.peek().is_some()
+        && calls.all(|call| matches!(call, UnitCall::Cordon { .. } | UnitCall::Uncordon { .. }))
 }
 
 /// Whether what `call` does is done when it is answered.

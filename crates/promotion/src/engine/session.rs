@@ -1,6 +1,7 @@
 //! One runner on one promotion: its reading of the chain, its lease, its appends.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::pace::Pace;
 use super::silent::Silence;
@@ -75,7 +76,7 @@ impl<'e> Session<'e> {
         let session = Self {
             engine,
             id: id.clone(),
-            environment: engine.view(environment).await?,
+            environment: Arc::unwrap_or_clone(engine.view(environment).await?),
             lease: None,
             unwritten: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -253,9 +254,14 @@ impl<'e> Session<'e> {
         fleet
     }
 
-    /// Calls were made on a fleet: it is looked at soon.
-    pub(super) const fn acted(&mut self) {
-        self.pace.acted();
+    /// Calls were made on a fleet: it is looked at soon, but for calls that change nothing but where requests go.
+    pub(super) const fn acted(&mut self, only_routes: bool) {
+        self.pace.acted(only_routes);
+    }
+
+    /// Whether so many units are looked at that looks are dear.
+    pub(super) const fn is_large(&self) -> bool {
+        self.pace.is_large()
     }
 
     /// Whether a fleet was looked at a moment ago.

@@ -15,7 +15,7 @@ use crate::model::{
 use crate::ports::{JournalError, PortError};
 
 /// Views of journals as far as they were read, shared by the clones of an engine.
-pub(super) type Views = Arc<Mutex<BTreeMap<EnvironmentName, EnvironmentView>>>;
+pub(super) type Views = Arc<Mutex<BTreeMap<EnvironmentName, Arc<EnvironmentView>>>>;
 
 /// A store that has fewer records than we read from it lost some: nothing may be written on top of that.
 pub(super) fn lost_tail(view: &EnvironmentView, head: u64) -> Result<(), JournalError> {
@@ -88,25 +88,33 @@ pub struct Planned {
 impl Engine {
     /// What an environment's journal adds up to. What this engine has read and proven before is not read again; an
     /// audit takes a fresh engine.
-    pub async fn view(&self, environment: &EnvironmentName) -> Result<EnvironmentView, EngineError> {
+    pub async fn view(&self, environment: &EnvironmentName) -> Result<Arc<EnvironmentView>, EngineError> {
         let known = self.known().get(environment).cloned();
-        let mut view = known.unwrap_or_else(|| EnvironmentView::new(environment.clone()));
+        let mut view = known.unwrap_or_else(|| Arc::new(EnvironmentView::new(environment.clone())));
         let records = self.ports.journal.read(environment, view.head).await?;
         if !records.is_empty() {
-            view.extend(&records)?;
+            Arc::make_mut(&mut view).extend(&records)?;
             self.known().insert(environment.clone(), view.clone());
         }
         Ok(view)
     }
 
+    /// Keeps what a session read, wrote and proved, so that it is not read again.
+    pub(super) fn learn(&self, view: EnvironmentView) {
+        let mut known = self.known();
+        if known.get(&view.name).is_none_or(|known| known.head < view.head) {
+            known.insert(view.name.clone(), Arc::new(view));
+        }
+    }
+
     /// An engine that has read this much already; what comes after is proven as ever.
     #[cfg(any(test, feature = "conformance"))]
-    pub(crate) fn knowing(mut self, views: BTreeMap<EnvironmentName, EnvironmentView>) -> Self {
+    pub(crate) fn knowing(mut self, views: BTreeMap<EnvironmentName, Arc<EnvironmentView>>) -> Self {
         self.views = Arc::new(Mutex::new(views));
         self
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<EnvironmentName, EnvironmentView>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<EnvironmentName, Arc<EnvironmentView>>> {
         self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -308,7 +316,8 @@ impl Engine {
                 Ok(_) => return Ok(()),
                 Err(JournalError::Conflict { head }) => {
                     lost_tail(&view, head)?;
-                    view.extend(&self.ports.journal.read(environment, view.head).await?)?;
+                    let records = self.ports.journal.read(environment, view.head).await?;
+                    Arc::make_mut(&mut view).extend(&records)?;
                 }
                 Err(error) => return Err(error.into()),
             }

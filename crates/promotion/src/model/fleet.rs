@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{At, ComponentName, EnvironmentName, GroupName, Hash, RegionName, UnitId, UnitSpec, UnitVersion};
+use super::{
+    At, ComponentName, EnvironmentName, GroupName, Hash, RegionName, UnitConfig, UnitId, UnitSpec,
+    UnitVersion,
+};
 
 /// The labels the engine writes on units, in its own words; an adapter maps them to the provider's metadata.
 pub mod label {
@@ -153,7 +155,7 @@ pub struct Unit {
     /// The engine's labels (see [`label`]).
     pub labels: BTreeMap<String, String>,
     /// The provider's configuration without image and labels, normalised so that equal means equal.
-    pub config: Value,
+    pub config: UnitConfig,
     /// The units for which it stands by: the provider starts it when one of those is lost, and nobody else does.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub standby_for: BTreeSet<UnitId>,

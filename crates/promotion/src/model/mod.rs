@@ -16,6 +16,7 @@ mod secrets;
 mod snapshot;
 mod target;
 mod time;
+mod unit_config;
 mod word;
 
 pub use approval::{Approval, Claim, Decision};
@@ -38,4 +39,5 @@ pub use secrets::{SecretsSeen, SecretsTarget};
 pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
 pub use target::{ComponentTarget, GroupTarget, Limits, MaxUnavailable, Proof, Strategy, UnitSpec};
 pub use time::{At, Millis};
+pub use unit_config::UnitConfig;
 pub use word::{Signed, Wish, Word};

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot, UnitId};
+use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot, UnitConfig, UnitId};
 
 /// How a fleet is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +39,7 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupTarget {
     /// The provider's configuration without image and labels, normalised.
-    pub config: Value,
+    pub config: UnitConfig,
     /// Units per region.
     pub counts: BTreeMap<RegionName, u32>,
     /// What proves health.
@@ -170,7 +169,7 @@ pub struct ComponentTarget {
     pub limits: Limits,
     /// The configuration of units that keep something of their own, which the group's does not speak of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub own: BTreeMap<UnitId, Value>,
+    pub own: BTreeMap<UnitId, UnitConfig>,
     /// What its secrets must be.
     #[serde(default, skip_serializing_if = "SecretsTarget::is_empty")]
     pub secrets: SecretsTarget,
@@ -199,7 +198,7 @@ impl ComponentTarget {
     }
 
     /// What a unit that is there shall be configured as, in its group: as the group, but for what it keeps of its own.
-    pub fn config_of<'a>(&'a self, unit: &UnitId, group: &'a GroupTarget) -> &'a Value {
+    pub fn config_of<'a>(&'a self, unit: &UnitId, group: &'a GroupTarget) -> &'a UnitConfig {
         self.own.get(unit).unwrap_or(&group.config)
     }
 
@@ -239,7 +238,7 @@ pub struct UnitSpec {
     /// Image by digest.
     pub image: ImageRef,
     /// The provider's configuration, as in [`GroupTarget::config`].
-    pub config: Value,
+    pub config: UnitConfig,
     /// The version of the secrets that it gets at least, where the provider has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_version: Option<u64>,

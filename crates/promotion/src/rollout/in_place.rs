@@ -25,6 +25,10 @@ pub(super) enum Looked {
 struct Waits {
     why: String,
     wake: Option<At>,
+    /// When the first and the last of those are settled that only have to be heard of.
+    settled: Option<(At, At)>,
+    /// Somebody has no turn yet, and begins as soon as another is through.
+    is_awaited: bool,
     n_units: usize,
 }
 
@@ -40,6 +44,13 @@ impl Waits {
         };
     }
 
+    /// A unit that only has to be heard of: before all are, that is news only to who waits for its place.
+    fn settle(&mut self, why: String, at: At) {
+        self.add(why, None);
+        let (first, last) = self.settled.unwrap_or((at, at));
+        self.settled = Some((first.min(at), last.max(at)));
+    }
+
     /// Something that is waited for without a turn.
     fn mention(&mut self, why: String, wake: Option<At>) {
         let n_units = self.n_units;
@@ -48,7 +59,9 @@ impl Waits {
     }
 
     fn looked(self) -> Looked {
-        let Self { why, wake, n_units } = self;
+        let Self { why, wake, settled, is_awaited, n_units } = self;
+        let settled = settled.map(|(first, last)| if is_awaited { first } else { last });
+        let wake = wake.into_iter().chain(settled).min();
         let why = if n_units > 1 { format!("{n_units} units at once; {why}") } else { why };
         Looked::Going { why, wake }
     }
@@ -113,6 +126,7 @@ impl<'r, 'a> Round<'r, 'a> {
         if waiting.is_empty() {
             return Ok(self.waits.n_units == 0);
         }
+        self.waits.is_awaited = true;
         match hold.or_else(|| self.trial(&mut waiting)) {
             Some((why, wake)) => self.waits.mention(why, wake),
             None => {
@@ -204,8 +218,10 @@ impl<'r, 'a> Round<'r, 'a> {
         let mut mark = self.progress.marks.get(want.unit).cloned().unwrap_or(fresh);
         let turn = UnitTurn { job, want, unit, seen: self.seen, progress: self.progress, now: self.now };
         let (why, wake) = turn.advance(&mut mark, self.calls)?;
-        if mark.turn != Turn::Through {
-            self.waits.add(why, wake);
+        match (mark.turn, wake) {
+            (Turn::Through, _) => {}
+            (Turn::SettlingIn, Some(at)) => self.waits.settle(why, at),
+            _ => self.waits.add(why, wake),
         }
         self.progress.marks.insert(want.unit.clone(), mark);
         Ok(())
@@ -293,11 +309,15 @@ impl UnitTurn<'_> {
                 Turn::Closing if !self.is_routed_to() => Turn::Updating,
                 Turn::Closing => Turn::SettlingOut,
                 Turn::SettlingOut => {
-                    let wake = mark.since.plus(limits.settle);
-                    if self.now < wake {
+                    let settled = mark.since.plus(limits.settle);
+                    if self.now < settled {
+                        // Where nobody counts its requests there is nothing to see before it has drained, too.
+                        let is_blind = self.serves() && self.unit.concurrency.is_none();
+                        let wake = if is_blind { settled.plus(limits.drain) } else { settled };
                         return Ok((format!("edges forget {id}"), Some(wake)));
                     }
-                    Turn::Draining
+                    (mark.turn, mark.since) = (Turn::Draining, settled);
+                    continue;
                 }
                 Turn::Draining => {
                     let wake = mark.since.plus(limits.drain);
@@ -332,7 +352,13 @@ impl UnitTurn<'_> {
                 Turn::Through => return Ok((format!("{id} is through"), None)),
             };
             mark.turn = next;
-            mark.since = self.now;
+            // What edges hear of they hear from when the call was accepted, however late a look shows it.
+            let heard = match next {
+                Turn::SettlingOut => self.progress.accepted(id, true),
+                Turn::SettlingIn => self.progress.accepted(id, false),
+                _ => None,
+            };
+            mark.since = heard.map_or(self.now, |at| at.min(self.now));
         }
     }
 

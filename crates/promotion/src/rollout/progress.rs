@@ -235,6 +235,11 @@ impl Progress {
         told::tell(&mut self.told, call, new, at);
     }
 
+    /// By when the call was accepted that put `unit` into traffic or took it out of it, where that is not long ago.
+    pub(super) fn accepted(&self, unit: &UnitId, cordoned: bool) -> Option<At> {
+        told::accepted(&self.told, unit, cordoned)
+    }
+
     /// Until when a look that found `fleet` may be older than calls that were accepted; none where it shows them.
     pub(crate) fn behind(&self, fleet: &Fleet, lag: Millis, now: At) -> Option<At> {
         told::behind(&self.told, fleet, lag, now)

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use super::seen::Seen;
 use crate::model::{
-    GroupName, ImageRef, Proof, RegionName, Slot, Unit, UnitId, UnitRecord, UnitSpec, UnitState, label,
+    GroupName, ImageRef, Proof, RegionName, Slot, Unit, UnitConfig, UnitId, UnitRecord, UnitSpec, UnitState,
+    label,
 };
 
 /// What is asked of a unit.
@@ -49,7 +48,7 @@ pub(super) struct Shape<'a> {
     pub(super) group: &'a GroupName,
     pub(super) region: &'a RegionName,
     pub(super) image: &'a ImageRef,
-    pub(super) config: &'a Value,
+    pub(super) config: &'a UnitConfig,
     /// The least version of the secrets.
     pub(super) secrets_version: Option<u64>,
     /// For which units it stands by, as it was found.

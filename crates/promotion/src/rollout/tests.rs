@@ -18,6 +18,7 @@ mod canary;
 mod changed_asleep;
 mod found;
 mod pool;
+mod settled;
 mod standby;
 mod told;
 mod turned;
@@ -432,7 +433,7 @@ async fn a_stand_in_is_compared_like_every_other_unit() {
         let why = restored(scene.job(Direction::Back), &other).unwrap_err();
         assert!(why.contains("has another digest than before"), "{why}");
         let mut other = observed;
-        other.fleet.units[n].config = serde_json::json!({"guest": "bigger"});
+        other.fleet.units[n].config = serde_json::json!({"guest": "bigger"}).into();
         let why = restored(scene.job(Direction::Back), &other).unwrap_err();
         assert!(why.contains("has another configuration than before"), "{why}");
     }
@@ -475,7 +476,7 @@ async fn what_was_found_stopped_or_cordoned_ends_so() {
         }
         for (field, change) in [
             ("digest", (|unit: &mut Unit| unit.digest = Some(World::digest(7))) as fn(&mut Unit)),
-            ("configuration", |unit| unit.config = serde_json::json!({"guest": "bigger"})),
+            ("configuration", |unit| unit.config = serde_json::json!({"guest": "bigger"}).into()),
         ] {
             let mut other = observed.clone();
             let rests = |unit: &&mut Unit| !unit.is_parked() && unit.state == UnitState::Stopped;

@@ -126,6 +126,12 @@ pub(super) fn forget(told: &mut Vec<Told>, call: &UnitCall) {
     told.retain_mut(|one| one.outlives(call));
 }
 
+/// By when the last call was accepted that put `unit` into traffic or took it out of it.
+pub(super) fn accepted(told: &[Told], unit: &UnitId, cordoned: bool) -> Option<At> {
+    let its = told.iter().filter(|one| one.unit == *unit && one.visible == Visible::Cordoned { cordoned });
+    its.map(|one| one.at).max()
+}
+
 /// Until when a look that found `fleet` may be older than calls that were accepted; none where it shows them all, or
 /// where no look is as old as that, so that what they did was undone.
 pub(super) fn behind(told: &[Told], fleet: &Fleet, lag: Millis, now: At) -> Option<At> {

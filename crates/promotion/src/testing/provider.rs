@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use flytypes::Digest;
-use serde_json::Value;
 
 use super::happens::Happens;
 use super::images::Images;
@@ -16,8 +15,8 @@ use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
 use crate::model::{
-    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitId, UnitSpec,
-    UnitState, UnitVersion,
+    At, CheckResult, Fleet, GroupName, LeaseView, Millis, Nonce, Place, RegionName, Unit, UnitConfig, UnitId,
+    UnitSpec, UnitState, UnitVersion,
 };
 use crate::ports::{Clock, Deployer, Key, Performed, PortError, PortErrorKind};
 use crate::rollout::UnitCall;
@@ -413,7 +412,7 @@ fn out_of_reach(unit: Unit) -> Unit {
         state: UnitState::Unknown,
         digest: None,
         image: None,
-        config: Value::Null,
+        config: UnitConfig::default(),
         checks: Vec::new(),
         version_since: None,
         ..unit
@@ -435,7 +434,7 @@ fn blank(n: u64, now: At) -> Unit {
         lease: None,
         managed: true,
         labels: BTreeMap::new(),
-        config: Value::Null,
+        config: UnitConfig::default(),
         standby_for: BTreeSet::new(),
         concurrency: None,
         nap: None,

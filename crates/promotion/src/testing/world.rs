@@ -63,7 +63,7 @@ pub struct World {
     seed: u64,
     bystander: OnceLock<Engine>,
     /// What every engine has read before it begins: all that stood there when the world was forked.
-    read: BTreeMap<EnvironmentName, EnvironmentView>,
+    read: BTreeMap<EnvironmentName, Arc<EnvironmentView>>,
 }
 
 impl World {
@@ -214,7 +214,7 @@ impl World {
             _ => BTreeMap::from([(RegionName::new("fra").expect("a name"), count)]),
         };
         let group = |count| GroupTarget {
-            config: json!({"env": {"APP_ENV": environment}}),
+            config: json!({"env": {"APP_ENV": environment}}).into(),
             counts: counts(count),
             proof: Proof::Checks(BTreeSet::from(["alive".to_owned()])),
         };

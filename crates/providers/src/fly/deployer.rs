@@ -142,10 +142,10 @@ impl Deployer for FlyDeployer {
         };
         self.seen.keep(app.name(), &machines);
         let mut units = Vec::new();
-        for machine in &machines {
-            let Some(mut unit) = unit::unit(machine) else { continue };
+        for machine in machines {
+            let Some(mut unit) = unit::unit(&machine, &self.seen) else { continue };
             if let Some(alike) = &self.alike {
-                alike.settle(machine, &mut unit).await?;
+                alike.settle(&machine, &mut unit).await?;
             }
             units.push(unit);
         }

@@ -102,7 +102,7 @@ mod tests {
             group: GroupName::new("app").unwrap(),
             region: RegionName::new("fra").unwrap(),
             image: "registry.fly.io/web:1".parse().unwrap(),
-            config: Value::Null,
+            config: Value::Null.into(),
             secrets_version: None,
             standby_for: std::collections::BTreeSet::new(),
         };

@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use flytypes::machine::Mount;
+use flytypes::machine::{MachineConfig, Mount};
 use flytypes::wire::{HostStatus, Machine, MachineState};
 use flytypes::{AppName, InstanceId, MachineId};
+use promotion::model::UnitConfig;
+
+use super::shape::unit_config;
 
 /// A machine as it was seen.
 #[derive(Debug, Clone)]
@@ -36,13 +39,36 @@ impl Present {
     }
 }
 
-/// Machines by app.
+/// Different configurations that are kept. Machines of one group have the same; where more differ than that, theirs
+/// are just not shared.
+const CONFIGS_MAX: usize = 32;
+
+/// Machines by app, and configurations.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<BTreeMap<AppName, BTreeMap<MachineId, Present>>>);
+pub(super) struct Seen {
+    apps: Mutex<BTreeMap<AppName, BTreeMap<MachineId, Present>>>,
+    /// Whole, and as the engine compares them; the newest first.
+    configs: Mutex<Vec<(MachineConfig, UnitConfig)>>,
+}
 
 impl Seen {
     fn apps(&self) -> MutexGuard<'_, BTreeMap<AppName, BTreeMap<MachineId, Present>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the engine compares of a machine's configuration. Machines that are configured alike share it, also with those
+    /// of earlier looks: a thousand of them have one configuration, worked out once.
+    pub(super) fn config(&self, config: &MachineConfig) -> UnitConfig {
+        let mut known = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, shared)) = known.iter().find(|(whole, _)| whole == config) {
+            return shared.clone();
+        }
+        let compared = UnitConfig::from(unit_config(config));
+        let same = known.iter().find(|(_, shared)| *shared == compared);
+        let shared = same.map_or(compared, |(_, shared)| shared.clone());
+        known.insert(0, (config.clone(), shared.clone()));
+        known.truncate(CONFIGS_MAX);
+        shared
     }
 
     /// A look's answer, in place of the one before.

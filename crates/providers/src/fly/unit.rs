@@ -9,11 +9,11 @@ use promotion::model::{
 };
 use serde_json::Value;
 
-use super::shape::unit_config;
+use super::seen::Seen;
 use super::{labels, nap};
 
 /// The unit, or none for a machine that is gone.
-pub(super) fn unit(machine: &Machine) -> Option<Unit> {
+pub(super) fn unit(machine: &Machine, seen: &Seen) -> Option<Unit> {
     let state = state(machine)?;
     let metadata = metadata(machine);
     let group = metadata.get(labels::GROUP).map_or("app", String::as_str);
@@ -44,7 +44,7 @@ pub(super) fn unit(machine: &Machine) -> Option<Unit> {
         // Nothing is known of it: that it may be left alone is not known either.
         managed: labels::is_managed(&metadata) || (machine.config.is_none() && metadata.is_empty()),
         labels: labels::read(&metadata),
-        config: machine.config.as_ref().map_or(Value::Null, unit_config),
+        config: machine.config.as_ref().map(|config| seen.config(config)).unwrap_or_default(),
         standby_for: machine
             .config
             .iter()
@@ -133,7 +133,7 @@ mod tests {
             "instance_id": "", "image_ref": {"digest": ""}, "config": null, "checks": null, "events": null,
         });
         told["incomplete_config"] = incomplete;
-        unit(&serde_json::from_value(told).unwrap()).expect("it is not gone")
+        unit(&serde_json::from_value(told).unwrap(), &Seen::default()).expect("it is not gone")
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
             "image_ref": {"digest": ""}, "events": null,
             "checks": [{"name": "servicecheck-00-http-8080", "status": "critical", "output": said}],
         });
-        let unit = unit(&serde_json::from_value(told).unwrap()).expect("it is not gone");
+        let unit = unit(&serde_json::from_value(told).unwrap(), &Seen::default()).expect("it is not gone");
         let output = &unit.checks[0].output;
         assert!(!output.contains("hunter2"), "{output}");
         assert!(
@@ -179,7 +179,7 @@ mod tests {
                 "image_ref": {"digest": ""}, "events": null, "checks": null,
                 "config": {"image": "x", "standbys": standbys, "metadata": {"fly_platform_version": "v2"}},
             });
-            unit(&serde_json::from_value(machine).unwrap()).expect("it is not gone")
+            unit(&serde_json::from_value(machine).unwrap(), &Seen::default()).expect("it is not gone")
         };
         let (alone, standby) = (told(json!([])), told(json!(["3287457df24987"])));
         assert_eq!(standby.standby_for, ["3287457df24987".parse().unwrap()].into());

@@ -61,7 +61,7 @@ fn unit(site: &Site) -> Option<Unit> {
         lease: None,
         managed: true,
         labels,
-        config: Value::Object(site.env.clone()),
+        config: Value::Object(site.env.clone()).into(),
         standby_for: std::collections::BTreeSet::new(),
         concurrency: Some(0),
         nap: None,

@@ -12,7 +12,7 @@ fn bundle_spec(image: &flytypes::ImageRef, api: &str) -> promotion::model::UnitS
     promotion::model::UnitSpec {
         group: "site".parse().unwrap(),
         region: "everywhere".parse().unwrap(),
-        config: json!({"api": api}),
+        config: json!({"api": api}).into(),
         ..spec(image)
     }
 }

@@ -327,7 +327,7 @@ pub(crate) fn spec(image: &ImageRef) -> UnitSpec {
         group: "app".parse().unwrap(),
         region: "fra".parse().unwrap(),
         image: image.clone(),
-        config: providers::fly::unit_config(&config()),
+        config: providers::fly::unit_config(&config()).into(),
         secrets_version: None,
         standby_for: std::collections::BTreeSet::new(),
     }

@@ -434,7 +434,7 @@ async fn p12_at_the_end_only_sleep_is_as_good_as_running() {
         let amiss: [Amiss; 5] = [
             ("is stopped", |unit| unit.nap = None),
             ("has another digest", |unit| unit.digest = Some(World::digest(7))),
-            ("has another configuration", |unit| unit.config = serde_json::json!({"guest": "bigger"})),
+            ("has another configuration", |unit| unit.config = serde_json::json!({"guest": "bigger"}).into()),
             ("is out of traffic", |unit| unit.cordoned = true),
             ("failed to start", |unit| unit.state = UnitState::Failed),
         ];

@@ -211,6 +211,6 @@ async fn a_name_that_is_a_variable_and_a_secret_is_named() {
 
 fn rename(component: &mut ComponentTarget) {
     for group in component.groups.values_mut() {
-        group.config = json!({"env": {"APP_ENV": "production", "A": "in plain sight"}});
+        group.config = json!({"env": {"APP_ENV": "production", "A": "in plain sight"}}).into();
     }
 }

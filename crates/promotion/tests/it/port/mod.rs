@@ -96,7 +96,7 @@ async fn the_provider_in_memory_conforms() {
         images: [target.image.clone(), other.image],
         group: GroupName::new("app").unwrap(),
         region: RegionName::new("fra").unwrap(),
-        config: group.config,
+        config: (*group.config).clone(),
         proof: group.proof,
         patience: Millis::secs(5),
         has_leases: true,

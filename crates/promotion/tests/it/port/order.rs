@@ -58,7 +58,6 @@ mock! {
 
 /// What the ports were asked, in order.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a list of some dozens, in a test")]
 enum Seen {
     Wrote(Entry),
     Called(UnitCall, Key),

@@ -37,7 +37,7 @@ async fn world(strategy: Strategy) -> World {
     // What else one finds in production: a stopped machine, one out of traffic, one with another size.
     plant(&world, "api", 1, |unit| unit.state = UnitState::Stopped);
     plant(&world, "api", 1, |unit| unit.cordoned = true);
-    plant(&world, "api", 1, |unit| unit.config = json!({"guest": "bigger"}));
+    plant(&world, "api", 1, |unit| unit.config = json!({"guest": "bigger"}).into());
     plant(&world, "api", 7, |unit| unit.managed = false);
     // And one whose checks fail: no way back makes it healthier than it was found.
     plant(&world, "api", SICK, |_| ());

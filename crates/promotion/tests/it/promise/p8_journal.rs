@@ -35,7 +35,7 @@ async fn p8_reading_again_gives_the_same_state_in_one_piece_or_record_by_record(
     let live = world.bystander().view(&production).await.unwrap();
     let mut whole = EnvironmentView::new(production.clone());
     whole.extend(&records).unwrap();
-    assert_eq!(whole, live);
+    assert_eq!(whole, *live);
     let mut single = EnvironmentView::new(production.clone());
     for record in &records {
         let text = serde_json::to_string(record).unwrap();
@@ -43,7 +43,7 @@ async fn p8_reading_again_gives_the_same_state_in_one_piece_or_record_by_record(
         assert_eq!(read, *record, "a record reads back as it was written");
         single.extend(&[read]).unwrap();
     }
-    assert_eq!(single, live);
+    assert_eq!(single, *live);
 }
 
 /// Every leaf of a JSON value, as a path.

@@ -33,7 +33,7 @@ pub(crate) async fn shape(world: &World) -> Vec<String> {
                 unit.cordoned,
                 unit.managed,
                 unit.lease.is_some_and(|lease| lease.expires_at > world.now()),
-                unit.config,
+                *unit.config,
             ));
         }
     }

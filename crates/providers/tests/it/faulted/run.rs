@@ -201,7 +201,7 @@ impl<'c> Run<'c> {
     fn target(&self) -> ComponentTarget {
         let config = config_of("new", &self.manner.service);
         let group = GroupTarget {
-            config: unit_config(&config),
+            config: unit_config(&config).into(),
             counts: BTreeMap::from([("fra".parse().unwrap(), u32::try_from(AWAKE + 1).unwrap())]),
             proof: Proof::Checks(expected_checks(&config)),
         };
