@@ -50,5 +50,8 @@ fn main() -> ExitCode {
     if let Some(code) = demo::intercept() {
         return code;
     }
+    // A fleet may have a thousand machines.
+    clikit::give_memory_back();
+    clikit::open_more_files();
     clikit::main(exec)
 }

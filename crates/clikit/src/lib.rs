@@ -49,6 +49,7 @@ pub use exit::Exit;
 pub use failure::{Failure, FailureExt};
 pub use files::{FILE_BYTES_MAX, read_bytes, read_text};
 pub use interrupt::Interrupt;
+pub use memory::{give_memory_back, open_more_files};
 pub use output::{Output, plain_text, unwritable};
 pub use progress::{Progress, elapsed_text};
 pub use run::{block_on, main, parse, report, run};

@@ -1,6 +1,6 @@
 //! What `main` does: parse, call, render, leave with a code.
 
-use crate::{Context, Exit, Failure, Output, memory, panic};
+use crate::{Context, Exit, Failure, Output, panic};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::future::Future;
@@ -11,7 +11,6 @@ use std::process::ExitCode;
 /// The whole `main` of a binary: takes the snapshot of the process, parses `A`, calls `exec`, renders a failure
 /// and returns the exit code. A panic inside `exec` ends with [`Exit::Bug`].
 pub fn main<A: Parser>(exec: impl FnOnce(&Context, &Output, A) -> Result<Exit, Failure>) -> ExitCode {
-    memory::give_back();
     panic::install();
     let context = Context::of_this_process();
     let out = Output::stdout(context.wants_json());

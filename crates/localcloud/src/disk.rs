@@ -91,8 +91,8 @@ pub(crate) fn save<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     replace(path, &bytes, false)
 }
 
-/// The same for a record that changes often: what it was before stays beside it, to be written over the next time. One at
-/// a time for each path.
+/// The same for a record that changes often: what it was before stays beside it, to be written over the next time. One
+/// writer at a time for each path, and no reader that keeps it open over two changes.
 pub(crate) fn save_often<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let bytes = serde_json::to_vec(value).map_err(io::Error::other)?;
     let missing = || io::Error::other("path has no parent or no name");

@@ -77,8 +77,9 @@ pub struct Ports {
 pub struct Options {
     /// A runner that died is replaced after this long. Default 30 s.
     pub lease_ttl: Millis,
-    /// The least time between two looks at a fleet in which something moves; chance adds up to a quarter. Where only time
-    /// passes it is twice as long, and in the long run four times for a fleet of more than 20 units. Default 250 ms.
+    /// The time between two looks at a fleet in the long run, four times that for one of more than 20 units; chance adds up
+    /// to a quarter. Where only time passes it is looked twice as seldom (five times, for a large fleet), and what that
+    /// saves is there for when something moves. Default 250 ms.
     pub poll: Millis,
     /// Looks that may fail in a row before a try counts as errored. Default 10.
     pub looks_failed_max: u32,

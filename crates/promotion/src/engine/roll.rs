@@ -104,7 +104,7 @@ impl Session<'_> {
                     return Ok(Rolled::Done);
                 }
                 Verdict::Failed(why) => return Ok(Rolled::Failed(why)),
-                // In place it is known when what was accepted is settled: of a large fleet nothing is looked up before.
+                // In place it is known when what was accepted is settled: a large fleet is not looked at once more for it.
                 Verdict::Going { wake, .. }
                     if self.is_large()
                         && decision.progress.stage == Stage::InPlace
@@ -112,6 +112,7 @@ impl Session<'_> {
                         && only_routes(&decision.calls) =>
                 {
                     let settled = self.now().plus(rollout.target.limits.settle);
+                    let wake = wake.filter(|wake| *wake > decided);
                     self.pause(Some(wake.map_or(settled, |wake| wake.min(settled)))).await?;
                 }
                 // What a call changed shows at once, unless a unit comes up by it: one look more, without a pause; never

@@ -86,8 +86,8 @@ pub struct Planned {
 }
 
 impl Engine {
-    /// What an environment's journal adds up to. What this engine has read and proven before is not read again; an
-    /// audit takes a fresh engine.
+    /// What an environment's journal adds up to. What this engine has read and proven before, or written itself, is not
+    /// read again; an audit takes a fresh engine.
     pub async fn view(&self, environment: &EnvironmentName) -> Result<Arc<EnvironmentView>, EngineError> {
         let known = self.known().get(environment).cloned();
         let mut view = known.unwrap_or_else(|| Arc::new(EnvironmentView::new(environment.clone())));

@@ -21,9 +21,18 @@ pub struct Sqlite {
     connection: Mutex<Connection>,
     /// The last record that this store sealed, as it wrote it, and its hash: as long as it stands there to the letter it
     /// needs no second proof.
-    sealed: Mutex<Option<(u64, String, Hash)>>,
+    sealed: Mutex<Option<Sealed>>,
     id: StoreId,
     clock: Arc<dyn Clock>,
+}
+
+/// A record as it was written.
+#[derive(Debug)]
+struct Sealed {
+    environment: EnvironmentName,
+    seq: u64,
+    body: String,
+    hash: Hash,
 }
 
 /// How long a call waits for another process's commit.
@@ -76,7 +85,7 @@ impl Sqlite {
 fn last(
     transaction: &Transaction<'_>,
     environment: &EnvironmentName,
-    sealed: Option<&(u64, String, Hash)>,
+    sealed: Option<&Sealed>,
 ) -> Result<(u64, Hash), JournalError> {
     let row: Option<(i64, String)> = transaction
         .query_row(
@@ -89,12 +98,15 @@ fn last(
     match row {
         None => Ok((0, Record::root(environment))),
         Some((seq, body)) => {
-            let is_it = |(at, text, _): &&(u64, String, Hash)| *at == seq.unsigned_abs() && *text == body;
-            if let Some((.., hash)) = sealed.filter(is_it) {
-                return Ok((seq.unsigned_abs(), hash.clone()));
+            let seq = seq.unsigned_abs();
+            let is_it = |sealed: &&Sealed| {
+                sealed.environment == *environment && sealed.seq == seq && sealed.body == body
+            };
+            if let Some(sealed) = sealed.filter(is_it) {
+                return Ok((seq, sealed.hash.clone()));
             }
-            let last = chain::tip(environment, seq.unsigned_abs(), &body)?;
-            Ok((seq.unsigned_abs(), last.hash))
+            let last = chain::tip(environment, seq, &body)?;
+            Ok((seq, last.hash))
         }
     }
 }
@@ -187,7 +199,12 @@ impl Journal for Sqlite {
         let mut sealed = Vec::with_capacity(drafts.len());
         for (n, draft) in drafts.into_iter().enumerate() {
             let record = Record::seal(environment, head + 1 + n as u64, under, draft, prev);
-            newest = Some((record.seq, insert(&transaction, environment, &record)?, record.hash.clone()));
+            newest = Some(Sealed {
+                environment: environment.clone(),
+                seq: record.seq,
+                body: insert(&transaction, environment, &record)?,
+                hash: record.hash.clone(),
+            });
             prev = record.hash.clone();
             sealed.push(record);
         }

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 /// A provider's configuration of a unit without image and labels, normalised so that equal means equal.
 ///
-/// Clones share it: a fleet of a thousand units that are alike holds it once, as do the snapshot, the plan and the
-/// calls made from it. It is written as the value itself.
+/// Clones share it: a fleet of a thousand units that are alike need hold it once, and so do the snapshot, the plan and
+/// the calls made from it. It is written as the value itself; what is read back is shared by nobody.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct UnitConfig(Arc<Value>);
 

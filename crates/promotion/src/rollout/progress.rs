@@ -235,9 +235,10 @@ impl Progress {
         told::tell(&mut self.told, call, new, at);
     }
 
-    /// By when the call was accepted that put `unit` into traffic or took it out of it, where that is not long ago.
+    /// By when the call was accepted that put `unit` into traffic or took it out of it, where that was in this stage and
+    /// by this runner: what was before nobody watched, and another's clock may be another one.
     pub(super) fn accepted(&self, unit: &UnitId, cordoned: bool) -> Option<At> {
-        told::accepted(&self.told, unit, cordoned)
+        told::accepted(&self.told, unit, cordoned).filter(|at| *at >= self.since)
     }
 
     /// Until when a look that found `fleet` may be older than calls that were accepted; none where it shows them.

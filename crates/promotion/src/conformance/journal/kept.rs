@@ -68,6 +68,12 @@ async fn spoilt(fixture: &dyn JournalFixture, warm: &dyn Journal, cold: &dyn Jou
     let all = warm.append(&environment, 0, None, drafts).await.expect("four records");
     warm.append(&foreign, 0, None, vec![draft(9)]).await.expect("a chain of its own");
     let stranger = fixture.body(&foreign, 1).await;
+    // Also whoever wrote that one itself a moment ago sees that it stands where it does not belong.
+    let alike = name("alike");
+    cold.append(&alike, 0, None, vec![draft(9)]).await.expect("a chain as long");
+    fixture.overwrite(&alike, 1, &stranger).await;
+    let behind = warm.append(&alike, 1, None, vec![draft(10)]).await;
+    assert!(matches!(&behind, Err(JournalError::Damaged { seq: 1, .. })), "{behind:?}");
     for seq in [2, 4] {
         let right = fixture.body(&environment, seq).await;
         let bent = right.replacen("unit-", "Unit-", 1);

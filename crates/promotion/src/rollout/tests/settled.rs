@@ -67,12 +67,15 @@ async fn without_a_call_it_settles_from_the_look_on() {
 async fn a_successor_lets_it_settle_and_drain_anew() {
     let scene = rolling(1).await;
     let limits = scene.target.limits.clone();
-    let (progress, _) = taken_out(&scene).await;
-    let looked = decide(&scene, &progress).await;
+    let (unseen, _) = taken_out(&scene).await;
+    let looked = decide(&scene, &unseen).await.progress;
     scene.world.clock.advance(Millis::secs(60));
     let now = scene.world.now();
-    let taken_up = decide(&scene, &looked.progress.resumed(now)).await;
-    assert_eq!(wake(&taken_up), Some(now.plus(limits.settle).plus(limits.drain)));
+    // Whether the dead one had looked since its call or not.
+    for left in [unseen, looked] {
+        let taken_up = decide(&scene, &left.resumed(now)).await;
+        assert_eq!(wake(&taken_up), Some(now.plus(limits.settle).plus(limits.drain)));
+    }
 }
 
 /// Two that only have to be heard of: who waits for a place is woken by the first, nobody before the last.
