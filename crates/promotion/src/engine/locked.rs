@@ -78,9 +78,12 @@ impl Session<'_> {
         let stamp = self.stamp().await?;
         let components = self.view().state.facts.request.components.clone();
         for component in &components {
-            let fleet = match self.engine.ports.deployer.observe_fleet(&component.place).await {
-                Ok(fleet) => fleet,
-                Err(error) => return Ok(Came::errored(error.message)),
+            let fleet = match self.taken(&component.place) {
+                Some(fleet) => fleet,
+                None => match self.engine.ports.deployer.observe_fleet(&component.place).await {
+                    Ok(fleet) => fleet,
+                    Err(error) => return Ok(Came::errored(error.message)),
+                },
             };
             if let Some(came) = foreign(component, &fleet, &stamp) {
                 return Ok(came);

@@ -69,10 +69,12 @@ impl Session<'_> {
         let mut images = Vec::new();
         let mut found_any = false;
         for component in &request.components {
+            let begun = self.now();
             let (fleet, seen) = match self.found(component).await {
                 Ok(found) => found,
                 Err(error) => return Ok(Err(NoPlan::Away(error))),
             };
+            self.taken.insert(component.place.clone(), (begun, fleet.clone()));
             let drifted = self.drifted(component, &fleet);
             if let Kind::Rollback { of } = &request.kind
                 && let Some(why) = drifted.refusal(of).or_else(|| self.left_over(of, component, &fleet))

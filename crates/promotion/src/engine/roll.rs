@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use super::lanes::side_by_side;
 use super::locked::Lease;
-use super::pace::Pace;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
 use crate::journal::{Entry, Intent, Outcome};
-use crate::model::{At, ComponentSnapshot, ComponentTarget, Fleet, PromotionId, UnitId};
+use crate::model::{ComponentSnapshot, ComponentTarget, PromotionId, UnitId};
 use crate::ports::{Key, PortError, PortErrorKind};
 use crate::rollout::{
     Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stage, Stamp, UnitCall, Verdict, next,
@@ -158,10 +157,8 @@ impl Session<'_> {
 
     pub(super) async fn look(&mut self, rollout: &Rollout, ask_edges: bool) -> Result<Observed, PortError> {
         let place = &rollout.target.place;
-        let (now, options) = (self.now(), &self.engine.options);
-        let is_fresh = |(at, fleet): &(At, Fleet)| now.since(*at) < Pace::moment(fleet.units.len(), options);
-        let fleet = match self.taken.remove(place).filter(is_fresh) {
-            Some((_, fleet)) => fleet,
+        let fleet = match self.taken(place) {
+            Some(fleet) => fleet,
             None => self.fleet(place).await?,
         };
         let ports = &self.engine.ports;

@@ -27,7 +27,8 @@ pub(super) struct Session<'e> {
     pub(super) silent: BTreeMap<UnitId, Silence>,
     /// When fleets were looked at.
     pace: Pace,
-    /// What the snapshot was taken of, and when that was looked at: the first look of what follows it at once.
+    /// What the plan was made for, or the snapshot taken of, and when that was looked at: what follows at once need not
+    /// look again.
     pub(super) taken: BTreeMap<Place, (At, Fleet)>,
     /// What is known of units that serve, while they are read back.
     pub(super) watched: BTreeMap<ComponentName, Watched>,
@@ -252,6 +253,13 @@ impl<'e> Session<'e> {
             Err(_) => self.pace.failed(begun, &self.engine.options),
         }
         fleet
+    }
+
+    /// What was found at `place` a moment ago, if nobody used it since.
+    pub(super) fn taken(&mut self, place: &Place) -> Option<Fleet> {
+        let (at, fleet) = self.taken.remove(place)?;
+        let moment = Pace::moment(fleet.units.len(), &self.engine.options);
+        (self.now().since(at) < moment).then_some(fleet)
     }
 
     /// Calls were made on a fleet: it is looked at soon, but for calls that change nothing but where requests go.
