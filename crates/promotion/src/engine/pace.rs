@@ -16,9 +16,10 @@ const CALMER: u64 = 2;
 const CALMER_LARGE: u64 = 5;
 
 /// How long it is from one look to the next where something moves, in percent of what the long run allows: looks that
-/// were saved while only time passed are there for that, and of a large fleet most are.
+/// were saved while only time passed are there for that, and of a large fleet most are. Never
+/// is more than half of the time spent on looking.
 const SOONER: u64 = 60;
-const SOONER_LARGE: u64 = 35;
+const SOONER_LARGE: u64 = 20;
 
 /// Looks in hand at the beginning: the burst that Fly grants for reads
 /// (<https://fly.io/docs/machines/api/working-with-machines-api/>).
@@ -120,7 +121,7 @@ impl Pace {
         let poll = options.poll.0.max(1);
         let calmer = if self.is_large { CALMER_LARGE } else { CALMER };
         let sooner = if self.is_large { SOONER_LARGE } else { SOONER };
-        let quick = (self.apart(options).0 * sooner / 100).max(1);
+        let quick = (self.apart(options).0 * sooner / 100).max(2 * self.took.0).max(1);
         // A runner that waits must still keep its lease.
         let slow = (self.apart(options).0 * calmer).min((options.lease_ttl.0 / 4).max(poll));
         let soon = last.plus(Millis(if self.is_moving { quick } else { slow }));
@@ -193,7 +194,7 @@ mod tests {
     #[test]
     fn a_large_fleet_has_a_burst_and_then_one_look_a_second() {
         let times = times(&fleet(21, UnitState::Starting), 40);
-        assert_eq!(times[..4], [0, 350, 700, 1050], "the burst");
+        assert_eq!(times[..4], [0, 200, 400, 600], "the burst");
         let last: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(30).collect();
         assert!(last.iter().all(|apart| *apart == 1000), "{last:?}");
         // After 20 s: ten at once and one for each second, as Fly counts reads.
@@ -223,7 +224,7 @@ mod tests {
             at = pace.next((at < start).then_some(start), &OPTIONS, at);
         }
         assert_eq!(times[..3], [0, 5000, 10_000]);
-        assert_eq!(times[3..7], [10_350, 10_700, 11_050, 11_400], "{times:?}");
+        assert_eq!(times[3..7], [10_200, 10_400, 10_600, 10_800], "{times:?}");
     }
 
     #[test]
