@@ -22,4 +22,6 @@ pub mod journal;
 pub mod plain;
 pub mod ports;
 #[cfg(any(test, feature = "conformance"))]
+pub mod simulation;
+#[cfg(any(test, feature = "conformance"))]
 pub mod testing;

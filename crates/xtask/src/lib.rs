@@ -1,4 +1,4 @@
-//! The repository's own chores: `cargo xtask test | gen | tidy | bench | sabotage`.
+//! The repository's own chores: `cargo xtask test | gen | tidy | bench | sabotage | simulate`.
 //!
 //! A library, so that each chore is tested over small made-up repositories; the binary only parses and calls.
 
@@ -10,5 +10,6 @@ pub mod process;
 pub mod repo;
 pub mod requirements;
 pub mod sabotage;
+pub mod simulate;
 pub mod suite;
 pub mod tidy;

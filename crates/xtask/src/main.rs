@@ -5,6 +5,7 @@ use clikit::{Context, Exit, Failure, Output};
 use std::process::ExitCode;
 use xtask::process::Shell;
 use xtask::repo::Repo;
+use xtask::simulate::Wanted;
 
 /// The repository's own chores
 #[derive(Parser)]
@@ -41,6 +42,18 @@ enum Chore {
         /// Only this one: p1, p2, …
         name: Option<String>,
     },
+    /// Plays promotions that chance makes up, and says which promises were broken
+    Simulate {
+        /// How many
+        #[arg(long, default_value_t = 10_000)]
+        schedules: u64,
+        /// The seed of the first; each of the others has the next
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One object: `schedules`, `crash_points`, `violations`, `schedules_per_second`, `trace_hash`, `ends`
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
@@ -52,6 +65,9 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Chore::Tidy => xtask::tidy::run(&repo, &shell, out),
         Chore::Bench { name } => xtask::bench::run(&repo, &shell, out, name.as_deref()),
         Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),
+        Chore::Simulate { schedules, seed, json: is_json } => {
+            xtask::simulate::run(&repo, &shell, out, Wanted { schedules, seed, is_json })
+        }
     }
 }
 

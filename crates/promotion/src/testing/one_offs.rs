@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::provider::{Fault, Provider, lock};
+use super::roads::Roads;
 use crate::model::{At, OneOffRun, OneOffSpec, OneOffState, Place, UnitId};
 use crate::ports::{OneOffs, PortError};
 
@@ -157,6 +158,10 @@ impl Provider {
     }
 
     async fn disturbed(&self, place: &Place, call: RunCall) -> Result<Option<UnitId>, PortError> {
+        Roads::go(self.roads.as_ref(), || self.take_run(place, call)).await
+    }
+
+    fn take_run(&self, place: &Place, call: RunCall) -> Result<Option<UnitId>, PortError> {
         let dead = || PortError::ambiguous("the runner was killed here");
         let moment = match &self.switch {
             Some(switch) => Some((switch, switch.before(call.title()).ok_or_else(dead)?)),

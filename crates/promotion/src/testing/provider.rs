@@ -11,6 +11,7 @@ use super::happens::Happens;
 use super::images::Images;
 use super::one_offs::{Ran, RunCall};
 use super::past::Past;
+use super::roads::Roads;
 use super::switch::Switch;
 use super::traffic::{Change, History, Lost};
 use super::vault::Vault;
@@ -98,6 +99,21 @@ pub enum Fault {
     Twice,
 }
 
+/// A call that took effect.
+#[derive(Debug, Clone)]
+pub struct Landed {
+    /// When.
+    pub at: At,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub call: UnitCall,
+    /// The unit it made or changed.
+    pub unit: Option<UnitId>,
+    /// Under which key.
+    pub key: String,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Books {
     pub(super) units: BTreeMap<Place, BTreeMap<UnitId, Kept>>,
@@ -109,7 +125,7 @@ pub(super) struct Books {
     pub(super) ids: u64,
     asked: u64,
     requests: BTreeMap<u64, UnitCall>,
-    calls: Vec<(Place, UnitCall)>,
+    calls: Vec<Landed>,
     faults: BTreeMap<u64, Fault>,
     late: Vec<(At, Place, UnitCall, Key)>,
     away_until: Option<At>,
@@ -139,6 +155,7 @@ pub struct Provider {
     pub(super) books: Arc<Mutex<Books>>,
     images: Arc<Images>,
     pub(super) switch: Option<Arc<Switch>>,
+    pub(super) roads: Option<Arc<Roads>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -154,6 +171,7 @@ impl Provider {
             books: Arc::default(),
             images: Arc::default(),
             switch: None,
+            roads: None,
         }
     }
 
@@ -161,6 +179,12 @@ impl Provider {
     #[must_use]
     pub fn mortal(&self, switch: Arc<Switch>) -> Self {
         Self { switch: Some(switch), ..self.clone() }
+    }
+
+    /// The same provider, at the end of a road.
+    #[must_use]
+    pub fn far(&self, roads: Option<Arc<Roads>>) -> Self {
+        Self { roads, ..self.clone() }
     }
 
     /// A provider of its own that stands as this one does now.
@@ -172,6 +196,7 @@ impl Provider {
             books: Arc::new(Mutex::new(lock(&self.books).clone())),
             images: Arc::new(self.images.fork()),
             switch: None,
+            roads: None,
         }
     }
 
@@ -229,7 +254,12 @@ impl Provider {
 
     /// Every call that took effect, in order.
     pub fn calls(&self) -> Vec<(Place, UnitCall)> {
-        lock(&self.books).calls.clone()
+        lock(&self.books).calls.iter().map(|it| (it.place.clone(), it.call.clone())).collect()
+    }
+
+    /// The same after the first `n`, with when and by whom.
+    pub fn landed(&self, n: usize) -> Vec<Landed> {
+        lock(&self.books).calls.iter().skip(n).cloned().collect()
     }
 
     /// The call with this number, whatever became of it.
@@ -311,7 +341,9 @@ impl Provider {
         let done = self.change_unit(place, call, key)?;
         let mut books = lock(&self.books);
         books.remember(place, now, lag);
-        books.calls.push((place.clone(), call.clone()));
+        let unit = done.unit.clone().or_else(|| call.unit().cloned());
+        let (place, call) = (place.clone(), call.clone());
+        books.calls.push(Landed { at: now, place, call, unit, key: key.id.clone() });
         Ok(done)
     }
 
@@ -580,6 +612,16 @@ impl Kept {
 #[async_trait]
 impl Deployer for Provider {
     async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        Roads::go(self.roads.as_ref(), || self.look(place)).await
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        Roads::go(self.roads.as_ref(), || self.take(place, call, key)).await
+    }
+}
+
+impl Provider {
+    fn look(&self, place: &Place) -> Result<Fleet, PortError> {
         self.is_reached()?;
         self.settle();
         let due = {
@@ -601,7 +643,7 @@ impl Deployer for Provider {
         Ok(Fleet { units: units.into_iter().map(shown).collect(), ..Fleet::default() })
     }
 
-    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+    fn take(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
         let dead = || PortError::ambiguous("the runner was killed here");
         let moment = match &self.switch {
             Some(switch) => Some((switch, switch.before(&call.title()).ok_or_else(dead)?)),

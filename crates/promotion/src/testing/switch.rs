@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use std::sync::Arc;
 
+use super::roads::Roads;
 use crate::journal::{Draft, Entry, OneOffStep, Record};
 use crate::model::{EnvironmentName, Millis, StoreId};
 use crate::ports::{Grant, Journal, JournalError};
@@ -80,6 +81,7 @@ impl Switch {
 pub(super) struct MortalJournal {
     pub(super) inner: Arc<dyn Journal>,
     pub(super) switch: Arc<Switch>,
+    pub(super) roads: Option<Arc<Roads>>,
 }
 
 fn dead() -> JournalError {
@@ -111,11 +113,11 @@ impl Journal for MortalJournal {
     }
 
     async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
-        if self.switch.is_dead() { Err(dead()) } else { self.inner.environments().await }
+        self.asked(self.inner.environments()).await
     }
 
     async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
-        if self.switch.is_dead() { Err(dead()) } else { self.inner.read(environment, after).await }
+        self.asked(self.inner.read(environment, after)).await
     }
 
     async fn append(
@@ -127,7 +129,7 @@ impl Journal for MortalJournal {
     ) -> Result<Vec<Record>, JournalError> {
         let what: Vec<_> = drafts.iter().map(|draft| title(&draft.entry)).collect();
         let n = self.switch.before(&format!("write {}", what.join(", "))).ok_or_else(dead)?;
-        let result = self.inner.append(environment, head, epoch, drafts).await;
+        let result = self.asked(self.inner.append(environment, head, epoch, drafts)).await;
         if self.switch.after(n) { result } else { Err(dead()) }
     }
 
@@ -137,11 +139,7 @@ impl Journal for MortalJournal {
         holder: &str,
         ttl: Millis,
     ) -> Result<Grant, JournalError> {
-        if self.switch.is_dead() {
-            Err(dead())
-        } else {
-            self.inner.take_lease(environment, holder, ttl).await
-        }
+        self.asked(self.inner.take_lease(environment, holder, ttl)).await
     }
 
     async fn renew_lease(
@@ -150,14 +148,29 @@ impl Journal for MortalJournal {
         epoch: u64,
         ttl: Millis,
     ) -> Result<(), JournalError> {
-        if self.switch.is_dead() {
-            Err(dead())
-        } else {
-            self.inner.renew_lease(environment, epoch, ttl).await
-        }
+        self.asked(self.inner.renew_lease(environment, epoch, ttl)).await
     }
 
     async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
-        if self.switch.is_dead() { Err(dead()) } else { self.inner.release_lease(environment, epoch).await }
+        self.asked(self.inner.release_lease(environment, epoch)).await
+    }
+}
+
+impl MortalJournal {
+    /// What the store says to this runner, if it lives.
+    async fn asked<T>(
+        &self,
+        question: impl Future<Output = Result<T, JournalError>> + Send,
+    ) -> Result<T, JournalError> {
+        if self.switch.is_dead() {
+            return Err(dead());
+        }
+        let Some(roads) = &self.roads else { return question.await };
+        if !roads.way().await {
+            return Err(JournalError::Store { step: "asking", message: "it took too long".to_owned() });
+        }
+        let answer = question.await;
+        roads.way().await;
+        answer
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::clock::{Counted, Seeded, VirtualClock};
 use super::people::{Desk, Signer, Suites};
 use super::provider::{Manners, Provider};
+use super::roads::Roads;
 use super::switch::{Moment, MortalJournal, Switch};
 use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
 use crate::journal::{EnvironmentView, Memory};
@@ -64,6 +65,8 @@ pub struct World {
     bystander: OnceLock<Engine>,
     /// What every engine has read before it begins: all that stood there when the world was forked.
     read: BTreeMap<EnvironmentName, Arc<EnvironmentView>>,
+    /// How long whatever an engine asks is on its way.
+    roads: Option<Arc<Roads>>,
 }
 
 impl World {
@@ -100,12 +103,17 @@ impl World {
             seed,
             bystander: OnceLock::new(),
             read: BTreeMap::new(),
+            roads: None,
         }
     }
 
     /// A world of its own that stands as this one does now. Nobody may hold a lease on an environment.
     pub async fn fork(&self) -> Self {
-        let clock = Arc::new(VirtualClock::new(self.clock.now()));
+        self.fork_by(Arc::new(VirtualClock::new(self.clock.now()))).await
+    }
+
+    /// The same, with a clock that shows this world's time.
+    pub async fn fork_by(&self, clock: Arc<VirtualClock>) -> Self {
         let store = self.journal.store_id().await.expect("the journal can be read");
         let journal = Memory::new(store, clock.clone());
         let mut read = BTreeMap::new();
@@ -115,12 +123,33 @@ impl World {
             let view = self.bystander().view(&environment).await.expect("the journal is sound");
             read.insert(environment, view);
         }
+        let (provider, ids) = (self.provider.fork(clock.clone()), Arc::new(self.ids.fork()));
+        let fresh = self.with(provider, Arc::new(journal), ids);
+        Self { clock, read, ..fresh }
+    }
+
+    /// Another store beside this one, with the same provider and time: of somebody who knows nothing of us.
+    #[must_use]
+    pub fn beside(&self, store: &str, n: u64) -> Self {
+        let id = StoreId::new(store).expect("a name");
+        let journal = Memory::new(id, self.clock.clone());
+        self.with(self.provider.clone(), Arc::new(journal), Arc::new(Counted::from(n)))
+    }
+
+    /// Whatever an engine of this world asks is on its way so long.
+    #[must_use]
+    pub fn far(self, roads: Roads) -> Self {
+        Self { roads: Some(Arc::new(roads)), ..self }
+    }
+
+    fn with(&self, provider: Provider, journal: Arc<dyn Journal>, ids: Arc<Counted>) -> Self {
         Self {
-            provider: self.provider.fork(clock.clone()),
-            journal: Arc::new(journal),
+            provider,
+            journal,
+            clock: self.clock.clone(),
             suites: Arc::new(self.suites.fork()),
             desk: Arc::default(),
-            ids: Arc::new(self.ids.fork()),
+            ids,
             options: self.options.clone(),
             strategy: self.strategy,
             regions: self.regions.clone(),
@@ -131,8 +160,8 @@ impl World {
             command: self.command.clone(),
             seed: self.seed,
             bystander: OnceLock::new(),
-            read,
-            clock,
+            read: BTreeMap::new(),
+            roads: self.roads.clone(),
         }
     }
 
@@ -280,6 +309,12 @@ impl World {
         self.mortal(&Switch::new(Moment::Never))
     }
 
+    /// A runner that lives by `clock`.
+    pub fn engine_by(&self, clock: Arc<dyn Clock>) -> Engine {
+        let ports = Ports { clock, ..self.ports(&Switch::new(Moment::Never)) };
+        Engine::new(self.options.clone(), ports).knowing(self.read.clone())
+    }
+
     /// Somebody who lives, looks on and speaks, and never drives.
     pub fn bystander(&self) -> &Engine {
         self.bystander.get_or_init(|| self.engine())
@@ -292,10 +327,14 @@ impl World {
 
     /// The ports of a runner that dies when its switch says so.
     pub fn ports(&self, switch: &Arc<Switch>) -> Ports {
-        let provider = Arc::new(self.provider.mortal(switch.clone()));
+        let provider = Arc::new(self.provider.mortal(switch.clone()).far(self.roads.clone()));
         let signer = Arc::new(Signer::new(Person::new("ssh:SHA256:runner").expect("a name")));
         Ports {
-            journal: Arc::new(MortalJournal { inner: self.journal.clone(), switch: switch.clone() }),
+            journal: Arc::new(MortalJournal {
+                inner: self.journal.clone(),
+                switch: switch.clone(),
+                roads: self.roads.clone(),
+            }),
             deployer: provider.clone(),
             registry: provider.clone(),
             secrets: provider.clone(),

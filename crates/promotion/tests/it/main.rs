@@ -10,4 +10,5 @@ mod day;
 mod images;
 mod port;
 mod promise;
+mod simulated;
 mod story;

@@ -1,6 +1,5 @@
 //! Stories that tests tell again and again: what is asked of the engine, and how it should end.
 
-mod shape;
 mod sweep;
 
 use promotion::engine::{Engine, Handle, Outcome};
@@ -11,7 +10,7 @@ use promotion::model::{
 use promotion::ports::Verdict;
 use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
-pub(crate) use shape::{commands, landed, shape, strays};
+pub(crate) use promotion::testing::{commands, landed, shape, strays};
 pub(crate) use sweep::{
     Undisturbed, asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed,
     undisturbed_from,

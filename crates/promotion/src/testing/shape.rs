@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::world::World;
+use crate::model::{UnitState, label};
+use crate::rollout::UnitCall;
 use flytypes::Digest;
-use promotion::model::{UnitState, label};
-use promotion::rollout::UnitCall;
-use promotion::testing::World;
 
 /// Every unit of production by what it is, sorted; two environments are alike when these are equal.
-pub(crate) async fn shape(world: &World) -> Vec<String> {
+pub async fn shape(world: &World) -> Vec<String> {
     let mut shapes = Vec::new();
     for component in ["api", "web"] {
         for unit in world.fleet("production", component).await.units {
@@ -42,15 +42,15 @@ pub(crate) async fn shape(world: &World) -> Vec<String> {
 }
 
 /// The commands that ran, each with its place and image; two of one kind are one too many.
-pub(crate) fn commands(world: &World) -> Vec<(String, String)> {
-    let of = |it: promotion::testing::Executed| (it.place.name, it.digest);
+pub fn commands(world: &World) -> Vec<(String, String)> {
+    let of = |it: super::Executed| (it.place.name, it.digest);
     let mut ran: Vec<_> = world.provider.executed().into_iter().map(of).collect();
     ran.sort();
     ran
 }
 
 /// What is wrong with the commands that ran: one that ran twice, or a machine of one that is still there.
-pub(crate) fn strays(world: &World) -> Option<String> {
+pub fn strays(world: &World) -> Option<String> {
     let ran = commands(world);
     let twice =
         ran.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| format!("ran twice: {:?}", pair[0]));
@@ -59,7 +59,7 @@ pub(crate) fn strays(world: &World) -> Option<String> {
 }
 
 /// How often each kind of call landed at production's places: those that are no mere repetition when they land twice.
-pub(crate) fn landed(world: &World, since: usize) -> BTreeMap<(String, &'static str), usize> {
+pub fn landed(world: &World, since: usize) -> BTreeMap<(String, &'static str), usize> {
     let mut counts = BTreeMap::new();
     for (place, call) in world.provider.calls().into_iter().skip(since) {
         if matches!(call, UnitCall::Create { .. } | UnitCall::Update { .. } | UnitCall::Destroy { .. }) {

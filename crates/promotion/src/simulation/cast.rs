@@ -1,0 +1,243 @@
+//! Who plays: runners, rescuers, people, somebody with another store, and the weather.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::stage::{frozen, mortal};
+use super::trouble::{Life, Mood, Trouble};
+use crate::engine::{Engine, Handle, Outcome};
+use crate::journal::{EnvironmentView, PromotionView};
+use crate::machine::Phase;
+use crate::model::{At, Claim, Decision, Hash, Kind, Millis, Person, PromotionId, Release};
+use crate::ports::Clock as _;
+use crate::testing::{OwnClock, Signer, World, env};
+
+/// What the cast has in common.
+pub(super) struct Cast<'a> {
+    pub(super) world: &'a World,
+    pub(super) trouble: &'a Trouble,
+    pub(super) release: Release,
+    pub(super) begun: At,
+    /// When everybody goes home.
+    pub(super) until: At,
+    /// What the lead agreed to, and when.
+    pub(super) agreed: RefCell<BTreeMap<PromotionId, At>>,
+    /// How many runners were killed at work.
+    pub(super) n_deaths: Cell<u64>,
+    /// Nobody is going to say anything any more.
+    pub(super) is_quiet: Cell<bool>,
+}
+
+/// Between two looks of somebody who waits.
+const WAITS: Millis = Millis(900);
+
+impl Cast<'_> {
+    fn is_over(&self) -> bool {
+        self.world.now() >= self.until
+    }
+
+    async fn sleep(&self, time: Millis) {
+        self.world.clock.sleep(time).await;
+    }
+
+    /// Somebody's engine, with their clock.
+    fn engine(&self, world: &World, life: &Life) -> (Engine, Arc<OwnClock>) {
+        let clock = Arc::new(OwnClock::new(world.clock.clone(), life.ahead));
+        (world.engine_by(clock.clone()), clock)
+    }
+
+    /// Asks for the promotion, and drives it as long as it lives.
+    pub(super) async fn asks(&self, life: Life) {
+        self.sleep(life.comes).await;
+        let (engine, clock) = self.engine(self.world, &life);
+        let ask = self.world.ask("production", Kind::Promote, &self.release);
+        self.lives(life, &clock, async {
+            if let Ok(handle) = engine.request(ask).await {
+                self.drives(&handle).await;
+            }
+        })
+        .await;
+    }
+
+    /// Drives what somebody else asked for.
+    pub(super) async fn helps(&self, life: Life) {
+        self.sleep(life.comes).await;
+        let (engine, clock) = self.engine(self.world, &life);
+        self.lives(life, &clock, async {
+            while !self.is_over() && !self.is_quiet.get() {
+                let view = engine.view(&env("production")).await;
+                let first = view.ok().and_then(|view| asked(&view).next().map(|it| it.id().clone()));
+                match first {
+                    Some(id) => return self.drives(&engine.handle(env("production"), id)).await,
+                    None => self.sleep(WAITS).await,
+                }
+            }
+        })
+        .await;
+    }
+
+    async fn lives(&self, life: Life, clock: &OwnClock, work: impl Future<Output = ()>) {
+        let (time, now) = (&*self.world.clock, self.world.now());
+        let until = life.dies.map_or(self.until, |dies| now.plus(dies));
+        let stops =
+            life.stops.map_or((until, until), |(from, time)| (now.plus(from), now.plus(from).plus(time)));
+        let done = Cell::new(false);
+        let work = async {
+            frozen(time, stops, work).await;
+            done.set(true);
+        };
+        let setting = async {
+            if let Some((when, ahead)) = life.set {
+                time.sleep(when).await;
+                clock.set(ahead);
+            }
+            std::future::pending::<()>().await;
+        };
+        let both = async {
+            futures_util::future::select(std::pin::pin!(work), std::pin::pin!(setting)).await;
+        };
+        mortal(time, until, both).await;
+        if !done.get() {
+            self.n_deaths.set(self.n_deaths.get() + 1);
+        }
+    }
+
+    async fn drives(&self, handle: &Handle) {
+        while !self.is_over() {
+            match handle.drive().await {
+                Ok(Outcome::Waiting { .. } | Outcome::Busy { .. }) => self.sleep(WAITS).await,
+                Ok(Outcome::Ended(_) | Outcome::Interrupted) | Err(_) => return,
+            }
+            if self.is_quiet.get() {
+                return;
+            }
+        }
+    }
+
+    /// The lead, who is asked and answers; and whoever asked, who agrees with themselves.
+    pub(super) async fn people(&self) {
+        let mut said = BTreeSet::new();
+        let mut has_repented = false;
+        let expected = 1 + usize::from(self.trouble.rival.is_some());
+        while !self.is_over() {
+            self.sleep(self.trouble.thinks).await;
+            let Ok(view) = self.world.bystander().view(&env("production")).await else { continue };
+            if let Mood::Repents(after) = self.trouble.mood
+                && !has_repented
+                && self.world.now() >= self.begun.plus(after)
+                && let Some(first) = asked(&view).next()
+            {
+                has_repented = true;
+                let handle = self.world.bystander().handle(env("production"), first.id().clone());
+                let _it_may_be_over = self.world.abort(&handle, "I was wrong").await;
+            }
+            for promotion in asked(&view) {
+                let plan = promotion.state.facts.plan.as_ref().map(|plan| plan.hash.clone());
+                if let (Phase::AwaitingApproval, Some(plan)) = (promotion.state.phase, plan)
+                    && said.insert((promotion.id().clone(), plan.clone()))
+                {
+                    self.answer(promotion.id(), plan).await;
+                }
+            }
+            let is_silent = self.trouble.mood == Mood::Silent;
+            let is_done = |phase: Phase| phase.is_final() || (is_silent && phase.is_human_wait());
+            if asked(&view).all(|it| is_done(it.state.phase))
+                && (asked(&view).count() == expected || self.has_waited())
+            {
+                break;
+            }
+        }
+        self.is_quiet.set(true);
+    }
+
+    /// Whoever has not asked by now died before.
+    fn has_waited(&self) -> bool {
+        self.world.now() >= self.begun.plus(Millis::secs(600))
+    }
+
+    async fn answer(&self, promotion: &PromotionId, plan: Hash) {
+        // Must not count: whoever asks does not agree with themselves.
+        self.says(promotion, &World::developer(), plan.clone(), Decision::Approve).await;
+        match self.trouble.mood {
+            Mood::Silent => {}
+            Mood::Refuses => {
+                self.says(promotion, &World::lead(), plan, Decision::Reject).await;
+            }
+            Mood::Agrees | Mood::Repents(_) => {
+                // Said before it is heard.
+                let at = self.world.now();
+                self.agreed.borrow_mut().entry(promotion.clone()).or_insert(at);
+                self.says(promotion, &World::lead(), plan, Decision::Approve).await;
+            }
+        }
+    }
+
+    async fn says(&self, promotion: &PromotionId, who: &Person, plan: Hash, decision: Decision) {
+        let proof = Signer::proof(who, &Claim::statement(promotion, &plan, decision));
+        let claim = Claim { promotion: promotion.clone(), plan, decision, proof };
+        let _it_may_come_too_late = self.world.bystander().decide(&env("production"), claim).await;
+    }
+
+    /// Comes by every half minute, until nothing is left to do.
+    pub(super) async fn rescues(&self) {
+        let mut deaths = self.trouble.rescuers.iter().copied();
+        while !self.is_over() {
+            self.sleep(Millis::secs(31)).await;
+            let time = &*self.world.clock;
+            let done = Cell::new(false);
+            let settled = Cell::new(false);
+            let engine = self.world.engine();
+            let work = async {
+                let _away_is_tried_again = engine.tick().await;
+                if let Ok(view) = engine.view(&env("production")).await {
+                    settled.set(rests(&view));
+                }
+                done.set(true);
+            };
+            match deaths.next().flatten() {
+                Some(dies) => mortal(time, time.now().plus(dies), work).await,
+                None => work.await,
+            }
+            if !done.get() {
+                self.n_deaths.set(self.n_deaths.get() + 1);
+            }
+            if settled.get() && self.is_quiet.get() {
+                return;
+            }
+        }
+    }
+
+    /// Another store's runner wants the machines too.
+    pub(super) async fn intrudes(&self, life: Life, other: &World) {
+        self.sleep(life.comes).await;
+        let (engine, clock) = self.engine(other, &life);
+        let ask = other.ask("production", Kind::Promote, &World::release("9.0.0", 9, 19));
+        self.lives(life, &clock, async {
+            if let Ok(handle) = engine.request(ask).await {
+                self.drives(&handle).await;
+            }
+        })
+        .await;
+    }
+
+    /// The provider goes away.
+    pub(super) async fn clouds(&self, (from, time): (Millis, Millis)) {
+        self.sleep(from).await;
+        self.world.provider.away_for(time);
+    }
+}
+
+/// What was asked for in this play.
+pub(super) fn asked(view: &EnvironmentView) -> impl Iterator<Item = &PromotionView> {
+    let is_asked = |it: &&PromotionView| it.state.facts.request.kind == Kind::Promote;
+    view.promotions.values().filter(is_asked)
+}
+
+/// Whether nothing is left to do but by people.
+pub(super) fn rests(view: &EnvironmentView) -> bool {
+    view.promotions.values().all(|promotion| {
+        let phase = promotion.state.phase;
+        promotion.outbox.is_empty() && (phase.is_final() || phase.is_human_wait())
+    })
+}

@@ -1,0 +1,256 @@
+//! Whether the promises were kept, as the provider's books and the journal's records show it.
+
+use std::collections::BTreeSet;
+
+use super::cast::{Cast, asked, rests};
+use super::plot::{Base, Plot, now};
+use super::stage::Played;
+use crate::journal::{EnvironmentView, Record};
+use crate::machine::Phase;
+use crate::model::{Millis, Strategy, Unit, UnitState};
+use crate::rollout::UnitCall;
+use crate::testing::{Landed, World, env, shape, strays};
+
+/// A promise that was not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub promise: u32,
+    /// What was seen.
+    pub what: String,
+}
+
+/// A play that is over.
+pub(super) struct Scene<'a> {
+    pub(super) plot: Plot,
+    pub(super) base: &'a Base,
+    pub(super) cast: &'a Cast<'a>,
+    pub(super) played: Played,
+    /// What took effect in it.
+    pub(super) landed: Vec<Landed>,
+}
+
+/// Calls that change nothing that is promised.
+const fn is_lease(call: &UnitCall) -> bool {
+    matches!(call, UnitCall::Lease { .. } | UnitCall::Unlease { .. })
+}
+
+/// Whose call it was.
+fn owner(landed: &Landed) -> &str {
+    landed.key.split('/').next().unwrap_or_default()
+}
+
+/// An environment's records, read from its store.
+pub(super) fn records(world: &World, environment: &str) -> Vec<Record> {
+    now(world.journal.read(&env(environment), 0)).expect("memory can be read")
+}
+
+impl Scene<'_> {
+    /// All that was broken, and how the promotions ended.
+    pub(super) fn judged(&self) -> (Vec<Violation>, Vec<Phase>) {
+        let mut broken = Vec::new();
+        let records = records(self.cast.world, "production");
+        let view = self.replayed(&records, &mut broken);
+        let mut say = |promise, what: String| broken.push(Violation { promise, what });
+        self.agreed(&mut say);
+        self.alone(&mut say);
+        self.ours(&mut say);
+        let Some(view) = view else { return (broken, Vec::new()) };
+        let ends: Vec<Phase> = asked(&view).map(|promotion| promotion.state.phase).collect();
+        if self.played == Played::Late || !rests(&view) {
+            let stalled = asked(&view).map(|it| format!("{} {:?}", it.state.phase, it.state.facts.stalled));
+            say(
+                4,
+                format!(
+                    "{:?}, at {}: {}",
+                    self.played,
+                    self.cast.world.now(),
+                    stalled.collect::<Vec<_>>().join(", ")
+                ),
+            );
+            return (broken, ends);
+        }
+        self.at_rest(&view, &mut say);
+        self.served(&mut say);
+        (broken, ends)
+    }
+
+    /// P8: the records add up to one state, however they are read.
+    fn replayed(&self, records: &[Record], broken: &mut Vec<Violation>) -> Option<EnvironmentView> {
+        let mut whole = EnvironmentView::new(env("production"));
+        let mut parts = whole.clone();
+        let mut extend = |view: &mut EnvironmentView, records: &[Record]| {
+            let read = view.extend(records);
+            if let Err(error) = &read {
+                broken.push(Violation { promise: 8, what: error.to_string() });
+            }
+            read.is_ok()
+        };
+        let (first, second) = records.split_at(records.len() / 2);
+        let is_read = extend(&mut whole, records) && extend(&mut parts, first) && extend(&mut parts, second);
+        if is_read && whole != parts {
+            broken.push(Violation { promise: 8, what: "two readings differ".to_owned() });
+        }
+        is_read.then_some(whole)
+    }
+
+    /// P1: no unit gets the new release before the lead agreed, or without evidence.
+    fn agreed(&self, say: &mut impl FnMut(u32, String)) {
+        let (_, release) = Plot::releases();
+        let agreed = self.cast.agreed.borrow();
+        for landed in &self.landed {
+            let (UnitCall::Create { spec, .. } | UnitCall::Update { spec, .. }) = &landed.call else {
+                continue;
+            };
+            let digest = spec.image.digest();
+            if !release.components.values().any(|new| Some(new) == digest) {
+                continue;
+            }
+            let is_agreed = agreed.iter().any(|(id, at)| id.as_str() == owner(landed) && *at <= landed.at);
+            if !is_agreed {
+                say(1, format!("{} {} before anybody agreed", landed.key, landed.call.title()));
+            }
+            if !self.plot.is_tested {
+                say(1, format!("{} {} without evidence", landed.key, landed.call.title()));
+            }
+        }
+    }
+
+    /// P2: the calls of one promotion after those of another, never between them; of another store, none.
+    fn alone(&self, say: &mut impl FnMut(u32, String)) {
+        let mut before: BTreeSet<&str> = BTreeSet::new();
+        let mut last = "";
+        let production =
+            self.landed.iter().filter(|it| it.place.environment == env("production") && !is_lease(&it.call));
+        for landed in production {
+            let owner = owner(landed);
+            if owner == "parked" {
+                continue;
+            }
+            if owner.starts_with("p-9") {
+                say(2, format!("{} {} of another store", landed.key, landed.call.title()));
+            }
+            if owner != last && !before.insert(owner) {
+                say(2, format!("{} {} after {last} had begun", landed.key, landed.call.title()));
+            }
+            last = owner;
+        }
+    }
+
+    /// P10: what others made stays as it is; nothing is destroyed that was not made or found as ours.
+    fn ours(&self, say: &mut impl FnMut(u32, String)) {
+        let strangers = &self.base.strangers;
+        for landed in self.landed.iter().filter(|it| !is_lease(&it.call)) {
+            if landed.unit.as_ref().is_some_and(|unit| strangers.contains(unit)) {
+                say(10, format!("{} {} is of somebody else", landed.key, landed.call.title()));
+            }
+        }
+        let fleet = now(self.cast.world.fleet("production", "api"));
+        for stranger in strangers.iter().filter(|unit| fleet.unit(unit).is_none()) {
+            say(10, format!("{stranger} of somebody else is gone"));
+        }
+    }
+
+    /// P3, P5, P6 and P12: what stands is one release, whole and healthy, as it stood before or as it shall stand.
+    fn at_rest(&self, view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
+        let world = self.cast.world;
+        let ends: Vec<Phase> = asked(view).map(|promotion| promotion.state.phase).collect();
+        if let Some(failed) = asked(view).find(|it| it.state.phase == Phase::RollbackFailed) {
+            let is_told = world.desk.notices().iter().any(|it| it.urgent && it.promotion == *failed.id());
+            if !is_told {
+                say(6, format!("the rollback of {} failed, and nobody was called", failed.id()));
+            }
+            let trouble = self.cast.trouble;
+            if !trouble.refuses() && !trouble.is_out_of_time() && trouble.away.is_none() {
+                say(6, format!("the rollback of {} failed: {:?}", failed.id(), failed.state.facts.failure));
+            }
+            return;
+        }
+        let has_succeeded = ends.contains(&Phase::Succeeded);
+        let (old, new) = Plot::releases();
+        let release = if has_succeeded { &new } else { &old };
+        let is_single = self.cast.trouble.rival.is_none();
+        if is_single && let Some(why) = strays(world) {
+            say(3, why);
+        }
+        for component in ["api", "web"] {
+            let target = world.component(
+                "production",
+                component,
+                &release.components[&crate::testing::name(component)],
+            );
+            let fleet = now(world.fleet("production", component));
+            let live: Vec<&Unit> = fleet.live().collect();
+            let others: Vec<_> = live.iter().filter(|unit| unit.digest.as_ref() != target.digest()).collect();
+            if let Some(unit) = others.first() {
+                say(6, format!("{component} {} runs {:?} after {ends:?}", unit.id, unit.digest));
+            }
+            let wanted: u32 = target.groups.values().flat_map(|group| group.counts.values()).sum();
+            if live.len() != wanted as usize {
+                say(3, format!("{component} has {} units after {ends:?}", live.len()));
+            }
+            let is_ill = |unit: &&&Unit| {
+                unit.cordoned
+                    || unit.state != UnitState::Started
+                    || unit.checks.is_empty()
+                    || unit.checks.iter().any(|check| !check.passing)
+            };
+            if let Some(unit) = live.iter().find(is_ill) {
+                say(
+                    12,
+                    format!(
+                        "{component} {} stands {:?} {:?} after {ends:?}",
+                        unit.id, unit.state, unit.checks
+                    ),
+                );
+            }
+        }
+        if is_single {
+            let wanted = if has_succeeded { &self.base.after } else { &self.base.before };
+            let (stands, wanted) = (unleased(&now(shape(world))), unleased(wanted));
+            if has_succeeded && self.base.end != Phase::Succeeded {
+                say(12, "a release that is not good succeeded".to_owned());
+            } else if stands != wanted {
+                let promise = if has_succeeded { 3 } else { 5 };
+                say(
+                    promise,
+                    format!("{ends:?}:\n  {}\ninstead of\n  {}", stands.join("\n  "), wanted.join("\n  ")),
+                );
+            }
+        }
+    }
+
+    /// P7: requests are answered, where there are two units and nobody's clock jumps.
+    fn served(&self, say: &mut impl FnMut(u32, String)) {
+        if self.plot.strategy() == Strategy::Immediate || self.cast.trouble.is_out_of_time() {
+            return;
+        }
+        let lost = self.cast.world.provider.lost(&World::place("production", "api"), self.cast.begun);
+        if let Some(first) = lost.first() {
+            say(
+                7,
+                format!(
+                    "{} requests lost, the first at edge {}, {}: {}",
+                    lost.len(),
+                    first.edge,
+                    first.at,
+                    first.why
+                ),
+            );
+        }
+    }
+}
+
+/// A lease that nobody gave back runs out by itself.
+fn unleased(shape: &[String]) -> Vec<String> {
+    let mut shape: Vec<String> = shape.iter().map(|it| it.replace("leased=true", "leased=false")).collect();
+    shape.sort();
+    shape
+}
+
+/// Let what is still on its way arrive, and look closely from now on.
+pub(super) fn settle(world: &World) {
+    world.provider.away_for(Millis::ZERO);
+    world.clock.advance(Millis(world.limits.client_timeout.0 + world.limits.list_lag.0));
+    world.provider.change(|manners| manners.list_lag = Millis::ZERO);
+}
