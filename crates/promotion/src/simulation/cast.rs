@@ -2,7 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, select};
 
 use super::stage::{frozen, mortal};
 use super::trouble::{Life, Mood, Trouble};
@@ -52,19 +56,19 @@ impl Cast<'_> {
         self.sleep(life.comes).await;
         let (engine, clock) = self.engine(self.world, &life);
         let ask = self.world.ask("production", Kind::Promote, &self.release);
-        self.lives(life, &clock, async {
+        let work = async {
             if let Ok(handle) = engine.request(ask).await {
                 self.drives(&handle).await;
             }
-        })
-        .await;
+        };
+        self.lives(life, &clock, work.boxed_local()).await;
     }
 
     /// Drives what somebody else asked for.
     pub(super) async fn helps(&self, life: Life) {
         self.sleep(life.comes).await;
         let (engine, clock) = self.engine(self.world, &life);
-        self.lives(life, &clock, async {
+        let work = async {
             while !self.is_over() && !self.is_quiet.get() {
                 let view = engine.view(&env("production")).await;
                 let first = view.ok().and_then(|view| asked(&view).next().map(|it| it.id().clone()));
@@ -73,11 +77,11 @@ impl Cast<'_> {
                     None => self.sleep(WAITS).await,
                 }
             }
-        })
-        .await;
+        };
+        self.lives(life, &clock, work.boxed_local()).await;
     }
 
-    async fn lives(&self, life: Life, clock: &OwnClock, work: impl Future<Output = ()>) {
+    async fn lives(&self, life: Life, clock: &OwnClock, work: LocalBoxFuture<'_, ()>) {
         let (time, now) = (&*self.world.clock, self.world.now());
         let until = life.dies.map_or(self.until, |dies| now.plus(dies));
         let stops =
@@ -95,7 +99,7 @@ impl Cast<'_> {
             std::future::pending::<()>().await;
         };
         let both = async {
-            futures_util::future::select(std::pin::pin!(work), std::pin::pin!(setting)).await;
+            select(pin!(work), pin!(setting)).await;
         };
         mortal(time, until, both).await;
         if !done.get() {
@@ -213,12 +217,12 @@ impl Cast<'_> {
         self.sleep(life.comes).await;
         let (engine, clock) = self.engine(other, &life);
         let ask = other.ask("production", Kind::Promote, &World::release("9.0.0", 9, 19));
-        self.lives(life, &clock, async {
+        let work = async {
             if let Ok(handle) = engine.request(ask).await {
                 self.drives(&handle).await;
             }
-        })
-        .await;
+        };
+        self.lives(life, &clock, work.boxed_local()).await;
     }
 
     /// The provider goes away.
