@@ -22,12 +22,12 @@ const DRAWS: usize = 200;
 const HANDED_DOWN: Duration = Duration::from_millis(20);
 const HANDED_DOWN_TRIES: u32 = 25;
 
-/// `API`, `REGISTRY` and per region and app a port.
+/// `API`, `REGISTRY`, `S3` and per region and app a port.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Ports {
     #[serde(skip)]
     path: PathBuf,
-    /// `region/app` → port; `/api` and `/registry` for the two servers.
+    /// `region/app` → port; `/API`, `/registry` and `/S3` for the three servers.
     ports: BTreeMap<String, u16>,
 }
 
