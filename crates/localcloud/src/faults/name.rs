@@ -84,7 +84,7 @@ table! {
     /// The small S3 is asked too often.
     SlowDown "slow-down" None "S3 answers 503 SlowDown instead of doing anything";
     /// A conditional write meets another one.
-    ConditionalConflict "conditional-conflict" None "a conditional write to S3 is answered 409 ConditionalRequestConflict and not done";
+    ConditionalConflict "conditional-conflict" None "a conditional write to S3 is answered 409, and not done";
     /// Edges are late.
     EdgeLag "edge-lag" Must "an edge (`region` filters) learns of a change after exactly `ms`";
 }
