@@ -2,6 +2,7 @@
 
 mod client;
 mod conditions;
+mod curl;
 mod faults;
 mod listing;
 mod objects;
