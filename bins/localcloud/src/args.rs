@@ -6,7 +6,7 @@ use cell::runtime::RuntimeKind;
 use clap::{Parser, Subcommand};
 use localcloud::EdgeLag;
 
-/// Runs a stand-in for Fly.io on this machine: its API, a registry, an edge, and machines that are real processes
+/// Runs a stand-in for Fly.io on this machine: its API, a registry, an edge, a small S3, and machines that are real processes
 #[derive(Parser)]
 #[command(name = "localcloud", version)]
 pub(crate) struct Args {
@@ -45,7 +45,9 @@ pub(crate) enum Verb {
     Audit(AuditArgs),
     /// Print what clients need in their environment, as lines for a shell to evaluate
     ///
-    /// eval "$(localcloud env)" sets it. The lines read the token from its file; with --json its value is in the object.
+    /// eval "$(localcloud env)" sets it: Fly's variables, and for the small S3 those that `fly storage create` sets, with a
+    /// bucket of the organisation's, where `s3://BUCKET_NAME/PREFIX` is a store. The lines read the token from its file, and
+    /// it is the S3's key as well; with --json its value is in the object.
     ///
     /// Exit codes: 0 done, 2 no such app or organisation, 8 no server runs.
     Env(EnvArgs),
@@ -81,6 +83,10 @@ pub(crate) struct UpArgs {
     /// Address of the registry; port 0 as above
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub(crate) registry: SocketAddr,
+
+    /// Address of the small S3; port 0 as above
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub(crate) s3: SocketAddr,
 
     /// A region with an edge, three letters; repeat for more, the first is the default of machines [default: fra ams]
     #[arg(long = "region", value_name = "R", num_args = 1..)]

@@ -26,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) api: String,
     /// Host and port of the registry.
     pub(crate) registry: String,
+    /// Base URL of the small S3.
+    #[serde(default)]
+    pub(crate) s3: String,
     /// The server's process.
     pub(crate) pid: u32,
     /// The organisation that is meant when nobody names one.

@@ -6,7 +6,9 @@
 //!   when it arrived, microseconds since 1970; `action`: its name in the routing table; `status`: what was decided
 //!   (a fault may have sent something else, or nothing); `applied`: it changed something, even if the answer was lost;
 //!   `ms`: until decided; `key`: the machine's metadata value `understudy_key`, if any; `fault`: the fault that struck, if any.
-//!   Registry calls have `action` `registry-…` and `app` = the repository.
+//!   Registry calls have `action` `registry-…` and `app` = the repository. Calls to the small S3 have `action`
+//!   `s3-bucket-create`, `s3-bucket-head`, `s3-objects-list`, `s3-objects-delete`, `s3-object-put`, `s3-object-get`,
+//!   `s3-object-head` or `s3-object-delete`, and `app` = the bucket; what belongs to no call that there is has none.
 //! * a change of a machine: `{at_us, event: "state", app, machine, from, to, instance_id, digest}`; of a site
 //!   `{at_us, event: "site", site, version, digest}`.
 //! * a check of a machine that says something else than before: `{at_us, event: "check", app, machine, instance_id, check,

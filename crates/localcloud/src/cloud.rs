@@ -30,6 +30,7 @@ use crate::{
     past::Past,
     quirks::Quirks,
     registry::store::Store,
+    s3,
     world::{self, World},
 };
 
@@ -44,8 +45,10 @@ pub(crate) struct Cloud {
     pub(crate) boot_ms: u64,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) store: Store,
+    pub(crate) s3: s3::Store,
     pub(crate) api_url: String,
     pub(crate) registry_host: String,
+    pub(crate) s3_url: String,
     pub(crate) audit: Arc<Audit>,
     pub(crate) faults: Faults,
     pub(crate) limits: Limits,

@@ -58,6 +58,10 @@ impl Layout {
     pub(crate) fn registry(&self) -> PathBuf {
         self.root.join("registry")
     }
+
+    pub(crate) fn s3(&self) -> PathBuf {
+        self.root.join("s3")
+    }
 }
 
 /// Makes a directory and its parents, readable by the owner only.

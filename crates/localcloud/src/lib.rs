@@ -5,6 +5,7 @@
 //! api/       the Machines API under /v1, own calls under /localcloud/v1; one routing table
 //! machine/   the record of a machine and the task that keeps it: processes, checks, restarts
 //! registry/  an OCI registry; images and static bundles
+//! s3/        a small S3; buckets and objects with conditional writes
 //! edge/      one proxy per region with a late view of its own; it stops what is idle and starts what is asked for
 //! sites      static sites
 //! faults     what goes wrong on purpose       audit   the provider's truth, JSON lines
@@ -35,7 +36,9 @@ mod orgs;
 mod past;
 mod query;
 mod quirks;
+mod range;
 mod registry;
+mod s3;
 mod server;
 mod sites;
 mod world;
@@ -44,4 +47,5 @@ pub use error::StartError;
 pub use options::{EdgeLag, Options};
 pub use orgs::{Orgs, Right, Scope};
 pub use quirks::Quirks;
+pub use s3::bucket_of;
 pub use server::{Handle, Localcloud};

@@ -1,6 +1,7 @@
 //! What a stand-in is started with.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -34,6 +35,10 @@ pub struct Options {
     pub api: SocketAddr,
     /// Address of the OCI registry; port 0 as above.
     pub registry: SocketAddr,
+    /// Address of the small S3; port 0 as above.
+    pub s3: SocketAddr,
+    /// Buckets of the small S3 that are there from the start, and the organisation of each.
+    pub buckets: BTreeMap<String, String>,
     /// Regions with an edge, at least one; the first is the default region of machines.
     pub regions: Vec<String>,
     /// How late edges learn of changes.
@@ -66,6 +71,8 @@ impl Options {
             dir: dir.into(),
             api: any,
             registry: any,
+            s3: any,
+            buckets: BTreeMap::new(),
             regions: vec![String::from("fra"), String::from("ams")],
             lag: EdgeLag::default(),
             runtime,

@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use sha2::{Digest, Sha256};
+
+use crate::registry::store::hex;
+
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
@@ -91,6 +95,19 @@ impl Orgs {
         known.map(|(org, scope)| (org.as_str(), scope))
     }
 
+    /// The id of the key pair that `token` is to the small S3; the token itself is the key. It tells nothing of the
+    /// token.
+    pub fn key_id(token: &str) -> String {
+        let hash = Sha256::new().chain_update("localcloud-s3-key-id ").chain_update(token).finalize();
+        format!("LC{}", hex(&hash[..9]).to_ascii_uppercase())
+    }
+
+    /// The token whose key id this is, its organisation, and what it is for.
+    pub(crate) fn key(&self, id: &str) -> Option<(&str, &str, &Scope)> {
+        let found = self.0.iter().find(|(token, _)| Self::key_id(token) == id);
+        found.map(|(token, (org, scope))| (token.as_str(), org.as_str(), scope))
+    }
+
     /// Whether an organisation of this name exists.
     pub fn contains(&self, org: &str) -> bool {
         self.0.values().any(|(known, _)| known == org)
@@ -120,6 +137,15 @@ mod tests {
         }
         assert_eq!(orgs.of("Bearer nope"), None);
         assert!(!format!("{orgs:?}").contains("tok-a"));
+    }
+
+    #[test]
+    fn a_key_id_finds_its_token_and_does_not_tell_it() {
+        let orgs = Orgs::one("tok-a", "acme").with("tok-b", "other");
+        let id = Orgs::key_id("tok-b");
+        assert!(id.len() == 20 && !id.contains("tok"), "{id}");
+        assert_eq!(orgs.key(&id).map(|(token, org, _)| (token, org)), Some(("tok-b", "other")));
+        assert!(orgs.key("tok-b").is_none());
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Query {
         matches!(self.get(key), Some("true" | "1" | ""))
     }
 
+    /// All pairs.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+
     /// Pairs whose key starts with `prefix`, the prefix removed.
     pub(crate) fn prefixed<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0.iter().filter_map(move |(k, v)| Some((k.strip_prefix(prefix)?, v.as_str())))
@@ -38,6 +43,11 @@ impl Query {
 
 /// Undoes percent encoding; `+` is a space only in queries. Invalid escapes stay as they are.
 pub(crate) fn decode(text: &str, plus: bool) -> String {
+    String::from_utf8_lossy(&decode_bytes(text, plus)).into_owned()
+}
+
+/// The same, as it may be no text.
+pub(crate) fn decode_bytes(text: &str, plus: bool) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -53,7 +63,7 @@ pub(crate) fn decode(text: &str, plus: bool) -> String {
         }
         i += 1;
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 #[cfg(test)]

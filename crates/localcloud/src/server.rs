@@ -35,7 +35,7 @@ use crate::{
     options::Options,
     past::Past,
     registry::{self, store::Store},
-    sites,
+    s3, sites,
     world::World,
 };
 
@@ -67,10 +67,13 @@ impl Localcloud {
         let audit = Arc::new(Audit::open(&audit_path).map_err(state(audit_path, "opening"))?);
         let store = Store::open(&layout.registry()).map_err(state(layout.registry(), "making"))?;
         disk::make_dir(&layout.machines()).map_err(state(layout.machines(), "making"))?;
+        let s3 = s3::Store::open(&layout.s3())?;
+        make_buckets(&s3, &options)?;
         let world = World::load(&layout, options.quirks.destroyed_readable_s)?;
         let mut ports = Ports::load(&layout.file("ports.json"))?;
         let (api_socket, api_at) = ports.bind_at(options.api, "", "API")?;
         let (registry_socket, registry_at) = ports.bind_at(options.registry, "", "registry")?;
+        let (s3_socket, s3_at) = ports.bind_at(options.s3, "", "S3")?;
         let (asks, asked) = mpsc::unbounded_channel();
         let edges = Edges::open(&options.regions, options.lag, options.seed, ports, &audit, &asks)?;
         let faults = Faults::new(options.faults, options.seed)
@@ -85,8 +88,10 @@ impl Localcloud {
             boot_ms: options.boot_ms,
             runtime: options.runtime,
             store,
+            s3,
             api_url: format!("http://{api_at}"),
             registry_host: registry_at.to_string(),
+            s3_url: format!("http://{s3_at}"),
             audit,
             faults,
             limits: Limits::default(),
@@ -103,9 +108,9 @@ impl Localcloud {
         for id in living(&cloud) {
             cloud.keep(id);
         }
-        serve(&cloud, api_socket, registry_socket).map_err(|source| StartError::Listen {
+        serve(&cloud, api_socket, registry_socket, s3_socket).map_err(|source| StartError::Listen {
             address: api_at,
-            what: String::from("API and registry"),
+            what: String::from("API, registry and S3"),
             source,
         })?;
         Ok(Handle { cloud, _lock: lock })
@@ -138,6 +143,18 @@ fn check(options: &Options) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Makes the buckets that are to be there.
+fn make_buckets(s3: &s3::Store, options: &Options) -> Result<(), StartError> {
+    let refuse = |why: String| StartError::Option { option: "buckets", why };
+    for (bucket, org) in &options.buckets {
+        if !options.orgs.contains(org) {
+            return Err(refuse(format!("`{bucket}` is for `{org}`, an organisation without a token")));
+        }
+        s3.make_bucket(bucket, org).map_err(|why| refuse(format!("`{bucket}` cannot be made: {why}")))?;
+    }
+    Ok(())
+}
+
 /// Opens every app's and site's ports; edges start out knowing the present.
 fn open_edges(cloud: &Arc<Cloud>) -> Result<(), StartError> {
     let world = cloud.lock();
@@ -158,8 +175,14 @@ fn living(cloud: &Cloud) -> Vec<String> {
     world.machines.values().filter(|m| m.state != State::Destroyed).map(|m| m.id.clone()).collect()
 }
 
-fn serve(cloud: &Arc<Cloud>, api: std::net::TcpListener, registry: std::net::TcpListener) -> io::Result<()> {
+fn serve(
+    cloud: &Arc<Cloud>,
+    api: std::net::TcpListener,
+    registry: std::net::TcpListener,
+    s3: std::net::TcpListener,
+) -> io::Result<()> {
     let (api, registry) = (TcpListener::from_std(api)?, TcpListener::from_std(registry)?);
+    let s3 = TcpListener::from_std(s3)?;
     let shared = Arc::clone(cloud);
     let answer_api = move |request: Request<Incoming>, _: SocketAddr| {
         let cloud = Arc::clone(&shared);
@@ -172,6 +195,12 @@ fn serve(cloud: &Arc<Cloud>, api: std::net::TcpListener, registry: std::net::Tcp
         async move { registry::routes::answer(&cloud, request).await }
     };
     cloud.crew.spawn(http_io::serve(registry, Arc::new(answer_registry)));
+    let shared = Arc::clone(cloud);
+    let answer_s3 = move |request: Request<Incoming>, _: SocketAddr| {
+        let cloud = Arc::clone(&shared);
+        async move { s3::answer(&cloud, request).await }
+    };
+    cloud.crew.spawn(http_io::serve(s3, Arc::new(answer_s3)));
     Ok(())
 }
 
@@ -184,6 +213,11 @@ impl Handle {
     /// The registry's host and port, the first part of every image reference: `127.0.0.1:20444`.
     pub fn registry_host(&self) -> &str {
         &self.cloud.registry_host
+    }
+
+    /// Base URL of the small S3, without a trailing slash. A bucket is the first part of the path.
+    pub fn s3_url(&self) -> &str {
+        &self.cloud.s3_url
     }
 
     /// URL of each edge, in the order of the regions. An app is asked for there by its host name, `APP.localhost`.

@@ -32,8 +32,10 @@ pub(crate) fn exec(out: &Output, place: &Place, args: &EnvArgs) -> Result<Exit, 
     let org = args.org.as_ref().unwrap_or(&running.record.org);
     let file = running.record.tokens.get(org).cloned().unwrap_or_default();
     let mut variables = exports::variables(&running.record);
+    variables.extend(exports::storage(&running.record, org, &token));
     variables.extend(exports::urls(&edges));
     let lines = exports::lines(&variables, &file);
+    variables.insert(exports::S3_KEY.to_owned(), token.clone());
     variables.insert(exports::TOKEN.to_owned(), token);
     let env = Env {
         ok: true,

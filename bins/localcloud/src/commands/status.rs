@@ -37,10 +37,12 @@ pub(crate) fn exec(out: &Output, place: &Place) -> Result<Exit, Failure> {
 }
 
 fn human(status: &Status) -> String {
-    let Record { api, registry, pid, .. } = &status.record;
+    let Record { api, registry, s3, pid, .. } = &status.record;
     let why = status.why.as_str().unwrap_or_default();
-    let mut text =
-        format!("runs on {} as process {pid}\n{why}\nAPI       {api}\nregistry  {registry}\n", status.dir);
+    let mut text = format!(
+        "runs on {} as process {pid}\n{why}\nAPI       {api}\nregistry  {registry}\nS3        {s3}\n",
+        status.dir
+    );
     for edge in status.edges.as_array().into_iter().flatten() {
         let (region, url) = (edge["region"].as_str().unwrap_or("?"), edge["url"].as_str().unwrap_or("?"));
         let _ = writeln!(text, "edge {region}  {url}");

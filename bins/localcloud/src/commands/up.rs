@@ -7,7 +7,7 @@ use cell::{
     shim::Shim,
 };
 use clikit::{Context, Exit, Failure, FailureExt as _, Interrupt, Output, Progress};
-use localcloud::{Handle, Localcloud, Options, Orgs, Quirks, StartError};
+use localcloud::{Handle, Localcloud, Options, Orgs, Quirks, StartError, bucket_of};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,7 +41,9 @@ pub(crate) fn exec(context: &Context, out: &Output, place: &Place, args: UpArgs)
     let given = if given.is_empty() { vec![tokens::own(place)?] } else { given };
     let runtime = choose(args.runtime)?;
     let mut options = Options::new(place.dir(), runtime, orgs(&given)?);
-    (options.api, options.registry) = (args.api, args.registry);
+    (options.api, options.registry, options.s3) = (args.api, args.registry, args.s3);
+    let whole = given.iter().filter(|given| given.scope.is_none());
+    options.buckets = whole.map(|given| (bucket_of(&given.org), given.org.clone())).collect();
     (options.seed, options.rate_limits) = (args.seed, !args.no_rate_limits);
     (options.faults, options.quirks) = (faults, quirks);
     options.boot_ms = args.boot_ms.unwrap_or(options.boot_ms);
@@ -125,6 +127,7 @@ fn record(place: &Place, server: &Handle, given: &[Given]) -> Result<Record, Fai
     Ok(Record {
         api: server.api_url().to_owned(),
         registry: server.registry_host().to_owned(),
+        s3: server.s3_url().to_owned(),
         pid: std::process::id(),
         org: first,
         tokens,
@@ -136,18 +139,23 @@ fn record(place: &Place, server: &Handle, given: &[Given]) -> Result<Record, Fai
 async fn tell(out: &Output, place: &Place, server: &Handle, record: Record) -> Result<String, Failure> {
     let running = Running::find(place).await?;
     let mut text = format!(
-        "localcloud runs on {}\n{}\nAPI       {}\nregistry  {}\n",
+        "localcloud runs on {}\n{}\nAPI       {}\nregistry  {}\nS3        {}\n",
         place.dir().display(),
         server.runtime_why(),
         record.api,
-        record.registry
+        record.registry,
+        record.s3
     );
     for edge in running.info["edges"].as_array().into_iter().flatten() {
         let (region, url) = (edge["region"].as_str().unwrap_or("?"), edge["url"].as_str().unwrap_or("?"));
         let _ = writeln!(text, "edge {region}  {url} (header `Host: APP.localhost`)");
     }
-    let token = record.tokens.get(&record.org).cloned().unwrap_or_default();
-    text.push_str(&exports::lines(&exports::variables(&record), &token));
+    let file = record.tokens.get(&record.org).cloned().unwrap_or_default();
+    let mut variables = exports::variables(&record);
+    if let Ok((_, token)) = running.token(None) {
+        variables.extend(exports::storage(&record, &record.org, &token));
+    }
+    text.push_str(&exports::lines(&variables, &file));
     let _ = writeln!(
         text,
         "the same in another shell: eval \"$({})\"; Ctrl-C ends the server",
@@ -173,7 +181,9 @@ pub(crate) fn refused(place: &Place, error: StartError) -> Failure {
         StartError::InUse { .. } => (Exit::Unavailable, Some(place.command("status"))),
         StartError::Listen { .. } => (
             Exit::Unavailable,
-            Some("localcloud up --api 127.0.0.1:PORT --registry 127.0.0.1:PORT".to_owned()),
+            Some(
+                "localcloud up --api 127.0.0.1:PORT --registry 127.0.0.1:PORT --s3 127.0.0.1:PORT".to_owned(),
+            ),
         ),
         _ => (Exit::Unavailable, None),
     };

@@ -76,6 +76,7 @@ fn a_taken_port_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     refused(&cloud, &["up", "--runtime", "plain", "--api", &address], 8, &[&address, "--api"]);
     refused(&cloud, &["up", "--runtime", "plain", "--registry", &address], 8, &[&address, "--registry"]);
+    refused(&cloud, &["up", "--runtime", "plain", "--s3", &address], 8, &[&address, "--s3"]);
 }
 
 #[test]

@@ -46,6 +46,31 @@ fn a_shell_that_evaluates_env_reaches_the_server() {
     assert_eq!(unknown.json()["ok"], json!(false));
 }
 
+/// What `fly storage create` sets, and `promote --store s3://…` reads: key id, key, endpoint, region, bucket.
+#[test]
+fn a_shell_that_evaluates_env_has_the_key_to_a_bucket() {
+    let cloud = Cloud::new();
+    let server = cloud.up(&["--runtime", "plain", "--token", "tok-a=acme", "tok-b=acme:pull"]);
+    let lines = cloud.verb(&["env"]).ok().out;
+    assert!(!lines.contains("tok-a"), "the lines may be shown: {lines}");
+    let print =
+        "echo $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY $AWS_ENDPOINT_URL_S3 $AWS_REGION $BUCKET_NAME";
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().env("PATH", "/usr/bin:/bin").args(["-c", &format!("{lines}\n{print}")]);
+    let said = run(shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped())).ok().out;
+    let endpoint = server.said["s3"].as_str().unwrap();
+    let id = localcloud::Orgs::key_id("tok-a");
+    assert_eq!(
+        said.split_whitespace().collect::<Vec<_>>(),
+        [id.as_str(), "tok-a", endpoint, "auto", "understudy-acme"]
+    );
+    let env = cloud.verb(&["env", "--json"]).ok().json();
+    assert_eq!(env["variables"]["AWS_SECRET_ACCESS_KEY"], json!("tok-a"));
+    // Who does not sign is refused before the bucket is looked at.
+    let (status, body) = http("GET", &format!("{endpoint}/understudy-acme/key"), None, "").unwrap();
+    assert!(status == 403 && body.contains("<Code>AccessDenied</Code>"), "{status} {body}");
+}
+
 #[test]
 fn the_token_is_made_once_and_is_the_owners_alone() {
     let cloud = Cloud::new();

@@ -8,6 +8,7 @@ mod bad_input;
 mod before;
 mod beside;
 mod bootstrap;
+mod bucket;
 mod environments;
 mod fencing;
 mod help;

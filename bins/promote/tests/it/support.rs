@@ -117,6 +117,8 @@ pub(crate) struct Project {
     pub(crate) apart: bool,
     /// Whether releases are pushed as indexes, and machines report the digest of the platform's manifest in them.
     pub(crate) platform_digest: bool,
+    /// Whether the store is in a bucket of the stand-in, and not a file.
+    pub(crate) bucket: bool,
 }
 
 impl Default for Project {
@@ -128,6 +130,7 @@ impl Default for Project {
             strict_nonce: false,
             apart: false,
             platform_digest: false,
+            bucket: false,
         }
     }
 }
@@ -169,6 +172,8 @@ pub(crate) struct Stage {
     pushes: (&'static str, Registry),
     index: bool,
     service: Arc<dyn HttpService>,
+    /// The variables of the store's bucket, if it is in one.
+    storage: Vec<(&'static str, String)>,
 }
 
 impl Stage {
@@ -188,7 +193,14 @@ impl Stage {
         options.quirks.strict_nonce = project.strict_nonce;
         options.quirks.platform_digest = project.platform_digest;
         options.lag = EdgeLag { min_ms: 0, max_ms: 50 };
+        options.buckets = BTreeMap::from([("journals".to_owned(), "acme".to_owned())]);
         let cloud = Localcloud::start(options).await.unwrap();
+        let storage = vec![
+            ("AWS_ACCESS_KEY_ID", Orgs::key_id(TOKEN)),
+            ("AWS_SECRET_ACCESS_KEY", TOKEN.to_owned()),
+            ("AWS_ENDPOINT_URL_S3", cloud.s3_url().to_owned()),
+        ];
+        let storage = if project.bucket { storage } else { Vec::new() };
         let service: Arc<dyn HttpService> = Arc::new(ReqwestService::new(&HttpOptions::default()).unwrap());
         let base: Base = cloud.api_url().parse().unwrap();
         let [token, token_staging]: [Token; 2] = [TOKEN, TOKEN_STAGING].map(|token| token.parse().unwrap());
@@ -201,8 +213,17 @@ impl Stage {
             if project.apart { (STAGING, open(&token_staging)) } else { (PRODUCTION, registry.clone()) };
         let staging = Client::new(base.clone(), token_staging, service.clone());
         let client = Client::new(base, token, service.clone());
-        let stage =
-            Self { dir, cloud, client, staging, registry, pushes, index: project.platform_digest, service };
+        let stage = Self {
+            dir,
+            cloud,
+            client,
+            staging,
+            registry,
+            pushes,
+            index: project.platform_digest,
+            service,
+            storage,
+        };
         for (app, org, client) in
             [(PRODUCTION, "acme", &stage.client), (STAGING, org_staging, &stage.staging)]
         {
@@ -272,8 +293,9 @@ impl Stage {
         }
         self.write("fly.toml", FLY_TOML);
         self.write("tests/smoke.toml", SMOKE);
+        let store = if project.bucket { "s3://journals/understudy" } else { "sqlite:understudy.db" };
         let mut text = format!(
-            "[store]\nurl = \"sqlite:understudy.db?lease={}\"\n\n[components.api]\nconfig = \"fly.toml\"\n\n",
+            "[store]\nurl = \"{store}?lease={}\"\n\n[components.api]\nconfig = \"fly.toml\"\n\n",
             project.lease
         );
         let rights =
@@ -415,7 +437,7 @@ impl Stage {
         self.run(&args).await.exits(0).json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// The binary with these arguments, not yet started: only `PATH` and `HOME` in its environment.
+    /// The binary with these arguments, not yet started: only `PATH`, `HOME` and the store's keys in its environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.command_of(&exe().display().to_string(), args)
     }
@@ -429,6 +451,7 @@ impl Stage {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.dir.0.path())
+            .envs(self.storage.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -22,7 +22,7 @@ pub(super) fn info(cloud: &Cloud) -> Handled {
         .map(|(region, at)| json!({"region": region, "url": format!("http://{at}/")}))
         .collect();
     Ok(Reply::ok(json!({
-        "api": cloud.api_url, "registry": cloud.registry_host, "regions": cloud.regions,
+        "api": cloud.api_url, "registry": cloud.registry_host, "s3": cloud.s3_url, "regions": cloud.regions,
         "runtime": cloud.runtime.kind(), "why": cloud.runtime.why(), "edges": edges,
         "pid": std::process::id(),
     })))

@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,13 +18,16 @@ use crate::{disk, error::StartError, ids};
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 /// Draws before giving up.
 const DRAWS: usize = 200;
+/// How long a port of an earlier listener is waited for, at most so many times.
+const HANDED_DOWN: Duration = Duration::from_millis(20);
+const HANDED_DOWN_TRIES: u32 = 25;
 
-/// `API`, `REGISTRY` and per region and app a port.
+/// `API`, `REGISTRY`, `S3` and per region and app a port.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Ports {
     #[serde(skip)]
     path: PathBuf,
-    /// `region/app` → port; `/api` and `/registry` for the two servers.
+    /// `region/app` → port; `/API`, `/registry` and `/S3` for the three servers.
     ports: BTreeMap<String, u16>,
 }
 
@@ -54,7 +58,7 @@ impl Ports {
         let listener = match fixed {
             Some(port) => {
                 let address = SocketAddr::new(wanted.ip(), port);
-                listen(address).map_err(|e| failed(address, e))?
+                listen_again(address).map_err(|e| failed(address, e))?
             }
             None => draw(wanted.ip()).map_err(|e| failed(wanted, e))?,
         };
@@ -92,8 +96,53 @@ fn draw(ip: IpAddr) -> io::Result<TcpListener> {
     Err(last)
 }
 
+/// Listens where somebody of ours has just stopped. A process that is being started has copies of all our sockets until it
+/// becomes another program, and so a port may be in use for a moment after its listener is gone.
+fn listen_again(address: SocketAddr) -> io::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        match listen(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < HANDED_DOWN_TRIES => {
+                tries += 1;
+                std::thread::sleep(HANDED_DOWN);
+            }
+            listening => return listening,
+        }
+    }
+}
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever is told that a name is free may take it at once, on the same address: also while a process that is being
+    /// started has a copy of the old listener.
+    #[test]
+    fn a_port_that_is_held_for_a_moment_more_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ports = Ports::load(&dir.path().join("ports.json")).unwrap();
+        let (held, at) = ports.bind("fra", "web").unwrap();
+        let holder = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(60));
+            drop(held);
+        });
+        let (_listener, again) = ports.bind("fra", "web").unwrap();
+        assert_eq!(again, at);
+        holder.join().unwrap();
+    }
+
+    #[test]
+    fn a_port_that_stays_taken_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ports = Ports::load(&dir.path().join("ports.json")).unwrap();
+        let (_held, at) = ports.bind("fra", "web").unwrap();
+        let refused = ports.bind("fra", "web").unwrap_err().to_string();
+        assert!(refused.contains(&at.to_string()) && refused.contains("`web`"), "{refused}");
+    }
 }

@@ -35,7 +35,12 @@
 //! | `slow-destroy` | `ms` | a machine that is destroyed reads `destroying` for this long |
 //! | `lease-stolen` | `ms` (default 5000) | a call with the nonce of a live lease finds it broken and taken by another for this long: 409 |
 //! | `lease-expired-early` | `ms` | a lease that is taken or prolonged ends after this, whatever was asked and answered |
+//! | `slow-down` | | a call to the small S3 is answered 503 `SlowDown`, and nothing happens |
+//! | `conditional-conflict` | | a PutObject with `If-Match` or `If-None-Match` is answered 409 `ConditionalRequestConflict`, and nothing happens |
 //! | `edge-lag` | `ms` (to 30000) | an edge (`region` filters) learns of a change after exactly this time |
+//!
+//! Calls to the small S3 are struck by `latency`, `cut-connection`, `late-landing` and their own two; their `app` is the
+//! bucket, and their actions begin with `s3-`. Calls to the registry are struck by none.
 //!
 //! `ms` is at most 30,000, but for `stuck-replacing`, `slow-destroy`, `lease-stolen` and `lease-expired-early`.
 

@@ -81,6 +81,10 @@ table! {
     LeaseStolen "lease-stolen" May "a call with a lease's nonce finds it taken by another, for `ms` (5000)";
     /// The lease does not last.
     LeaseExpiredEarly "lease-expired-early" Must "a lease ends after `ms`, whatever was asked and answered";
+    /// The small S3 is asked too often.
+    SlowDown "slow-down" None "S3 answers 503 SlowDown instead of doing anything";
+    /// A conditional write meets another one.
+    ConditionalConflict "conditional-conflict" None "a conditional write to S3 is answered 409, and not done";
     /// Edges are late.
     EdgeLag "edge-lag" Must "an edge (`region` filters) learns of a change after exactly `ms`";
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Refusal, store::Store};
-use crate::http_io::{self, Body};
+use crate::{
+    http_io::{self, Body},
+    range::Range,
+};
 use hyper::{
     HeaderMap, Method, Response, StatusCode,
     header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE},
@@ -44,7 +47,7 @@ pub(crate) fn answer(
 fn send(path: &Path, digest: &str, method: &Method, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    let range = headers.get(RANGE).and_then(|r| r.to_str().ok()).map(|r| parse_range(r, size));
+    let range = headers.get(RANGE).and_then(|r| r.to_str().ok()).map(|r| Range::of(r, size));
     let (status, from, to) = match range {
         None | Some(Range::Ignored) => (StatusCode::OK, 0, size),
         Some(Range::Part(from, to)) => (StatusCode::PARTIAL_CONTENT, from, to),
@@ -74,25 +77,4 @@ fn send(path: &Path, digest: &str, method: &Method, headers: &HeaderMap) -> Resu
         head.insert(CONTENT_RANGE, value);
     }
     Ok(answer)
-}
-
-enum Range {
-    /// `[from, to)`.
-    Part(u64, u64),
-    Outside,
-    /// Anything but one range of bytes is answered whole.
-    Ignored,
-}
-
-fn parse_range(text: &str, size: u64) -> Range {
-    let Some((from, to)) = text.strip_prefix("bytes=").and_then(|r| r.split_once('-')) else {
-        return Range::Ignored;
-    };
-    let part = match (from.parse::<u64>(), to.parse::<u64>()) {
-        (Ok(from), Ok(to)) if to >= from => (from, to.saturating_add(1).min(size)),
-        (Ok(from), Err(_)) if to.is_empty() => (from, size),
-        (Err(_), Ok(last)) if from.is_empty() && last > 0 => (size.saturating_sub(last), size),
-        _ => return Range::Ignored,
-    };
-    if part.0 < part.1 { Range::Part(part.0, part.1) } else { Range::Outside }
 }

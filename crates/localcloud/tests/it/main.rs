@@ -12,6 +12,7 @@ mod machines;
 mod one_offs;
 mod quirks;
 mod registry;
+mod s3;
 mod secrets;
 mod sites;
 mod support;

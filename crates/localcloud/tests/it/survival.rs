@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::support::{Client, Dir, Server, http, lines, options, programs_of, within};
 
 /// A server in a process of its own.
-struct Killable(Child);
+pub(crate) struct Killable(Child);
 
 impl Killable {
-    async fn start(dir: &Path) -> (Self, Client) {
+    pub(crate) async fn start(dir: &Path) -> (Self, Client) {
         let ready = dir.join("ready");
         let _ = std::fs::remove_file(&ready);
         let child = Self(Command::new(env!("CARGO_BIN_EXE_localcloud-fixture")).arg(dir).spawn().unwrap());
@@ -33,7 +33,7 @@ impl Killable {
     }
 
     /// SIGKILL.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -58,7 +58,7 @@ fn kill_program(id: &str) {
 }
 
 /// Ends the machines that a killed server left behind.
-async fn clean_up(dir: &Path) {
+pub(crate) async fn clean_up(dir: &Path) {
     Localcloud::start(options(dir)).await.unwrap().down().await;
 }
 

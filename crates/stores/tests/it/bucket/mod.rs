@@ -1,6 +1,7 @@
 //! The journal in object storage.
 
 mod faults;
+mod served;
 mod suite;
 
 use std::sync::Arc;
