@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     let season = plays(args.seed, args.schedules);
     let per_second = season.plays as f64 / begun.elapsed().as_secs_f64();
     if args.schedules == 1 {
-        let play = Plays::default().play(args.seed);
+        let play = Plays::default().tell(args.seed);
         eprintln!("{}", play.story);
         play.told.iter().for_each(|line| eprintln!("{line}"));
     }

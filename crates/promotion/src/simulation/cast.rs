@@ -8,14 +8,14 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, select};
 
-use super::stage::{frozen, mortal};
-use super::trouble::{Life, Mood, Trouble};
+use super::stage::{mortal, stopped};
+use super::trouble::{Life, Mood, Stop, Trouble};
 use crate::engine::{Engine, Handle, Outcome};
 use crate::journal::{EnvironmentView, PromotionView};
 use crate::machine::Phase;
 use crate::model::{At, Claim, Decision, Hash, Kind, Millis, Person, PromotionId, Release};
 use crate::ports::Clock as _;
-use crate::testing::{OwnClock, Signer, World, env};
+use crate::testing::{Moment, OwnClock, Signer, Switch, World, env};
 
 /// What the cast has in common.
 pub(super) struct Cast<'a> {
@@ -33,6 +33,12 @@ pub(super) struct Cast<'a> {
     pub(super) is_quiet: Cell<bool>,
 }
 
+/// What a runner lives by.
+struct Body {
+    clock: Arc<OwnClock>,
+    switch: Arc<Switch>,
+}
+
 /// Between two looks of somebody who waits.
 const WAITS: Millis = Millis(900);
 
@@ -45,29 +51,33 @@ impl Cast<'_> {
         self.world.clock.sleep(time).await;
     }
 
-    /// Somebody's engine, with their clock.
-    fn engine(&self, world: &World, life: &Life) -> (Engine, Arc<OwnClock>) {
+    /// Somebody's engine, their clock, and the switch that stops them.
+    fn engine(world: &World, life: &Life) -> (Engine, Body) {
         let clock = Arc::new(OwnClock::new(world.clock.clone(), life.ahead));
-        (world.engine_by(clock.clone()), clock)
+        let switch = match life.stops {
+            Some((Stop::After(n), _)) => Switch::stopping(n),
+            Some((Stop::At(_), _)) | None => Switch::new(Moment::Never),
+        };
+        (world.engine_by(clock.clone(), &switch), Body { clock, switch })
     }
 
     /// Asks for the promotion, and drives it as long as it lives.
     pub(super) async fn asks(&self, life: Life) {
         self.sleep(life.comes).await;
-        let (engine, clock) = self.engine(self.world, &life);
+        let (engine, body) = Self::engine(self.world, &life);
         let ask = self.world.ask("production", Kind::Promote, &self.release);
         let work = async {
             if let Ok(handle) = engine.request(ask).await {
                 self.drives(&handle).await;
             }
         };
-        self.lives(life, &clock, work.boxed_local()).await;
+        self.lives(life, &body, work.boxed_local()).await;
     }
 
     /// Drives what somebody else asked for.
     pub(super) async fn helps(&self, life: Life) {
         self.sleep(life.comes).await;
-        let (engine, clock) = self.engine(self.world, &life);
+        let (engine, body) = Self::engine(self.world, &life);
         let work = async {
             while !self.is_over() && !self.is_quiet.get() {
                 let view = engine.view(&env("production")).await;
@@ -78,23 +88,27 @@ impl Cast<'_> {
                 }
             }
         };
-        self.lives(life, &clock, work.boxed_local()).await;
+        self.lives(life, &body, work.boxed_local()).await;
     }
 
-    async fn lives(&self, life: Life, clock: &OwnClock, work: LocalBoxFuture<'_, ()>) {
+    async fn lives(&self, life: Life, body: &Body, work: LocalBoxFuture<'_, ()>) {
         let (time, now) = (&*self.world.clock, self.world.now());
         let until = life.dies.map_or(self.until, |dies| now.plus(dies));
-        let stops =
-            life.stops.map_or((until, until), |(from, time)| (now.plus(from), now.plus(from).plus(time)));
+        let has_come = || match life.stops {
+            Some((Stop::At(from), _)) => time.now() >= now.plus(from),
+            Some((Stop::After(_), _)) => body.switch.is_stopped(),
+            None => false,
+        };
+        let pause = life.stops.map_or(Millis::ZERO, |(_, time)| time);
         let done = Cell::new(false);
         let work = async {
-            frozen(time, stops, work).await;
+            stopped(time, has_come, pause, work).await;
             done.set(true);
         };
         let setting = async {
             if let Some((when, ahead)) = life.set {
                 time.sleep(when).await;
-                clock.set(ahead);
+                body.clock.set(ahead);
             }
             std::future::pending::<()>().await;
         };
@@ -215,14 +229,14 @@ impl Cast<'_> {
     /// Another store's runner wants the machines too.
     pub(super) async fn intrudes(&self, life: Life, other: &World) {
         self.sleep(life.comes).await;
-        let (engine, clock) = self.engine(other, &life);
+        let (engine, body) = Self::engine(other, &life);
         let ask = other.ask("production", Kind::Promote, &World::release("9.0.0", 9, 19));
         let work = async {
             if let Ok(handle) = engine.request(ask).await {
                 self.drives(&handle).await;
             }
         };
-        self.lives(life, &clock, work.boxed_local()).await;
+        self.lives(life, &body, work.boxed_local()).await;
     }
 
     /// The provider goes away.

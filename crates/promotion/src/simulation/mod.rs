@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub use judge::Violation;
 pub use many::Season;
 
+use crate::journal::Record;
 use crate::machine::Phase;
 use crate::model::{At, Hash, Millis, canonical};
 use crate::testing::{Roads, VirtualClock};
@@ -44,9 +45,9 @@ pub struct Play {
     pub deaths: u64,
     /// Promises that were not kept.
     pub violations: Vec<Violation>,
-    /// Everything that took effect, and every record, in the order of time.
+    /// Everything that took effect, and every record, in the order of time; for people.
     pub told: Vec<String>,
-    /// The hash of that: the same for the same seed.
+    /// A hash over what took effect and over the records: the same for the same seed.
     pub trace: Hash,
 }
 
@@ -61,8 +62,17 @@ impl std::fmt::Debug for Plays {
 }
 
 impl Plays {
-    /// The play of this seed. The same seed gives the same play, whatever was played before.
+    /// The play of this seed. The same seed gives the same play, whatever was played before. [`Play::told`] is empty.
     pub fn play(&mut self, seed: u64) -> Play {
+        self.played(seed, |_| Vec::new())
+    }
+
+    /// The same with [`Play::told`].
+    pub fn tell(&mut self, seed: u64) -> Play {
+        self.played(seed, told)
+    }
+
+    fn played(&mut self, seed: u64, told: impl FnOnce(&Scene<'_>) -> Vec<String>) -> Play {
         let dice = Dice::new(seed);
         let plot = Plot::drawn(&dice);
         let base = self.0.of(plot);
@@ -110,20 +120,30 @@ impl Plays {
         let (violations, ends) = scene.judged();
         let told = told(&scene);
         let story = format!("{plot:?} {trouble:?}");
-        let trace = canonical::hash("simulated play", &told);
+        let trace = trace(&scene);
         Play { seed, story, ends, deaths: cast.n_deaths.get(), violations, told, trace }
     }
 }
 
-/// Everything that took effect, and every record, in the order of time.
+fn chains(scene: &Scene<'_>) -> impl Iterator<Item = Record> {
+    ["staging", "production"].map(|name| judge::records(scene.cast.world, name)).into_iter().flatten()
+}
+
+/// Everything that took effect, and every record.
+fn trace(scene: &Scene<'_>) -> Hash {
+    let landed = scene.landed.iter();
+    let landed = landed.map(|it| format!("{} {} {} {}", it.at, it.place.name, it.call.title(), it.key));
+    let hashes = chains(scene).map(|record| record.hash.to_string());
+    canonical::hash("simulated play", &landed.chain(hashes).collect::<Vec<_>>())
+}
+
+/// The same for people, in the order of time.
 fn told(scene: &Scene<'_>) -> Vec<String> {
-    let landed =
-        scene.landed.iter().map(|it| (it.at, format!("{} {} {}", it.place.name, it.call.title(), it.key)));
-    let records =
-        ["staging", "production"].map(|name| judge::records(scene.cast.world, name)).into_iter().flatten();
-    let records = records.filter(|it| it.at >= scene.cast.begun).map(|it| {
-        let entry = format!("{:?}", it.entry);
-        (it.at, format!("{} record {} {} {}", it.environment, it.seq, it.hash, entry))
+    let landed = scene.landed.iter();
+    let landed = landed.map(|it| (it.at, format!("{} {} {}", it.place.name, it.call.title(), it.key)));
+    let records = chains(scene).filter(|it| it.at >= scene.cast.begun).map(|it| {
+        let by = it.promotion.as_ref().map_or("-", |id| id.as_str());
+        (it.at, format!("{} record {} of {by}: {:?}", it.environment, it.seq, it.entry))
     });
     let mut told: Vec<(At, String)> = landed.chain(records).collect();
     told.sort_by_key(|(at, _)| *at);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::future::{poll_fn, select};
 
-use crate::model::At;
+use crate::model::{At, Millis};
 use crate::ports::{Clock as _, Randomness as _};
 use crate::testing::{Seeded, VirtualClock};
 
@@ -86,14 +86,22 @@ pub(super) async fn mortal(clock: &VirtualClock, death: At, work: impl Future<Ou
     select(work, end).await;
 }
 
-/// `work`, by somebody who is stopped between `from` and `to`, and then goes on as if nothing had been.
-pub(super) async fn frozen(clock: &VirtualClock, (from, to): (At, At), work: impl Future<Output = ()>) {
+/// `work`, by somebody who is stopped for `time` once `has_come`, and then goes on as if nothing had been.
+pub(super) async fn stopped(
+    clock: &VirtualClock,
+    has_come: impl Fn() -> bool,
+    time: Millis,
+    work: impl Future<Output = ()>,
+) {
     let mut work = pin!(work);
+    let mut until = None;
     let mut nap = None;
     poll_fn(|context| {
-        let now = clock.now();
-        if now >= from && now < to {
-            let nap = nap.get_or_insert_with(|| clock.sleep(to.since(now)));
+        if until.is_none() && has_come() {
+            until = Some(clock.now().plus(time));
+        }
+        if until.is_some_and(|until| clock.now() < until) {
+            let nap = nap.get_or_insert_with(|| clock.sleep(time));
             if nap.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }

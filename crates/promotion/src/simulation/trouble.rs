@@ -5,6 +5,15 @@ use super::plot::Base;
 use crate::model::Millis;
 use crate::testing::Fault;
 
+/// When a runner is stopped.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stop {
+    /// So long after it came.
+    At(Millis),
+    /// Right after its n-th append or call, if that is an append.
+    After(u64),
+}
+
 /// How a runner lives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
@@ -12,8 +21,8 @@ pub(super) struct Life {
     pub(super) comes: Millis,
     /// It is killed so long after it came.
     pub(super) dies: Option<Millis>,
-    /// So long after it came it is stopped, and for so long.
-    pub(super) stops: Option<(Millis, Millis)>,
+    /// When it is stopped, and for how long.
+    pub(super) stops: Option<(Stop, Millis)>,
     /// Its clock is so many milliseconds ahead, and from then on so many.
     pub(super) ahead: i64,
     pub(super) set: Option<(Millis, i64)>,
@@ -100,10 +109,19 @@ impl Life {
         Self {
             comes: dice.time(Millis(took.0 / 2)),
             dies: dice.is(dies).then(|| dice.time(Millis(took.0 + took.0 / 4))),
-            stops: dice.is(25).then(|| (dice.time(took), dice.time(Millis::secs(120)))),
+            stops: dice.is(30).then(|| (Stop::drawn(dice, took), dice.time(Millis::secs(120)))),
             ahead: if has_clock { ahead(dice) } else { 0 },
             set: (has_clock && dice.is(50)).then(|| (dice.time(took), ahead(dice))),
         }
+    }
+}
+
+/// No promotion here has more appends and calls.
+const MOMENTS_MOST: u64 = 80;
+
+impl Stop {
+    fn drawn(dice: &Dice, took: Millis) -> Self {
+        if dice.is(50) { Self::At(dice.time(took)) } else { Self::After(dice.below(MOMENTS_MOST)) }
     }
 }
 

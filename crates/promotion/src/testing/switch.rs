@@ -27,6 +27,9 @@ pub enum Moment {
 #[derive(Debug)]
 pub struct Switch {
     moment: Moment,
+    /// After which moment the runner is stopped for a while, and whether it was.
+    stop: Option<u64>,
+    stopped: AtomicBool,
     count: AtomicU64,
     dead: AtomicBool,
     seen: Mutex<BTreeMap<u64, String>>,
@@ -35,8 +38,19 @@ pub struct Switch {
 impl Switch {
     /// A runner that dies at `moment`.
     pub fn new(moment: Moment) -> Arc<Self> {
+        Self::of(moment, None)
+    }
+
+    /// A runner that lives, and is stopped for a while right after the n-th moment, if that is an append.
+    pub fn stopping(n: u64) -> Arc<Self> {
+        Self::of(Moment::Never, Some(n))
+    }
+
+    fn of(moment: Moment, stop: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
             moment,
+            stop,
+            stopped: AtomicBool::new(false),
             count: AtomicU64::new(0),
             dead: AtomicBool::new(false),
             seen: Mutex::default(),
@@ -46,6 +60,11 @@ impl Switch {
     /// Whether it is dead.
     pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Whether the moment after which it stops has come.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
     }
 
     /// How many moments there were, and what they were.
@@ -130,6 +149,11 @@ impl Journal for MortalJournal {
         let what: Vec<_> = drafts.iter().map(|draft| title(&draft.entry)).collect();
         let n = self.switch.before(&format!("write {}", what.join(", "))).ok_or_else(dead)?;
         let result = self.asked(self.inner.append(environment, head, epoch, drafts)).await;
+        if self.switch.stop == Some(n) {
+            // Whoever stops this runner does so here.
+            self.switch.stopped.store(true, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
         if self.switch.after(n) { result } else { Err(dead()) }
     }
 

@@ -309,9 +309,9 @@ impl World {
         self.mortal(&Switch::new(Moment::Never))
     }
 
-    /// A runner that lives by `clock`.
-    pub fn engine_by(&self, clock: Arc<dyn Clock>) -> Engine {
-        let ports = Ports { clock, ..self.ports(&Switch::new(Moment::Never)) };
+    /// A runner that lives by `clock`, and dies or stops when its switch says so.
+    pub fn engine_by(&self, clock: Arc<dyn Clock>, switch: &Arc<Switch>) -> Engine {
+        let ports = Ports { clock, ..self.ports(switch) };
         Engine::new(self.options.clone(), ports).knowing(self.read.clone())
     }
 
