@@ -53,6 +53,14 @@ pub enum OpenError {
         /// Ours.
         known: &'static str,
     },
+    /// The schema has tables of somebody else, under our names. Nothing was written.
+    #[error("{place} holds tables that are not ours: {why}")]
+    Foreign {
+        /// Where.
+        place: String,
+        /// How they differ.
+        why: String,
+    },
 }
 
 impl OpenError {
@@ -72,6 +80,9 @@ impl OpenError {
                  UPDATE on its tables; and the address must be the primary's"
             }
             Self::Newer { .. } => "use the version that wrote it, or a later one",
+            Self::Foreign { .. } => {
+                "name another schema in the address, ?schema=NAME: one that is not there is made"
+            }
         }
     }
 

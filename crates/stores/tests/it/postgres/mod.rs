@@ -2,6 +2,7 @@
 
 pub(super) mod faults;
 mod fencing;
+mod foreign;
 mod opening;
 mod suite;
 mod tls;
