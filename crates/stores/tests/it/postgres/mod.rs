@@ -1,5 +1,6 @@
 //! The journal in PostgreSQL.
 
+mod busy;
 pub(super) mod faults;
 mod fencing;
 mod foreign;
