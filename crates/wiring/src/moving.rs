@@ -1,17 +1,18 @@
 //! Two stores, of which the second continues the first.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clikit::{Common, Context, Failure};
 use promotion::journal::{self, MigrateError, Moved};
 use promotion::model::StoreId;
 use promotion::ports::{Ids as _, Import, Journal};
+use providers::ssh::{self, AllowedSigners};
 use providers::{SystemClock, UuidIds};
 
 use crate::Absent;
 use crate::store::{self, Kept};
-use crate::wire::{files, secret};
+use crate::wire::{allowed_signers, files, secret};
 
 /// The old store and the new one.
 #[derive(Debug)]
@@ -20,11 +21,19 @@ pub struct Pair {
     pub id: StoreId,
     from: Arc<dyn Journal>,
     to: Arc<dyn Import>,
-    /// The runner's key beside the old one, and where it goes.
-    keys: Option<(PathBuf, PathBuf)>,
+    keys: Keys,
     is_dry_run: bool,
     /// Names this move among all moves.
     who: String,
+}
+
+/// What a move did, or would do.
+#[derive(Debug)]
+pub struct Migration {
+    /// Chain by chain.
+    pub chains: Vec<Moved>,
+    /// What does not go along by itself, and what to do about it.
+    pub warnings: Vec<String>,
 }
 
 /// Opens both; the new one gets the old one's id when it is made now.
@@ -45,6 +54,7 @@ pub async fn pair(
         })
     };
     let (from, to) = (address(from)?, address(to)?);
+    let allowed = allowed_signers(&files.root)?;
     let fresh = (&*ids.runner(), ids.store());
     let old = store::open(context, &from, Absent::Refuse, clock.clone(), fresh).await?;
     let id = old
@@ -55,7 +65,8 @@ pub async fn pair(
     let absent = Absent::of_change(is_dry_run);
     let Kept { journal, key } =
         store::open(context, &to, absent, clock, (&*ids.runner(), id.clone())).await?;
-    Ok(Pair { id, from: old.journal, to: journal, keys: old.key.zip(key), is_dry_run, who: ids.runner() })
+    let keys = Keys { old: old.key, new: key, allowed };
+    Ok(Pair { id, from: old.journal, to: journal, keys, is_dry_run, who: ids.runner() })
 }
 
 impl Pair {
@@ -63,25 +74,70 @@ impl Pair {
     ///
     /// # Errors
     /// 3 when the new store is no continuation of the old one or somebody works there, 8 when a store fails.
-    pub async fn migrate(&self) -> Result<Vec<Moved>, Failure> {
-        if self.is_dry_run {
-            return journal::compare(&*self.from, &*self.to).await.map_err(failure);
-        }
-        let moved = journal::migrate(&*self.from, &*self.to, &self.who).await.map_err(failure)?;
-        // What this machine's runner attested goes on to count.
-        if let Some((old, new)) = &self.keys
-            && old.exists()
-            && !new.exists()
-        {
-            std::fs::copy(old, new).map_err(|error| {
+    pub async fn migrate(&self) -> Result<Migration, Failure> {
+        let chains = if self.is_dry_run {
+            journal::compare(&*self.from, &*self.to).await
+        } else {
+            journal::migrate(&*self.from, &*self.to, &self.who).await
+        };
+        let chains = chains.map_err(failure)?;
+        let warnings = self.keys.move_along(self.is_dry_run)?.into_iter().collect();
+        Ok(Migration { chains, warnings })
+    }
+}
+
+/// Where the runner's key lies beside each of the stores.
+#[derive(Debug)]
+struct Keys {
+    old: Option<PathBuf>,
+    /// None without a home directory, and beside a store that is only imagined.
+    new: Option<PathBuf>,
+    allowed: AllowedSigners,
+}
+
+impl Keys {
+    /// Copies the key to where there is none, so that what this machine's runner attested goes on to count. A key that is
+    /// there is somebody's, and stays: then it is said what does not count.
+    fn move_along(&self, is_dry_run: bool) -> Result<Option<String>, Failure> {
+        let Some(old) = self.old.as_deref().filter(|file| file.exists()) else { return Ok(None) };
+        match self.new.as_deref() {
+            None if is_dry_run => Ok(None),
+            None => Ok(self.left_behind(old, "there is no home directory to keep it in")),
+            Some(new) if new.exists() => {
+                let is_same = match (ssh::person_of_file(old), ssh::person_of_file(new)) {
+                    (Ok(old), Ok(new)) => old == new,
+                    _ => false,
+                };
+                let why = || format!("the runner has another one there, {}", new.display());
+                Ok(if is_same { None } else { self.left_behind(old, &why()) })
+            }
+            Some(_) if is_dry_run => Ok(None),
+            Some(new) => std::fs::copy(old, new).map(|_| None).map_err(|error| {
                 Failure::unavailable(format!("the runner's key cannot be copied to {}", new.display()))
                     .with_why(
                         "every record was moved; what this runner attested does not count without its key",
                     )
                     .with_source(error)
-            })?;
+            }),
         }
-        Ok(moved)
+    }
+
+    /// What somebody should know of a key that does not go along; nothing where all runners believe it anyway.
+    fn left_behind(&self, old: &Path, why: &str) -> Option<String> {
+        let what = format!("the runner's key {} does not go along: {why}", old.display());
+        let key = match ssh::read_or_make_key(old) {
+            Ok(key) => key,
+            Err(error) => return Some(format!("{what}; and it cannot be read: {error}")),
+        };
+        if self.allowed.allows(key.public_key(), ssh::ATTESTATION_NAMESPACE) {
+            return None;
+        }
+        let who = ssh::person(key.public_key());
+        let line = format!("runner namespaces=\"{}\" {}", ssh::ATTESTATION_NAMESPACE, ssh::public_line(&key));
+        Some(format!(
+            "{what}. What {who} attested does not count in the new store: test again, or add this line to \
+             .understudy/allowed_signers: {line}"
+        ))
     }
 }
 

@@ -410,7 +410,7 @@ fn grounds_of(environment: &Environment, here: &[Url]) -> Result<Grounds, Failur
     Ok(grounds)
 }
 
-fn allowed_signers(root: &Path) -> Result<AllowedSigners, Failure> {
+pub(crate) fn allowed_signers(root: &Path) -> Result<AllowedSigners, Failure> {
     let path = root.join(".understudy/allowed_signers");
     match std::fs::read_to_string(&path) {
         Ok(text) => AllowedSigners::parse(&path.display().to_string(), &text)

@@ -135,6 +135,7 @@ async fn a_journal_moves_into_a_shared_store_and_the_old_one_is_closed() {
         let moved = stage.run(&["migrate-store", "--from", from, "--to", "file:store.url", "--json"]).await;
         let moved = moved.exits(0).json();
         assert_eq!(moved["environments"], told["environments"]);
+        assert_eq!(moved["warnings"], serde_json::json!([]), "the runner's key went along");
         let again = stage.run(&["migrate-store", "--from", from, "--to", "file:store.url", "--json"]).await;
         assert_eq!(again.exits(0).json()["environments"][0]["copied"], 0);
 

@@ -132,3 +132,44 @@ async fn a_full_disk_stops_a_promotion_which_goes_on_later() {
     })
     .await;
 }
+
+/// What this machine's runner attested counts by its key. Where the new store has another one, the move says so, and the
+/// line that it prints helps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_to_a_store_with_another_runners_key_says_what_does_not_count() {
+    within(async {
+        let (stage, _) = Stage::played(Project { approvals: 0, ..Project::default() }).await;
+        providers::ssh::read_or_make_key(&stage.path("new.attestor")).unwrap();
+        let theirs = std::fs::read(stage.path("new.attestor")).unwrap();
+        let verb = ["migrate-store", "--from", "sqlite:understudy.db", "--to", "sqlite:new.db"];
+        let moved = stage.run(&[&verb[..], &["--json"]].concat()).await.exits(0);
+        let moved = moved.says(&["warning: ", "understudy.attestor", "new.attestor", "does not count"]);
+        let warning = moved.json()["warnings"][0].as_str().unwrap().to_owned();
+        assert!(warning.contains("understudy.attestor") && warning.contains("new.attestor"), "{warning}");
+        // For people as well, and before anything happens.
+        stage.run(&verb).await.exits(0).says(&["warning: ", "does not count"]);
+        let dry = stage.run(&[&verb[..], &["--dry-run", "--json"]].concat()).await.exits(0).json();
+        assert_eq!(dry["warnings"][0], warning.as_str());
+        assert_eq!(std::fs::read(stage.path("new.attestor")).unwrap(), theirs, "it is somebody's");
+
+        let (_, line) = warning.split_once("allowed_signers: ").unwrap();
+        let signers = stage.path(".understudy/allowed_signers");
+        let without = std::fs::read_to_string(&signers).unwrap();
+        let with = format!("{without}{line}\n");
+        std::fs::write(&signers, &with).unwrap();
+        let heard = stage.run(&[&verb[..], &["--dry-run", "--json"]].concat()).await.exits(0).json();
+        assert_eq!(heard["warnings"], serde_json::json!([]), "it counts already");
+
+        std::fs::write(&signers, &without).unwrap();
+        stage.edit("sqlite:understudy.db?", "sqlite:new.db?");
+        let key = stage.key("developer");
+        let start = ["start", "--to", "production", "--key", &key, "--json"];
+        let refused = stage.run(&start).await.exits(3);
+        assert!(refused.out.contains("allowed signers"), "{}", refused.out);
+        std::fs::write(&signers, &with).unwrap();
+        let done = stage.run(&start).await.exits(0).json();
+        assert_eq!(done["state"], "succeeded", "{done}");
+        stage.end().await;
+    })
+    .await;
+}

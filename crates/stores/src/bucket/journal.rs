@@ -115,6 +115,15 @@ impl Bucket {
         Ok(found.lease.epoch > epoch)
     }
 
+    /// The latest epoch there was. The greater of both: a lease's object that was restored from a copy does not take
+    /// epochs back.
+    async fn latest(&self, environment: &EnvironmentName, lease: &Lease) -> Result<u64, JournalError> {
+        let log = self.log(environment);
+        let mut log = log.lock().await;
+        log.catch_up(&self.place).await?;
+        Ok(log.epoch.max(lease.epoch))
+    }
+
     /// Puts the grant of `epoch` among the appends; `false` when a later one is there.
     async fn mark(
         &self,
@@ -234,14 +243,7 @@ impl Journal for Bucket {
             if let Some(other) = found.other(holder) {
                 return Err(JournalError::Held { holder: other.to_owned() });
             }
-            let granted = {
-                let log = self.log(environment);
-                let mut log = log.lock().await;
-                log.catch_up(&self.place).await?;
-                log.epoch
-            };
-            // The greater of both: a lease's object that was restored from a copy does not take epochs back.
-            let epoch = found.lease.epoch.max(granted) + 1;
+            let epoch = self.latest(environment, &found.lease).await? + 1;
             let until_ms = found.end(&self.place, ttl);
             let lease = Lease { epoch, holder: Some(holder.to_owned()), until_ms, writer: self.writer() };
             if found.replace(&self.place, environment, &lease).await?
@@ -320,7 +322,7 @@ impl Import for Bucket {
     async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
         for _ in 0..TRIES_MAX {
             let found = lease::read(&self.place, environment).await?;
-            let epoch = epoch.max(found.lease.epoch + 1);
+            let epoch = epoch.max(self.latest(environment, &found.lease).await? + 1);
             let lease = Lease { epoch, holder: None, until_ms: 0, writer: self.writer() };
             if found.replace(&self.place, environment, &lease).await?
                 && self.mark(environment, epoch, 0).await?

@@ -63,14 +63,40 @@ pub enum AddressError {
         /// What is wrong.
         why: &'static str,
     },
+    /// A parameter that we do not know, with a name that nobody would give one: it may be something else.
+    #[error("it has a parameter that {}", NOT_KNOWN)]
+    Unknown,
+    /// A character of the password, most likely, ends the part that it is meant for.
+    #[error(
+        "it has an `@` behind the host: in user and password `?` is written %3F, `#` %23, `/` %2F and `@` %40, and so is \
+         an `@` in a parameter"
+    )]
+    Unescaped,
 }
 
+/// What is said of a parameter that is none of ours.
+const NOT_KNOWN: &str = "is not known: there are sslmode, sslrootcert, schema, channel_binding and lease";
+
 impl Address {
+    /// Whether `text` can be taken apart at all. What stands behind a `?`, `#` or `/` is nothing to be shown as long as
+    /// it may be the rest of a password.
+    ///
+    /// # Errors
+    /// When an `@` stands behind the host, or where there is no user: then the host is part of the password.
+    pub fn screen(text: &str) -> Result<(), AddressError> {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let (login, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (path, more) = behind.split_at(behind.find(['?', '#']).unwrap_or(behind.len()));
+        let is_cut = more.contains('@') || (path.contains('@') && !login.contains('@'));
+        if is_cut { Err(AddressError::Unescaped) } else { Ok(()) }
+    }
+
     /// Reads `text`. A relative `sslrootcert` is meant from `root` on.
     ///
     /// # Errors
     /// When it is no URL, names no user or host, or has a parameter that we do not know.
     pub fn parse(text: &str, root: &Path) -> Result<Self, AddressError> {
+        Self::screen(text)?;
         let url = Url::parse(text).map_err(|_| AddressError::NoUrl)?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(AddressError::NoUrl);
@@ -155,15 +181,17 @@ impl Given {
                 "password" => {
                     return wrong("is not read: the password goes behind the user, as USER:PASSWORD@HOST");
                 }
-                _ => {
-                    return wrong(
-                        "is not known: there are sslmode, sslrootcert, schema, channel_binding and lease",
-                    );
-                }
+                name if is_name(name) => return wrong(NOT_KNOWN),
+                _ => return Err(AddressError::Unknown),
             }
         }
         Ok(given)
     }
+}
+
+/// What a parameter may be called, of ours and of libpq's.
+fn is_name(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 /// What may stand in a statement without quotes and means itself.
@@ -230,6 +258,41 @@ mod tests {
             let error = read(wrong).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
         }
+    }
+
+    /// RFC 3986, 3.2 to 3.5: `/`, `?` and `#` end what stands before them, so that one in a password has to be written
+    /// otherwise (2.1). What it cuts off is the rest of the password, and is not shown.
+    #[test]
+    fn p9_what_a_password_may_have_been_cut_into_is_not_shown() {
+        for cut in [
+            "postgres://u:12?s3cret@h/d",
+            "postgres://u:12?s3=cret@h/d",
+            "postgres://u:12?schema=s3cret@h/d",
+            "postgres://u:1#s3cret@h/d",
+            "postgres://u:12/s3cret@h/d",
+            "postgres://u:pw?s3cret@h/d",
+            "postgres://u:p@h/d?sslmode=require#s3cret@h/d",
+        ] {
+            let error = read(cut).unwrap_err();
+            assert_eq!(error, AddressError::Unescaped, "{cut}");
+            let text = format!("{error} {error:?}");
+            assert!(["%3F", "%23", "%2F", "%40"].iter().all(|code| text.contains(code)), "{text}");
+            assert!(!text.contains("cret"), "{text}");
+        }
+        for odd in ["postgres://u:p@h/d?S3CRET=1", "postgres://u:p@h/d?s3cret", "postgres://u:p@h/d?s3%40h=1"]
+        {
+            let error = read(odd).unwrap_err();
+            assert!(error.to_string().contains("is not known: there are sslmode"), "{error}");
+            assert!(!format!("{error} {error:?}").to_lowercase().contains("s3"), "{error:?}");
+        }
+        let long = format!("postgres://u:p@h/d?{}=1", "a".repeat(41));
+        assert_eq!(read(&long).unwrap_err(), AddressError::Unknown);
+        // Written as it has to be, each of them is what was meant.
+        let meant = read("postgres://u:1%3F2%232%2F3%40@h/d%40b?sslrootcert=a%40b.pem").unwrap();
+        assert_eq!(meant.config.get_password(), Some("1?2#2/3@".as_bytes()));
+        assert_eq!(meant.config.get_dbname(), Some("d@b"));
+        assert_eq!(meant.roots.as_deref(), Some(Path::new("/project/a@b.pem")));
+        assert_eq!(read("postgres://u:p@h/d@b").unwrap().config.get_dbname(), Some("d@b"));
     }
 
     #[test]

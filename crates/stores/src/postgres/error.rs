@@ -5,6 +5,8 @@ use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use super::server::BUSY_MAX;
+
 /// Why a store cannot be opened. Says where; never with a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,8 @@ pub enum OpenError {
         place: String,
         /// What was seen.
         why: String,
+        /// Somebody is there, and lets nobody in for the moment.
+        is_busy: bool,
     },
     /// Whoever answers does not prove to be the server, or has no TLS.
     #[error("{place} cannot be trusted: {why}")]
@@ -53,6 +57,14 @@ pub enum OpenError {
         /// Ours.
         known: &'static str,
     },
+    /// The schema has tables of somebody else, under our names. Nothing was written.
+    #[error("{place} holds tables that are not ours: {why}")]
+    Foreign {
+        /// Where.
+        place: String,
+        /// How they differ.
+        why: String,
+    },
 }
 
 impl OpenError {
@@ -60,8 +72,12 @@ impl OpenError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Unreachable { .. } => {
+            Self::Unreachable { is_busy: false, .. } => {
                 "look at the host and port in the address, and whether this machine may connect to them"
+            }
+            Self::Unreachable { is_busy: true, .. } => {
+                "try again when the server is up and has a connection free (`max_connections`, a role's or a pooler's \
+                 limit); a pooler may say the same of a wrong user, password or database"
             }
             Self::Tls { .. } => {
                 "give the server's root certificate with ?sslrootcert=FILE; sslmode=require encrypts and believes anybody"
@@ -72,6 +88,9 @@ impl OpenError {
                  UPDATE on its tables; and the address must be the primary's"
             }
             Self::Newer { .. } => "use the version that wrote it, or a later one",
+            Self::Foreign { .. } => {
+                "name another schema in the address, ?schema=NAME: one that is not there is made"
+            }
         }
     }
 
@@ -81,7 +100,11 @@ impl OpenError {
         match Wrong::of(error) {
             Wrong::Login => Self::Login { place, why },
             Wrong::Tls => Self::Tls { place, why },
-            Wrong::Network => Self::Unreachable { place, why },
+            Wrong::Busy => {
+                let why = format!("{why}; it was asked for {} s", BUSY_MAX.as_secs());
+                Self::Unreachable { place, why, is_busy: true }
+            }
+            Wrong::Network => Self::Unreachable { place, why, is_busy: false },
         }
     }
 }
@@ -90,6 +113,7 @@ impl OpenError {
 enum Wrong {
     Login,
     Tls,
+    Busy,
     Network,
 }
 
@@ -97,7 +121,9 @@ impl Wrong {
     /// The client keeps its kinds to itself; what it shows begins with them.
     fn of(error: &Error) -> Self {
         let shown = error.to_string();
-        if error.code().is_some()
+        if is_busy(error) {
+            Self::Busy
+        } else if error.code().is_some()
             || shown.starts_with("authentication")
             || shown.starts_with("invalid config")
         {
@@ -129,6 +155,15 @@ pub(super) fn told(error: &Error) -> String {
         source = next.source();
     }
     text
+}
+
+/// Somebody answers a call for a connection, and has none for anybody right now: the server starts up or shuts down, all
+/// connections are taken, or a pooler does not reach it (PostgreSQL documentation, appendix A: 57P03, 53300, class 08).
+pub(super) fn is_busy(error: &Error) -> bool {
+    error.code().is_some_and(|code| {
+        code.code().starts_with("08")
+            || [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS].contains(code)
+    })
 }
 
 /// The connection is gone, or the server behind a pooler; whether the statement was done is not known.

@@ -10,10 +10,11 @@ use promotion::model::{EnvironmentName, Hash, Millis, StoreId};
 use promotion::ports::{Grant, Import, Journal, JournalError};
 use tokio_postgres::Row;
 
+use super::row::{self, Origin};
 use super::schema::{self, About};
 use super::server::Server;
 use super::value::Value;
-use super::{Address, OpenError, row};
+use super::{Address, OpenError};
 
 /// How often an append or a grant is tried against runners that are quicker each time.
 const TRIES_MAX: u32 = 5;
@@ -33,7 +34,8 @@ impl Postgres {
     /// Opens the store at `address`; none where there is none.
     ///
     /// # Errors
-    /// When the server cannot be reached or trusted, lets us not in, or was written by a later version.
+    /// When the server cannot be reached or trusted, lets us not in, was written by a later version, or has tables of
+    /// somebody else in the schema.
     pub async fn find(address: &Address) -> Result<Option<Self>, OpenError> {
         let server = Server::new(address.clone())?;
         let about = schema::find(&server).await?;
@@ -46,11 +48,7 @@ impl Postgres {
     /// As [`Postgres::find`], and when the role may not make a schema.
     pub async fn open(address: &Address, fresh: &StoreId) -> Result<Self, OpenError> {
         let server = Server::new(address.clone())?;
-        // Looked for first: who uses a store that is there needs no right to make one.
-        let about = match schema::find(&server).await? {
-            Some(about) => about,
-            None => schema::make(&server, fresh).await?,
-        };
+        let about = schema::make(&server, fresh).await?;
         Ok(Self::of(server, about))
     }
 
@@ -72,6 +70,10 @@ impl Postgres {
         self.server.query(&sql, values).await.map_err(|failed| failed.while_(&self.server, step))
     }
 
+    fn origin(&self, step: &'static str) -> Origin<'_> {
+        Origin { place: &self.server.address, step }
+    }
+
     /// The hash behind which record `head + 1` goes; of the name, where we are behind or ahead and the append will be
     /// refused anyway.
     async fn hash_at(&self, environment: &EnvironmentName, head: u64) -> Result<Hash, JournalError> {
@@ -81,9 +83,10 @@ impl Postgres {
             return Ok(hash.clone());
         }
         let sql = "select seq, body, hash from {s}.record where environment = $1 order by seq desc limit 1";
-        let rows = self.ask("reading the last record", sql, &[Value::Text(environment.as_str())]).await?;
+        let step = "reading the last record";
+        let rows = self.ask(step, sql, &[Value::Text(environment.as_str())]).await?;
         let Some(row) = rows.first() else { return Ok(Record::root(environment)) };
-        let last = row::last(environment, row)?;
+        let last = row::last(environment, row, self.origin(step))?;
         let hash = last.hash.clone();
         self.tips().insert(environment.clone(), (last.seq, last.hash));
         Ok(if last.seq == head { hash } else { Record::root(environment) })
@@ -146,9 +149,10 @@ impl Postgres {
             Value::Texts(hashes),
         ];
         let rows = self.ask(step, APPEND, &values).await?;
-        let row = only(&rows, step)?;
-        let (seq, hash, held): (i64, &str, Option<i64>) = (row.get(0), row.get(1), row.get(2));
-        let (is_mine, n_put): (bool, i64) = (row.get(3), row.get(4));
+        let (row, origin) = (only(&rows, step)?, self.origin(step));
+        let (seq, hash): (i64, &str) = (origin.column(row, 0)?, origin.column(row, 1)?);
+        let held: Option<i64> = origin.column(row, 2)?;
+        let (is_mine, n_put): (bool, i64) = (origin.column(row, 3)?, origin.column(row, 4)?);
         Ok(if is_mine || (n_put.unsigned_abs() == records.len() as u64 && n_put > 0) {
             Appended::Done
         } else if under.is_some() && held != under {
@@ -173,7 +177,8 @@ impl Journal for Postgres {
         let step = "listing environments";
         let rows = self.ask(step, "select distinct environment from {s}.record", &[]).await?;
         let names = rows.iter().map(|row| {
-            EnvironmentName::new(row.get::<_, String>(0))
+            let name: String = self.origin(step).column(row, 0)?;
+            EnvironmentName::new(name)
                 .map_err(|error| JournalError::Store { step, message: error.to_string() })
         });
         let mut names: Vec<EnvironmentName> = names.collect::<Result<_, _>>()?;
@@ -185,8 +190,9 @@ impl Journal for Postgres {
     async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
         let sql = "select seq, body, hash from {s}.record where environment = $1 and seq > $2 order by seq";
         let values = [Value::Text(environment.as_str()), Value::Number(after.cast_signed())];
-        let rows = self.ask("reading records", sql, &values).await?;
-        rows.iter().map(|row| row::record(environment, row)).collect()
+        let step = "reading records";
+        let rows = self.ask(step, sql, &values).await?;
+        rows.iter().map(|row| row::record(environment, row, self.origin(step))).collect()
     }
 
     async fn append(
@@ -247,11 +253,12 @@ where environment = $1 and holder is not null and until > clock_timestamp()";
             let place = Value::Text(environment.as_str());
             let values = [place, Value::Text(holder), Value::Number(ttl.0.cast_signed())];
             if let Some(row) = self.ask(step, take, &values).await?.first() {
-                return Ok(Grant { epoch: row.get::<_, i64>(0).unsigned_abs() });
+                let epoch: i64 = self.origin(step).column(row, 0)?;
+                return Ok(Grant { epoch: epoch.unsigned_abs() });
             }
             // Only to say who; where it ended meanwhile, it is asked for again.
             if let Some(row) = self.ask(step, holds, &values[..1]).await?.first() {
-                return Err(JournalError::Held { holder: row.get(0) });
+                return Err(JournalError::Held { holder: self.origin(step).column(row, 0)? });
             }
         }
         Err(JournalError::Held { holder: "another runner".to_owned() })

@@ -14,6 +14,7 @@ mod journal;
 mod row;
 mod schema;
 mod server;
+mod shape;
 mod tls;
 mod value;
 mod verifier;

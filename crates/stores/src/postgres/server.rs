@@ -10,9 +10,10 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use promotion::ports::JournalError;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Client, Error, NoTls, Row};
 
-use super::error::{is_beaten, is_lost, told};
+use super::error::{is_beaten, is_busy, is_lost, told};
 use super::tls::Tls;
 use super::value::Value;
 use super::{Address, OpenError, TlsMode};
@@ -23,6 +24,13 @@ const STATEMENT_MAX: Duration = Duration::from_secs(30);
 /// How often a statement is sent in all: once more on a new connection when the old one was lost, and again when
 /// another runner was quicker, of which each time one has got on.
 const TRIES_MAX: u32 = 5;
+
+/// For how long a server is asked for a connection that is there and lets nobody in: one that starts again after a crash
+/// takes seconds, and somebody waits for us.
+pub(super) const BUSY_MAX: Duration = Duration::from_secs(10);
+
+/// The pause before it is asked again; its connections are worth more than our haste.
+const PAUSE: Duration = Duration::from_millis(250);
 
 type Driver = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
@@ -121,7 +129,7 @@ impl Server {
                 Some(link) if !link.client.is_closed() => link,
                 _ => self.connect().await.map_err(Failed::Unreached)?,
             };
-            let Ok(answer) = tokio::time::timeout(STATEMENT_MAX, link.ask(&question)).await else {
+            let Ok(answer) = timeout(STATEMENT_MAX, link.ask(&question)).await else {
                 return Err(Failed::Late);
             };
             match answer {
@@ -141,13 +149,24 @@ impl Server {
         }
     }
 
+    /// A connection, also to a server that is only just starting.
     async fn connect(&self) -> Result<Link, OpenError> {
+        let until = Instant::now() + BUSY_MAX;
+        loop {
+            match self.dial().await {
+                Ok(link) => return Ok(link),
+                Err(error) if is_busy(&error) && Instant::now() + PAUSE < until => sleep(PAUSE).await,
+                Err(error) => return Err(OpenError::connecting(self.address.to_string(), &error)),
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Link, Error> {
         let config = &self.address.config;
-        let link = match &self.tls {
+        match &self.tls {
             Some(tls) => config.connect(tls.clone()).await.map(|(client, driver)| Link::new(client, driver)),
             None => config.connect(NoTls).await.map(|(client, driver)| Link::new(client, driver)),
-        };
-        link.map_err(|error| OpenError::connecting(self.address.to_string(), &error))
+        }
     }
 }
 

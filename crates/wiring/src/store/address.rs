@@ -87,12 +87,15 @@ fn is_postgres(text: &str) -> bool {
 
 /// The lease is ours, everything else the server's.
 fn postgres(text: &str, root: &Path) -> Result<StoreAddress, Failure> {
-    let (text, lease) = without_lease(text)?;
-    let address = Address::parse(&text, root).map_err(|error| {
+    let unusable = |error| {
         Failure::usage("the address of the PostgreSQL store cannot be used")
             .with_source(error)
             .with_hint("postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full")
-    })?;
+    };
+    // Before anything of it is taken for a lease, and quoted.
+    Address::screen(text).map_err(unusable)?;
+    let (text, lease) = without_lease(text)?;
+    let address = Address::parse(&text, root).map_err(unusable)?;
     Ok(StoreAddress { place: Place::Postgres(Box::new(address)), lease, is_default: false })
 }
 
@@ -181,6 +184,14 @@ mod tests {
             let failure = read(text).unwrap_err().render();
             assert!(failure.contains("sqlite:PATH") && failure.contains("postgres://USER"), "{text}");
             assert!(!failure.contains("s3cret"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn p9_the_rest_of_a_password_is_not_taken_for_a_lease() {
+        for text in ["postgres://u:12?lease=s3cret@h/d", "postgres://u:12?a&lease=s3cret@h/d#x"] {
+            let failure = read(text).unwrap_err().render();
+            assert!(failure.contains("%3F") && !failure.contains("s3cret"), "{failure}");
         }
     }
 

@@ -14,7 +14,7 @@ use object_store::{
 };
 use promotion::journal::{Draft, Entry, Record, verify};
 use promotion::model::{At, ComponentName, EnvironmentName, Millis, UnitId};
-use promotion::ports::{Journal, JournalError};
+use promotion::ports::{Import as _, Journal, JournalError};
 use stores::bucket::Bucket;
 
 use super::{clock, open, place};
@@ -227,6 +227,29 @@ async fn a_lease_that_was_lost_or_is_older_than_the_journal_takes_no_epoch_back(
     assert!(grant.epoch > last, "{} after {last}", grant.epoch);
     let old = store.append(&environment, 0, Some(last), vec![draft(1)]).await;
     assert!(matches!(old, Err(JournalError::Fenced { .. })), "{old:?}");
+}
+
+/// The same for whoever ends a lease, as a move does in the store it goes to: an object that is behind by more grants than
+/// a write is tried does not keep it out.
+#[tokio::test]
+async fn a_lease_that_is_far_older_than_the_journal_can_be_ended() {
+    let clock = clock();
+    let objects = Arc::new(InMemory::new());
+    let place = place(objects.clone(), &clock);
+    let (store, environment) = (open(&place, "one").await, production());
+    let mut last = store.take_lease(&environment, "one", Millis::secs(60)).await.unwrap().epoch;
+    let path = Path::from("team/understudy/lease/production");
+    let copy = objects.get(&path).await.unwrap().bytes().await.unwrap();
+    for _ in 0..40 {
+        last = store.take_lease(&environment, "one", Millis::secs(60)).await.unwrap().epoch;
+    }
+    objects.put(&path, copy.into()).await.unwrap();
+    let later = open(&place, "two").await;
+    later.end_lease(&environment, 0).await.unwrap();
+    let fenced = store.append(&environment, 0, Some(last), vec![draft(1)]).await;
+    assert!(matches!(fenced, Err(JournalError::Fenced { .. })), "{fenced:?}");
+    let grant = later.take_lease(&environment, "two", Millis::secs(60)).await.unwrap();
+    assert!(grant.epoch > last + 1, "{} after {last} and the end of it", grant.epoch);
 }
 
 #[tokio::test]

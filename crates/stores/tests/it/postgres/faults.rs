@@ -50,7 +50,7 @@ impl Wire {
 }
 
 /// Passes on what is said until an answer gets lost.
-async fn pass(client: TcpStream, port: u16, deaf: Arc<AtomicU32>) {
+pub(super) async fn pass(client: TcpStream, port: u16, deaf: Arc<AtomicU32>) {
     let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

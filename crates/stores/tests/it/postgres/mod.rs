@@ -1,7 +1,9 @@
 //! The journal in PostgreSQL.
 
+mod busy;
 pub(super) mod faults;
 mod fencing;
+mod foreign;
 mod opening;
 mod suite;
 mod tls;
