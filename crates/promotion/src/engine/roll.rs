@@ -25,6 +25,9 @@ pub(super) enum Rolled {
 /// Refusals that a way back bears before it gives up: what is refused once may be in a passing state.
 const REFUSALS_MAX: u32 = 8;
 
+/// A look that comes later than it should by this part of a unit's patience: the runner was stopped, or reached nobody.
+const KEPT_FROM: u64 = 4;
+
 /// What a rollout works on.
 pub(super) struct Rollout {
     pub(super) target: ComponentTarget,
@@ -61,6 +64,8 @@ impl Session<'_> {
         let mut said = None;
         let mut is_taken_up = true;
         let mut hurried = Vec::new();
+        // When it was to be looked at again.
+        let mut due = self.now();
         loop {
             if self.must_yield(phase).await? {
                 return Ok(Rolled::Yield);
@@ -78,13 +83,15 @@ impl Session<'_> {
             };
             looks_failed = 0;
             let before = self.view().rollouts.get(&slot).cloned();
+            let decided = self.now();
+            let is_late = decided.since(due).0 >= rollout.target.limits.wait.0 / KEPT_FROM;
             let progress = match &before {
-                Some(progress) if is_taken_up => progress.resumed(self.now()),
+                Some(progress) if is_taken_up => progress.resumed(decided),
+                Some(progress) if is_late => progress.unwatched(decided),
                 Some(progress) => progress.clone(),
                 None => self.beginning(rollout),
             };
             is_taken_up = false;
-            let decided = self.now();
             let mut decision = next(rollout.job(), &observed, &progress, decided);
             match self.lease_ahead(rollout, &observed.fleet, &mut decision).await? {
                 Lease::Ours => {}
@@ -97,7 +104,7 @@ impl Session<'_> {
             if let Some(rolled) = give_up(rollout, &problems, &mut refusals) {
                 return Ok(rolled);
             }
-            match decision.verdict {
+            let slept = match decision.verdict {
                 Verdict::Done => {
                     unproven(rollout.job()).into_iter().for_each(|line| self.note(line));
                     return Ok(Rolled::Done);
@@ -112,7 +119,7 @@ impl Session<'_> {
                 {
                     let settled = self.now().plus(rollout.target.limits.settle);
                     let wake = wake.filter(|wake| *wake > decided);
-                    self.pause(Some(wake.map_or(settled, |wake| wake.min(settled)))).await?;
+                    self.pause(Some(wake.map_or(settled, |wake| wake.min(settled)))).await?
                 }
                 // What a call changed shows at once, unless a unit comes up by it: one look more, without a pause; never
                 // two after the same calls.
@@ -122,11 +129,12 @@ impl Session<'_> {
                         && decision.calls != hurried =>
                 {
                     hurried = decision.calls;
-                    self.pause(Some(decided)).await?;
+                    self.pause(Some(decided)).await?
                 }
                 // An instant that came while this was written down is no later than any other.
                 Verdict::Going { wake, .. } => self.pause(wake.filter(|wake| *wake > decided)).await?,
-            }
+            };
+            due = decided.plus(slept);
         }
     }
 

@@ -277,8 +277,8 @@ impl<'e> Session<'e> {
         self.pace.is_recent(self.now(), &self.engine.options)
     }
 
-    /// Waits until it is time for the next look, no longer than until `wake`.
-    pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<(), EngineError> {
+    /// Waits until it is time for the next look, no longer than until `wake`; for how long it meant to.
+    pub(super) async fn pause(&mut self, wake: Option<At>) -> Result<Millis, EngineError> {
         let now = self.now();
         let next = self.pace.next(wake, &self.engine.options, now);
         let mut time = next.since(now);
@@ -291,8 +291,10 @@ impl<'e> Session<'e> {
             let shift = self.engine.ports.randomness.below(self.engine.options.poll.0.max(1) / 4 + 1);
             time = Millis(time.0 + shift);
         }
-        self.engine.ports.clock.sleep(Millis(time.0.max(1))).await;
-        self.keep_lease().await
+        let time = Millis(time.0.max(1));
+        self.engine.ports.clock.sleep(time).await;
+        self.keep_lease().await?;
+        Ok(time)
     }
 
     /// Waits after the `n`-th try in a row that could not be judged: longer each time, and never so long that the

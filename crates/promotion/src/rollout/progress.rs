@@ -347,6 +347,23 @@ impl Progress {
         progress
     }
 
+    /// Looked at again by a runner that was kept from looking: stopped, or without its provider. Patience counts from now
+    /// here too; what only takes time has had it.
+    #[must_use]
+    pub fn unwatched(&self, now: At) -> Self {
+        let mut progress = self.resumed(now);
+        if matches!(self.stage, Stage::SettlingOut | Stage::Draining) {
+            progress.since = self.since;
+        }
+        for (unit, mark) in &mut progress.marks {
+            let was = &self.marks[unit];
+            if !matches!(was.turn, Turn::Closing | Turn::Updating | Turn::Stopping | Turn::Opening) {
+                mark.since = was.since;
+            }
+        }
+        progress
+    }
+
     /// Enters `stage`.
     pub(super) fn go(&mut self, stage: Stage, now: At) {
         self.stage = stage;

@@ -1,19 +1,19 @@
 //! P2: never two mutating promotions in one environment, however many runners and stores.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use promotion::engine::{Engine, Handle, Outcome};
-use promotion::journal::{Draft, Memory, Record};
+use promotion::journal::Memory;
 use promotion::machine::Phase;
-use promotion::model::{EnvironmentName, Fleet, Kind, Millis, Place, StoreId, UnitId, label};
-use promotion::ports::{Deployer, Grant, Journal, JournalError, Key, Performed, PortError, Randomness};
+use promotion::model::{Fleet, Kind, Millis, Place, StoreId, UnitId, label};
+use promotion::ports::{Deployer, JournalError, Key, Performed, PortError, Randomness};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Manners, Moment, Provider, Seeded, Switch, World, env};
 
-use crate::story::{Asked, Story, landed, releases, shape, undisturbed};
+use crate::story::{Asked, Story, landed, releases, shape, sleepy, undisturbed};
 
 type Interruption = Mutex<Option<BoxFuture<'static, ()>>>;
 
@@ -80,74 +80,6 @@ async fn p2_a_second_runner_finds_the_environment_held_at_every_call() {
     }
 }
 
-/// A store's client that falls asleep right after its n-th append, and wakes up when `meanwhile` is over.
-struct Sleepy {
-    store: Arc<dyn Journal>,
-    appends: AtomicU64,
-    at: u64,
-    meanwhile: Interruption,
-}
-
-impl std::fmt::Debug for Sleepy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "asleep after append {}", self.at)
-    }
-}
-
-#[async_trait]
-impl Journal for Sleepy {
-    async fn store_id(&self) -> Result<StoreId, JournalError> {
-        self.store.store_id().await
-    }
-
-    async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
-        self.store.environments().await
-    }
-
-    async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.store.read(environment, after).await
-    }
-
-    async fn append(
-        &self,
-        environment: &EnvironmentName,
-        head: u64,
-        epoch: Option<u64>,
-        drafts: Vec<Draft>,
-    ) -> Result<Vec<Record>, JournalError> {
-        let result = self.store.append(environment, head, epoch, drafts).await;
-        if self.appends.fetch_add(1, Ordering::SeqCst) == self.at {
-            let meanwhile = self.meanwhile.lock().unwrap().take();
-            if let Some(meanwhile) = meanwhile {
-                meanwhile.await;
-            }
-        }
-        result
-    }
-
-    async fn take_lease(
-        &self,
-        environment: &EnvironmentName,
-        holder: &str,
-        ttl: Millis,
-    ) -> Result<Grant, JournalError> {
-        self.store.take_lease(environment, holder, ttl).await
-    }
-
-    async fn renew_lease(
-        &self,
-        environment: &EnvironmentName,
-        epoch: u64,
-        ttl: Millis,
-    ) -> Result<(), JournalError> {
-        self.store.renew_lease(environment, epoch, ttl).await
-    }
-
-    async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
-        self.store.release_lease(environment, epoch).await
-    }
-}
-
 /// A runner falls asleep after any of its records and sleeps through its lease; a rescuer brings the promotion to its
 /// end; then the sleeper wakes.
 #[tokio::test]
@@ -164,10 +96,7 @@ async fn p2_a_runner_that_wakes_up_late_changes_nothing() {
                 clock.advance(Millis(31_000));
                 rescuer.tick().await.unwrap();
             });
-            let mut ports = run.world.ports(&Switch::new(Moment::Never));
-            let (store, meanwhile) = (ports.journal.clone(), Mutex::new(Some(meanwhile)));
-            ports.journal = Arc::new(Sleepy { store, appends: AtomicU64::new(0), at, meanwhile });
-            let _whatever_the_sleeper_thinks = run.play(&Engine::new(run.world.options.clone(), ports)).await;
+            let _whatever_the_sleeper_thinks = run.play(&sleepy(&run.world, at, meanwhile)).await;
             let phase = run.rescued().await;
             let (now, landed) = (shape(&run.world).await, landed(&run.world, since));
             if phase != story.end() || now != base.shape || landed != base.landed {

@@ -1,5 +1,6 @@
 //! Stories that tests tell again and again: what is asked of the engine, and how it should end.
 
+mod sleepy;
 mod sweep;
 
 use promotion::engine::{Engine, Handle, Outcome};
@@ -11,9 +12,10 @@ use promotion::ports::Verdict;
 use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 pub(crate) use promotion::testing::{commands, landed, shape, strays};
+pub(crate) use sleepy::sleepy;
 pub(crate) use sweep::{
     Undisturbed, asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed,
-    undisturbed_from,
+    undisturbed_from, unleased,
 };
 
 /// The release that runs first, and the one that comes.

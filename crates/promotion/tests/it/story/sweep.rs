@@ -209,7 +209,7 @@ pub(crate) async fn fault(
 }
 
 /// A lease that the provider refuses to take back runs out by itself.
-fn unleased(shape: &[String]) -> Vec<String> {
+pub(crate) fn unleased(shape: &[String]) -> Vec<String> {
     let mut shape: Vec<String> =
         shape.iter().map(|unit| unit.replace("leased=true", "leased=false")).collect();
     shape.sort();
