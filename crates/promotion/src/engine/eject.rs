@@ -116,6 +116,7 @@ impl Engine {
         }
         let holder = format!("{} to eject", self.runner);
         let ttl = self.options.lease_ttl;
+        let asked = self.ports.clock.now();
         let grant = match self.ports.journal.take_lease(&eject.environment, &holder, ttl).await {
             Ok(grant) => grant,
             Err(JournalError::Held { holder }) => {
@@ -123,7 +124,7 @@ impl Engine {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut lease = (grant.epoch, self.ports.clock.now());
+        let mut lease = (grant.epoch, asked);
         let came = self.eject_held(&eject, &mut lease).await;
         let released = self.ports.journal.release_lease(&eject.environment, grant.epoch).await;
         let ejected = came?;

@@ -108,7 +108,13 @@ impl<'e> Session<'e> {
     pub(super) async fn sync(&mut self) -> Result<(), EngineError> {
         let records = self.engine.ports.journal.read(&self.environment.name, self.environment.head).await?;
         self.environment.extend(&records)?;
-        Ok(())
+        // Under a later lease somebody else is at work here: what they wrote down, numbers above all, is not ours to use.
+        match self.lease {
+            Some((epoch, _)) if records.iter().any(|record| record.epoch > Some(epoch)) => {
+                Err(JournalError::Fenced { epoch }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn now(&self) -> At {
@@ -209,9 +215,11 @@ impl<'e> Session<'e> {
         let ports = &self.engine.ports;
         // Two promotions of one engine are two holders: the second waits for the first.
         let holder = format!("{} for {}", self.engine.runner, self.id);
+        // It counts from here: who hears of it late may have lost it by then.
+        let asked = ports.clock.now();
         let grant =
             ports.journal.take_lease(&self.environment.name, &holder, self.engine.options.lease_ttl).await?;
-        self.lease = Some((grant.epoch, ports.clock.now()));
+        self.lease = Some((grant.epoch, asked));
         Ok(())
     }
 

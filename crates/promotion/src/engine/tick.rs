@@ -91,12 +91,13 @@ impl Engine {
             return Ok(());
         }
         let holder = format!("{} for parked units", self.runner);
+        let asked = self.ports.clock.now();
         let grant = match self.ports.journal.take_lease(environment, &holder, self.options.lease_ttl).await {
             Ok(grant) => grant,
             Err(JournalError::Held { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let mut lease = (grant.epoch, self.ports.clock.now());
+        let mut lease = (grant.epoch, asked);
         let came = self.destroy_parked(environment, &mut lease, due, ticked).await;
         let released = self.ports.journal.release_lease(environment, grant.epoch).await;
         came.and(released.map_err(EngineError::from))

@@ -143,7 +143,8 @@ fn told(scene: &Scene<'_>) -> Vec<String> {
     let landed = landed.map(|it| (it.at, format!("{} {} {}", it.place.name, it.call.title(), it.key)));
     let records = chains(scene).filter(|it| it.at >= scene.cast.begun).map(|it| {
         let by = it.promotion.as_ref().map_or("-", |id| id.as_str());
-        (it.at, format!("{} record {} of {by}: {:?}", it.environment, it.seq, it.entry))
+        let epoch = it.epoch.map_or_else(String::new, |epoch| format!(" under {epoch}"));
+        (it.at, format!("{} record {} of {by}{epoch}: {:?}", it.environment, it.seq, it.entry))
     });
     let mut told: Vec<(At, String)> = landed.chain(records).collect();
     told.sort_by_key(|(at, _)| *at);

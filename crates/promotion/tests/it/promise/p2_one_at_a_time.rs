@@ -1,6 +1,6 @@
 //! P2: never two mutating promotions in one environment, however many runners and stores.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use promotion::ports::{Deployer, JournalError, Key, Performed, PortError, Random
 use promotion::rollout::UnitCall;
 use promotion::testing::{Manners, Moment, Provider, Seeded, Switch, World, env};
 
-use crate::story::{Asked, Story, landed, releases, shape, sleepy, undisturbed};
+use crate::story::{Asked, Story, landed, releases, shape, sleepy, sleepy_in_lease, undisturbed};
 
 type Interruption = Mutex<Option<BoxFuture<'static, ()>>>;
 
@@ -105,6 +105,36 @@ async fn p2_a_runner_that_wakes_up_late_changes_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A runner falls asleep while it is granted the lease, and hears of it when a successor is at work under a later one: a
+/// lease counts from when it was asked for, so that it is over by then, and the sleeper takes no machine out of its
+/// successor's hands.
+#[tokio::test]
+async fn p2_a_lease_that_was_heard_of_late_is_none() {
+    for died in [8, 12, 16, 20] {
+        let run = Story::Promote.asked().await;
+        run.approve_when_asked().await;
+        let (clock, successor) =
+            (run.world.clock.clone(), run.world.mortal(&Switch::new(Moment::After(died))));
+        let (provider, landed) = (run.world.provider.clone(), Arc::new(AtomicUsize::new(0)));
+        let before = landed.clone();
+        let meanwhile: BoxFuture<'static, ()> = Box::pin(async move {
+            clock.advance(Millis(31_000));
+            let _dies = successor.tick().await;
+            before.store(provider.calls().len(), Ordering::SeqCst);
+        });
+        let outcome = of(&sleepy_in_lease(&run.world, meanwhile), &run.handle).drive().await.unwrap();
+        assert!(matches!(outcome, Outcome::Busy { .. }), "{died}: {outcome:?}");
+        let calls = run.world.provider.calls();
+        let (before, late) = calls.split_at(landed.load(Ordering::SeqCst));
+        assert!(
+            before.iter().any(|(_, call)| matches!(call, UnitCall::Lease { .. })),
+            "{died}: it was at work"
+        );
+        assert!(late.is_empty(), "{died}: {late:?}");
+        assert_eq!(run.rescued().await, Phase::Succeeded, "{died}: {}", run.why().await);
+    }
 }
 
 #[tokio::test]

@@ -16,12 +16,23 @@ struct Sleepy {
     store: Arc<dyn Journal>,
     appends: AtomicU64,
     at: u64,
+    /// While it is granted a lease, instead.
+    is_in_lease: bool,
     meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl std::fmt::Debug for Sleepy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "asleep after append {}", self.at)
+    }
+}
+
+impl Sleepy {
+    async fn fall_asleep(&self) {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
     }
 }
 
@@ -47,11 +58,8 @@ impl Journal for Sleepy {
         drafts: Vec<Draft>,
     ) -> Result<Vec<Record>, JournalError> {
         let result = self.store.append(environment, head, epoch, drafts).await;
-        if self.appends.fetch_add(1, Ordering::SeqCst) == self.at {
-            let meanwhile = self.meanwhile.lock().unwrap().take();
-            if let Some(meanwhile) = meanwhile {
-                meanwhile.await;
-            }
+        if self.appends.fetch_add(1, Ordering::SeqCst) == self.at && !self.is_in_lease {
+            self.fall_asleep().await;
         }
         result
     }
@@ -62,7 +70,11 @@ impl Journal for Sleepy {
         holder: &str,
         ttl: Millis,
     ) -> Result<Grant, JournalError> {
-        self.store.take_lease(environment, holder, ttl).await
+        let result = self.store.take_lease(environment, holder, ttl).await;
+        if self.is_in_lease {
+            self.fall_asleep().await;
+        }
+        result
     }
 
     async fn renew_lease(
@@ -81,8 +93,17 @@ impl Journal for Sleepy {
 
 /// A runner that falls asleep right after its `at`-th append, and wakes up when `meanwhile` is over.
 pub(crate) fn sleepy(world: &World, at: u64, meanwhile: BoxFuture<'static, ()>) -> Engine {
+    asleep(world, (at, false), meanwhile)
+}
+
+/// A runner that falls asleep when it was granted its first lease, before it hears of it.
+pub(crate) fn sleepy_in_lease(world: &World, meanwhile: BoxFuture<'static, ()>) -> Engine {
+    asleep(world, (0, true), meanwhile)
+}
+
+fn asleep(world: &World, (at, is_in_lease): (u64, bool), meanwhile: BoxFuture<'static, ()>) -> Engine {
     let mut ports = world.ports(&Switch::new(Moment::Never));
     let (store, meanwhile) = (ports.journal.clone(), Mutex::new(Some(meanwhile)));
-    ports.journal = Arc::new(Sleepy { store, appends: AtomicU64::new(0), at, meanwhile });
+    ports.journal = Arc::new(Sleepy { store, appends: AtomicU64::new(0), at, is_in_lease, meanwhile });
     Engine::new(world.options.clone(), ports)
 }
