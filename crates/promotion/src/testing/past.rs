@@ -9,6 +9,8 @@ pub(super) struct Past(Vec<(At, Vec<Unit>)>);
 impl Past {
     /// Keeps what is there from now on.
     pub(super) fn note(&mut self, now: At, units: Vec<Unit>) {
+        // What took effect late took effect before the last look, which did not see it.
+        let now = self.0.last().map_or(now, |(last, _)| now.max(*last));
         if self.0.last().is_none_or(|(_, last)| *last != units) {
             self.0.push((now, units));
         }

@@ -315,14 +315,16 @@ impl Provider {
     pub(super) fn settle(&self) {
         let now = self.clock.now();
         self.settle_runs(now);
-        let due: Vec<(At, Place, UnitCall, Key)> = {
+        let mut due: Vec<(At, Place, UnitCall, Key)> = {
             let mut books = lock(&self.books);
             let (due, later) = std::mem::take(&mut books.late).into_iter().partition(|(at, ..)| *at <= now);
             books.late = later;
             due
         };
-        for (_, place, call, key) in due {
-            let _late_calls_may_be_refused = self.apply(&place, &call, &key);
+        due.sort_by_key(|(at, ..)| *at);
+        // When they were due, whenever somebody looks.
+        for (at, place, call, key) in due {
+            let _late_calls_may_be_refused = self.apply(at, &place, &call, &key);
         }
         let manners = lock(&self.manners).clone();
         let mut books = lock(&self.books);
@@ -335,10 +337,10 @@ impl Provider {
         }
     }
 
-    fn apply(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
-        let (now, lag) = (self.clock.now(), lock(&self.manners).list_lag);
+    fn apply(&self, now: At, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        let lag = lock(&self.manners).list_lag;
         lock(&self.books).remember(place, now, lag);
-        let done = self.change_unit(place, call, key)?;
+        let done = self.change_unit(now, place, call, key)?;
         let mut books = lock(&self.books);
         books.remember(place, now, lag);
         let unit = done.unit.clone().or_else(|| call.unit().cloned());
@@ -347,8 +349,13 @@ impl Provider {
         Ok(done)
     }
 
-    fn change_unit(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
-        let now = self.clock.now();
+    fn change_unit(
+        &self,
+        now: At,
+        place: &Place,
+        call: &UnitCall,
+        key: &Key,
+    ) -> Result<Performed, PortError> {
         let manners = lock(&self.manners).clone();
         let mut books = lock(&self.books);
         if let Some(unit) = call.unit().filter(|unit| manners.unreachable.contains(unit)) {
@@ -660,12 +667,12 @@ impl Provider {
         };
         let result = match fault {
             _ if away => Err(PortError::not_sent("the provider is away")),
-            None => self.apply(place, call, key),
+            None => self.apply(self.clock.now(), place, call, key),
             Some(Fault::NotSent) => Err(PortError::not_sent("429 rate limit exceeded")),
             Some(Fault::Refused) => Err(PortError::refused("422 insufficient capacity")),
             Some(Fault::LostCall) => Err(PortError::ambiguous("503 before anything happened")),
             Some(Fault::LostAnswer) => {
-                let _lost = self.apply(place, call, key);
+                let _lost = self.apply(self.clock.now(), place, call, key);
                 Err(PortError::ambiguous("408 after it happened"))
             }
             Some(Fault::Late(time)) => {
@@ -674,8 +681,8 @@ impl Provider {
                 Err(PortError::ambiguous("connection cut"))
             }
             Some(Fault::Twice) => {
-                let first = self.apply(place, call, key);
-                let _again = self.apply(place, call, key);
+                let first = self.apply(self.clock.now(), place, call, key);
+                let _again = self.apply(self.clock.now(), place, call, key);
                 first
             }
         };
