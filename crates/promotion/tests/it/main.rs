@@ -8,6 +8,7 @@
 
 mod day;
 mod images;
+mod model;
 mod port;
 mod promise;
 mod simulated;
