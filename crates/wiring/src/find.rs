@@ -6,16 +6,11 @@ use clikit::Failure;
 use promotion::engine::{Engine, EngineError};
 use promotion::journal::EnvironmentView;
 use promotion::model::{EnvironmentName, PromotionId};
-use promotion::ports::{Journal, JournalError};
+use promotion::ports::Journal;
 
 /// A failure of the engine, for people.
 pub fn engine_failure(error: EngineError) -> Failure {
     match &error {
-        EngineError::Journal(JournalError::Shut { .. }) => {
-            Failure::refused("nobody writes in this store any more").with_source(error).with_hint(
-                "name the store that it was moved into, with --store or under [store] in the project file",
-            )
-        }
         EngineError::Journal(_) => Failure::unavailable("the store cannot be used").with_source(error),
         EngineError::Rejected(_) | EngineError::Proof(_) | EngineError::Refused { .. } => {
             Failure::refused(error.to_string())

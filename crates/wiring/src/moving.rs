@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clikit::{Common, Context, Failure};
 use promotion::journal::{self, MigrateError, Moved};
 use promotion::model::StoreId;
-use promotion::ports::{Ids as _, Import};
+use promotion::ports::{Ids as _, Import, Journal};
 use providers::ssh::{self, AllowedSigners};
 use providers::{SystemClock, UuidIds};
 
@@ -19,7 +19,7 @@ use crate::wire::{allowed_signers, files, secret};
 pub struct Pair {
     /// The id that both have.
     pub id: StoreId,
-    from: Arc<dyn Import>,
+    from: Arc<dyn Journal>,
     to: Arc<dyn Import>,
     keys: Keys,
     is_dry_run: bool,
@@ -144,7 +144,6 @@ impl Keys {
 fn failure(error: MigrateError) -> Failure {
     let hint = match &error {
         MigrateError::Held { .. } => "wait until it is done, or `promote abort` it, and move then",
-        MigrateError::Shut { .. } => "move from the store, or into the one, that the earlier move went to",
         MigrateError::Other { .. } | MigrateError::NotItsBeginning { .. } => {
             "move into an empty store, or one that an earlier move began"
         }

@@ -12,7 +12,7 @@ mod secrets;
 mod world;
 
 pub use deployer::{DeployerFixture, deployer};
-pub use journal::{JournalFixture, journal, journal_shared, journal_shut, journal_store};
+pub use journal::{JournalFixture, journal, journal_shared, journal_store};
 pub use one_offs::{OneOffFixture, one_offs};
 pub use people::{approvals, attestor, checks, notifier, words};
 pub use registry::{RegistryFixture, registry};

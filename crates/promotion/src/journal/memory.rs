@@ -16,8 +16,6 @@ pub struct Memory {
     id: StoreId,
     clock: Arc<dyn Clock>,
     chains: Mutex<BTreeMap<EnvironmentName, Chain>>,
-    /// Changed while the chains are held.
-    shut_by: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +28,7 @@ struct Chain {
 impl Memory {
     /// An empty store.
     pub fn new(id: StoreId, clock: Arc<dyn Clock>) -> Self {
-        Self { id, clock, chains: Mutex::default(), shut_by: Mutex::default() }
+        Self { id, clock, chains: Mutex::default() }
     }
 
     /// Takes over a chain that was read elsewhere, for a trial that leaves the original alone.
@@ -39,14 +37,6 @@ impl Memory {
         let chain = chains.entry(environment.clone()).or_default();
         chain.epoch = records.iter().filter_map(|record| record.epoch).fold(chain.epoch, u64::max);
         chain.records = records;
-    }
-
-    fn mark(&self) -> MutexGuard<'_, Option<String>> {
-        self.shut_by.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn refuse_shut(&self) -> Result<(), JournalError> {
-        self.mark().clone().map_or(Ok(()), |by| Err(JournalError::Shut { by }))
     }
 
     fn chains(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, Chain>> {
@@ -83,7 +73,6 @@ impl Journal for Memory {
         drafts: Vec<Draft>,
     ) -> Result<Vec<Record>, JournalError> {
         let mut chains = self.chains();
-        self.refuse_shut()?;
         let chain = chains.entry(environment.clone()).or_default();
         if let Some(epoch) = epoch
             && epoch != chain.epoch
@@ -115,7 +104,6 @@ impl Journal for Memory {
     ) -> Result<Grant, JournalError> {
         let now = self.clock.now();
         let mut chains = self.chains();
-        self.refuse_shut()?;
         let chain = chains.entry(environment.clone()).or_default();
         if let Some((other, until)) = &chain.lease
             && other != holder
@@ -184,18 +172,5 @@ impl Import for Memory {
         chain.epoch = (chain.epoch + 1).max(epoch);
         chain.lease = None;
         Ok(())
-    }
-
-    async fn shut_by(&self) -> Result<Option<String>, JournalError> {
-        Ok(self.mark().clone())
-    }
-
-    async fn shut(&self, was: Option<&str>, by: Option<&str>) -> Result<bool, JournalError> {
-        let _nobody_writes = self.chains();
-        let mut mark = self.mark();
-        if mark.as_deref() == was {
-            *mark = by.map(str::to_owned);
-        }
-        Ok(mark.as_deref() == by)
     }
 }

@@ -5,11 +5,12 @@ use super::record::Record;
 use crate::model::{EnvironmentName, Millis, StoreId};
 use crate::ports::{Import, Journal, JournalError};
 
-/// What the holder of a store is called that moves, and what shut one that was moved; a name of that very move follows.
+/// What the holder of a store is called that moves or was moved, and of one that is not whole yet; a name of that very move
+/// follows.
 pub const MOVED: &str = "promote migrate-store (this store moves or was moved: its journal is elsewhere)";
 
-/// The same for a store that a move goes into, until it is whole.
-const FILLING: &str = "promote migrate-store (this store is not whole: a move into it is not finished)";
+/// For good: a hundred years.
+const FOR_GOOD: Millis = Millis(100 * 365 * 24 * 3_600_000);
 
 /// For how long the old store is held without a word while it is copied: a move that dies leaves it free after this.
 const HOLD: Millis = Millis::secs(60);
@@ -68,14 +69,6 @@ pub enum MigrateError {
         /// Who.
         holder: String,
     },
-    /// Another move shut this store: one that went elsewhere, or is not done.
-    #[error("the {which} store is shut by {by}")]
-    Shut {
-        /// The old or the new one.
-        which: &'static str,
-        /// What shut it.
-        by: String,
-    },
     /// The old store grew faster than it was copied.
     #[error("the old store's {environment} still grows")]
     Grows {
@@ -95,17 +88,13 @@ fn new(source: JournalError) -> MigrateError {
 /// Moves every chain of `from` into `to`, which is empty or was begun by an earlier move; both have the same id. `who`
 /// names this move among all moves.
 ///
-/// What the new store has must be the beginning of what the old one has: else nothing is changed. The new one is shut until
-/// it is whole. The environments are held in the old store while what is missing is copied and read back, and both chains
-/// are verified. Then the old one is shut for good, as a whole; what people said until then follows, epochs go on above its
-/// own, and the new one is opened. A move that fails, or dies, before the old store is shut leaves it free (then after a
-/// minute) and is made again; later it is made again by the same command, which goes on. One that was through is not made
-/// twice: two stores with one id must never both be open.
-pub async fn migrate(from: &dyn Import, to: &dyn Import, who: &str) -> Result<Vec<Moved>, MigrateError> {
+/// What the new store has must be the beginning of what the old one has: else nothing is changed. The environments are
+/// held in the old store while what is missing is copied and read back, and both chains are verified; the new one gives no
+/// lease until all of it is there. In the end the old one is held for good, and epochs go on above its own. A move that
+/// fails, or dies, leaves the old store free (then after a minute), the new one shut, and is made again. One that was
+/// through is not made twice: two stores with one id must never both give leases.
+pub async fn migrate(from: &dyn Journal, to: &dyn Import, who: &str) -> Result<Vec<Moved>, MigrateError> {
     let found = compare(from, to).await?;
-    if let Some(by) = from.shut_by().await.map_err(old)? {
-        return go_on(from, to, found, by).await;
-    }
     let holder = format!("{MOVED} {who}");
     let mut held = Vec::new();
     for chain in &found {
@@ -113,22 +102,30 @@ pub async fn migrate(from: &dyn Import, to: &dyn Import, who: &str) -> Result<Ve
             Ok(grant) => held.push((chain.environment.clone(), grant.epoch)),
             Err(error) => {
                 give_back(from, &held).await;
-                return Err(match error {
-                    JournalError::Held { holder } => {
-                        MigrateError::Held { environment: chain.environment.clone(), holder }
+                return match error {
+                    JournalError::Held { holder } if is_move(&holder) && held.is_empty() => {
+                        through(to, found, holder).await
                     }
-                    error => old(error),
-                });
+                    JournalError::Held { holder } => {
+                        Err(MigrateError::Held { environment: chain.environment.clone(), holder })
+                    }
+                    error => Err(old(error)),
+                };
             }
         }
     }
-    match hold_and_copy(from, to, &held, who).await {
-        Ok(()) => finish(from, to, &found, who).await,
+    let moved = hold_and_copy(from, to, &held, &holder).await;
+    match moved {
+        Ok(moved) => open(to, &held).await.map(|()| moved),
         Err(error) => {
             give_back(from, &held).await;
             Err(error)
         }
     }
+}
+
+fn is_move(holder: &str) -> bool {
+    holder.starts_with(MOVED)
 }
 
 /// What cannot be given back now is free when its time is over.
@@ -138,44 +135,32 @@ async fn give_back(from: &dyn Journal, held: &[(EnvironmentName, u64)]) {
     }
 }
 
-/// Another move shut the old store. It is through where nothing is missing; where it died before it opened this new one,
-/// the rest of it is done in its name.
-async fn go_on(
-    from: &dyn Import,
-    to: &dyn Import,
-    found: Vec<Moved>,
-    by: String,
-) -> Result<Vec<Moved>, MigrateError> {
-    let Some(who) = by.strip_prefix(MOVED).map(str::trim_start) else {
-        return Err(MigrateError::Shut { which: "old", by });
-    };
-    if to.shut_by().await.map_err(new)? == Some(format!("{FILLING} {who}")) {
-        return finish(from, to, &found, who).await;
+/// Another move holds the old store: it is through where nothing is missing. It may have died before it opened the new one.
+async fn through(to: &dyn Import, found: Vec<Moved>, holder: String) -> Result<Vec<Moved>, MigrateError> {
+    if let Some(chain) = found.iter().find(|chain| chain.copied > 0) {
+        return Err(MigrateError::Held { environment: chain.environment.clone(), holder });
     }
-    let is_whole = found.iter().all(|chain| chain.copied == 0);
-    if is_whole { Ok(found) } else { Err(MigrateError::Shut { which: "old", by }) }
+    for chain in &found {
+        match to.take_lease(&chain.environment, "promote migrate-store looks", Millis(1)).await {
+            Ok(grant) => {
+                to.release_lease(&chain.environment, grant.epoch).await.map_err(new)?;
+            }
+            Err(JournalError::Held { holder: theirs }) if theirs == holder => {
+                to.end_lease(&chain.environment, 0).await.map_err(new)?;
+            }
+            Err(JournalError::Held { .. }) => {}
+            Err(error) => return Err(new(error)),
+        }
+    }
+    Ok(found)
 }
 
-/// The old store is shut: what it still had is copied, and the new one is opened.
-async fn finish(
-    from: &dyn Import,
-    to: &dyn Import,
-    found: &[Moved],
-    who: &str,
-) -> Result<Vec<Moved>, MigrateError> {
-    let environments = from.environments().await.map_err(old)?;
-    for environment in &environments {
-        from.end_lease(environment, 0).await.map_err(old)?;
+/// The new store is whole: from here on it gives leases.
+async fn open(to: &dyn Import, held: &[(EnvironmentName, u64)]) -> Result<(), MigrateError> {
+    for (environment, epoch) in held {
+        to.end_lease(environment, *epoch).await.map_err(new)?;
     }
-    let mut moved = Vec::new();
-    for environment in environments {
-        let records = copy(from, to, &environment, &[]).await?;
-        let earlier = found.iter().find(|chain| chain.environment == environment);
-        let copied = records - earlier.map_or(0, |chain| chain.records - chain.copied);
-        moved.push(Moved { environment, records, copied });
-    }
-    shut(to, "new", Some(&format!("{FILLING} {who}")), None).await?;
-    Ok(moved)
+    Ok(())
 }
 
 /// What a move would copy, chain by chain; changes nothing.
@@ -202,54 +187,44 @@ pub async fn compare(from: &dyn Journal, to: &dyn Journal) -> Result<Vec<Moved>,
 }
 
 async fn hold_and_copy(
-    from: &dyn Import,
+    from: &dyn Journal,
     to: &dyn Import,
     held: &[(EnvironmentName, u64)],
-    who: &str,
-) -> Result<(), MigrateError> {
-    let earlier = to.shut_by().await.map_err(new)?;
-    shut(to, "new", earlier.as_deref(), Some(&format!("{FILLING} {who}"))).await?;
+    holder: &str,
+) -> Result<Vec<Moved>, MigrateError> {
     for (environment, epoch) in held {
         to.end_lease(environment, *epoch).await.map_err(new)?;
+        to.take_lease(environment, holder, FOR_GOOD).await.map_err(new)?;
     }
+    let mut moved = Vec::new();
     for (environment, _) in held {
-        copy(from, to, environment, held).await?;
+        moved.push(copy(from, to, environment, held).await?);
+    }
+    let is_new = |name: &EnvironmentName| held.iter().all(|(held, _)| held != name);
+    if let Some(environment) = from.environments().await.map_err(old)?.into_iter().find(is_new) {
+        return Err(MigrateError::Grows { environment });
     }
     // Only who still holds all of it may say that nobody else goes on there.
     for (environment, epoch) in held {
-        from.renew_lease(environment, *epoch, HOLD).await.map_err(old)?;
+        from.renew_lease(environment, *epoch, FOR_GOOD).await.map_err(old)?;
     }
-    shut(from, "old", None, Some(&format!("{MOVED} {who}"))).await
+    Ok(moved)
 }
 
-async fn shut(
-    store: &dyn Import,
-    which: &'static str,
-    was: Option<&str>,
-    by: Option<&str>,
-) -> Result<(), MigrateError> {
-    let failed = |source| MigrateError::Store { which, source };
-    if store.shut(was, by).await.map_err(failed)? {
-        return Ok(());
-    }
-    let by = store.shut_by().await.map_err(failed)?;
-    Err(MigrateError::Shut { which, by: by.unwrap_or_else(|| "nobody any more".to_owned()) })
-}
-
-/// Copies what is missing until nothing is; answers how many records there are.
 async fn copy(
-    from: &dyn Import,
+    from: &dyn Journal,
     to: &dyn Import,
     environment: &EnvironmentName,
     held: &[(EnvironmentName, u64)],
-) -> Result<u64, MigrateError> {
+) -> Result<Moved, MigrateError> {
+    let mut copied = 0;
     for _ in 0..ROUNDS_MAX {
         let theirs = whole(from, environment).await.map_err(old)?;
         let ours = whole(to, environment).await.map_err(new)?;
         begun(environment, &theirs, &ours)?;
         let missing = theirs.get(ours.len()..).unwrap_or_default();
         if missing.is_empty() {
-            return Ok(theirs.len() as u64);
+            return Ok(Moved { environment: environment.clone(), records: theirs.len() as u64, copied });
         }
         for part in missing.chunks(AT_ONCE) {
             for (environment, epoch) in held {
@@ -257,6 +232,7 @@ async fn copy(
             }
             let head = part.first().map_or(0, |record| record.seq - 1);
             to.import(environment, head, part).await.map_err(new)?;
+            copied += part.len() as u64;
         }
     }
     Err(MigrateError::Grows { environment: environment.clone() })

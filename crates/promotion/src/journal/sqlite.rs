@@ -131,16 +131,6 @@ fn epoch(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result
     Ok(epoch.unwrap_or(0).unsigned_abs())
 }
 
-/// Who shut the store.
-fn shut_by(connection: &Connection) -> Result<Option<String>, JournalError> {
-    let sql = "select value from meta where key = 'shut'";
-    connection.query_row(sql, [], |row| row.get(0)).optional().map_err(store("reading who shut the store"))
-}
-
-fn refuse_shut(transaction: &Transaction<'_>) -> Result<(), JournalError> {
-    shut_by(transaction)?.map_or(Ok(()), |by| Err(JournalError::Shut { by }))
-}
-
 #[async_trait]
 impl Journal for Sqlite {
     async fn store_id(&self) -> Result<StoreId, JournalError> {
@@ -194,7 +184,6 @@ impl Journal for Sqlite {
         let mut connection = self.connection();
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&write)?;
-        refuse_shut(&transaction)?;
         if let Some(under) = under
             && under != epoch(&transaction, environment)?
             && !cfg!(feature = "sabotage-p2")
@@ -235,7 +224,6 @@ impl Journal for Sqlite {
         let mut connection = self.connection();
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&write)?;
-        refuse_shut(&transaction)?;
         let row: Option<(i64, Option<String>, i64)> = transaction
             .query_row(
                 "select epoch, holder, until_ms from lease where environment = ?1",
@@ -319,26 +307,5 @@ impl Import for Sqlite {
             .execute(sql, params![environment.as_str(), epoch.cast_signed()])
             .map_err(store("ending the lease"))?;
         Ok(())
-    }
-
-    async fn shut_by(&self) -> Result<Option<String>, JournalError> {
-        shut_by(&self.connection())
-    }
-
-    async fn shut(&self, was: Option<&str>, by: Option<&str>) -> Result<bool, JournalError> {
-        let write = store("shutting the store");
-        let mut connection = self.connection();
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&write)?;
-        let now = shut_by(&transaction)?;
-        if now.as_deref() != was {
-            return Ok(now.as_deref() == by);
-        }
-        transaction.execute("delete from meta where key = 'shut'", []).map_err(&write)?;
-        if let Some(by) = by {
-            transaction.execute("insert into meta values ('shut', ?1)", [by]).map_err(&write)?;
-        }
-        transaction.commit().map_err(&write)?;
-        Ok(true)
     }
 }

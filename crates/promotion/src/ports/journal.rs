@@ -36,12 +36,6 @@ pub enum JournalError {
         /// Who.
         holder: String,
     },
-    /// Nobody writes here: the journal goes on in another store, or is not whole yet.
-    #[error("the store is shut by {by}")]
-    Shut {
-        /// What shut it.
-        by: String,
-    },
     /// The store could not be read or written.
     #[error("the store failed while {step}: {message}")]
     Store {
@@ -117,12 +111,4 @@ pub trait Import: Journal {
 
     /// Ends whatever lease there is on the environment. Every later grant is greater than that one and than `epoch`.
     async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError>;
-
-    /// Who shut the store.
-    async fn shut_by(&self) -> Result<Option<String>, JournalError>;
-
-    /// Shuts the store, or with none as `by` opens it, when it is shut by `was`; `false` when it is not so afterwards. While
-    /// it is shut, words and leases are refused in every environment, also in those that it never knew; what returned `Ok`
-    /// before can be read when this returns. Leases that were granted before are ended one by one; imports go on.
-    async fn shut(&self, was: Option<&str>, by: Option<&str>) -> Result<bool, JournalError>;
 }

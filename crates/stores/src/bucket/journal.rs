@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
-use object_store::UpdateVersion;
 use percent_encoding::percent_decode_str;
 use promotion::journal::{Draft, Record, verify};
 use promotion::model::{EnvironmentName, Millis, StoreId};
@@ -40,8 +39,6 @@ pub struct Bucket {
 struct About {
     format: u32,
     id: StoreId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    shut_by: Option<String>,
 }
 
 impl Bucket {
@@ -80,7 +77,7 @@ impl Bucket {
             step: "making the store",
             why,
         };
-        let text = serde_json::to_string(&About { format: FORMAT, id: fresh.clone(), shut_by: None })
+        let text = serde_json::to_string(&About { format: FORMAT, id: fresh.clone() })
             .map_err(|error| refused(error.to_string()))?;
         if let Put::Unknown(error) = place.create(&place.store(), text).await {
             return Err(refused(told(&error)));
@@ -98,26 +95,6 @@ impl Bucket {
 
     fn writer(&self) -> String {
         format!("{}/{}", self.runner, self.n_writes.fetch_add(1, Ordering::Relaxed))
-    }
-
-    async fn about(&self) -> Result<(About, UpdateVersion), JournalError> {
-        let step = "looking whether the store is shut";
-        let place = self.place.store();
-        let found = self.place.get(&place).await.map_err(|error| store(step, &error))?;
-        let wrong = |message: String| JournalError::Store { step, message };
-        let (text, version) = found.ok_or_else(|| wrong(format!("{place} is gone")))?;
-        let about =
-            serde_json::from_str(&text).map_err(|error| wrong(format!("{place} cannot be read: {error}")))?;
-        Ok((about, version))
-    }
-
-    /// Two objects are never written at once, so whoever writes into a journal asks before, and again afterwards: what is
-    /// told as done was there before the store was shut.
-    async fn refuse_shut(&self) -> Result<(), JournalError> {
-        match self.about().await?.0.shut_by {
-            Some(by) => Err(JournalError::Shut { by }),
-            None => Ok(()),
-        }
     }
 
     /// Whether `epoch` may still append, as far as the lease's object says. The slots decide; but a runner that lost its
@@ -222,11 +199,6 @@ impl Journal for Bucket {
         let log = self.log(environment);
         let mut log = log.lock().await;
         let writer = self.writer();
-        // A lease in a journal with records is ended by whoever shuts the store.
-        let is_unguarded = epoch.is_none() || head == 0;
-        if is_unguarded {
-            self.refuse_shut().await?;
-        }
         // What is known is enough to try: if it is too little, the slot is taken.
         let mut is_behind = log.head() != head || epoch.is_some_and(|epoch| epoch != log.epoch);
         for _ in 0..TRIES_MAX {
@@ -253,9 +225,6 @@ impl Journal for Bucket {
             }
             let text = slot::of_records(&writer, &sealed).map_err(|error| unwritable(&error))?;
             if log.write(&self.place, &writer, text, sealed.last()).await? {
-                if is_unguarded {
-                    self.refuse_shut().await?;
-                }
                 return Ok(sealed);
             }
             is_behind = true;
@@ -270,7 +239,6 @@ impl Journal for Bucket {
         ttl: Millis,
     ) -> Result<Grant, JournalError> {
         for _ in 0..TRIES_MAX {
-            self.refuse_shut().await?;
             let found = lease::read(&self.place, environment).await?;
             if let Some(other) = found.other(holder) {
                 return Err(JournalError::Held { holder: other.to_owned() });
@@ -281,7 +249,6 @@ impl Journal for Bucket {
             if found.replace(&self.place, environment, &lease).await?
                 && self.mark(environment, epoch, until_ms).await?
             {
-                self.refuse_shut().await?;
                 return Ok(Grant { epoch });
             }
         }
@@ -364,29 +331,5 @@ impl Import for Bucket {
             }
         }
         Err(crowded("ending the lease"))
-    }
-
-    async fn shut_by(&self) -> Result<Option<String>, JournalError> {
-        Ok(self.about().await?.0.shut_by)
-    }
-
-    async fn shut(&self, was: Option<&str>, by: Option<&str>) -> Result<bool, JournalError> {
-        for _ in 0..TRIES_MAX {
-            let (about, version) = self.about().await?;
-            if about.shut_by.as_deref() != was {
-                return Ok(about.shut_by.as_deref() == by);
-            }
-            let about = About { shut_by: by.map(str::to_owned), ..about };
-            let text = serde_json::to_string(&about).map_err(|error| unwritable(&error))?;
-            match self.place.replace(&self.place.store(), text, version).await {
-                Put::Done => return Ok(true),
-                Put::Taken => {}
-                Put::Unknown(error) => {
-                    let is_done = self.about().await?.0.shut_by == about.shut_by;
-                    return if is_done { Ok(true) } else { Err(store("shutting the store", &error)) };
-                }
-            }
-        }
-        Err(crowded("shutting the store"))
     }
 }

@@ -1,7 +1,7 @@
 //! A journal in object storage with conditional writes: S3, R2, Tigris.
 //!
 //! ```text
-//!   PREFIX/store                          who we are, and who shut us; changed under its ETag
+//!   PREFIX/store                          who we are
 //!   PREFIX/journal/ENVIRONMENT/SLOT       one append, or one grant; written once, never changed
 //!   PREFIX/lease/ENVIRONMENT              who holds it until when; changed under its ETag
 //! ```

@@ -94,12 +94,9 @@ impl Postgres {
 }
 
 /// The lease's row is locked while its epoch is compared, so that whoever is granted a later one finds all that was
-/// appended under this one, and nothing comes after; so is the row that says whether the store is shut, which only imports
-/// do not mind. `mine` is an earlier try of this very append.
+/// appended under this one, and nothing comes after. `mine` is an earlier try of this very append.
 const APPEND: &str = "
-with open as (
-    select value from {s}.meta where key = 'format' for share
-), tip as (
+with tip as (
     select seq, hash from {s}.record where environment = $1 order by seq desc limit 1
 ), held as (
     select epoch from {s}.lease where environment = $1 and $5::bigint is not null for share
@@ -112,19 +109,16 @@ with open as (
     where coalesce((select seq from tip), 0) = $2
         and coalesce((select hash from tip), $4) = $3
         and ($5::bigint is null or (select epoch from held) = $5)
-        and ($10 = 1 or (select value not like '% %' from open))
     returning 1
 )
 select coalesce((select seq from tip), 0), coalesce((select hash from tip), $4),
-    (select epoch from held), exists (select from mine), (select count(*) from put),
-    (select value from open)";
+    (select epoch from held), exists (select from mine), (select count(*) from put)";
 
 /// What became of it.
 enum Appended {
     Done,
     Conflict(u64),
     Fenced,
-    Shut(String),
     /// The last record's hash is not the one we knew.
     Astray,
 }
@@ -133,7 +127,6 @@ impl Postgres {
     async fn put(
         &self,
         (head, prev, epoch, writer): (u64, &Hash, Option<u64>, &str),
-        is_import: bool,
         environment: &EnvironmentName,
         records: &[Record],
     ) -> Result<Appended, JournalError> {
@@ -154,19 +147,14 @@ impl Postgres {
             Value::Numbers(seqs),
             Value::Texts(bodies),
             Value::Texts(hashes),
-            Value::Number(i64::from(is_import)),
         ];
         let rows = self.ask(step, APPEND, &values).await?;
         let (row, origin) = (only(&rows, step)?, self.origin(step));
         let (seq, hash): (i64, &str) = (origin.column(row, 0)?, origin.column(row, 1)?);
         let held: Option<i64> = origin.column(row, 2)?;
         let (is_mine, n_put): (bool, i64) = (origin.column(row, 3)?, origin.column(row, 4)?);
-        let format: String = origin.column(row, 5)?;
-        let by = schema::shut_by(&format).filter(|_| !is_import);
         Ok(if is_mine || (n_put.unsigned_abs() == records.len() as u64 && n_put > 0) {
             Appended::Done
-        } else if let Some(by) = by {
-            Appended::Shut(by)
         } else if under.is_some() && held != under {
             Appended::Fenced
         } else if seq != at {
@@ -225,7 +213,7 @@ impl Journal for Postgres {
                 prev = record.hash.clone();
                 sealed.push(record);
             }
-            match self.put((head, &behind, epoch, &writer), false, environment, &sealed).await? {
+            match self.put((head, &behind, epoch, &writer), environment, &sealed).await? {
                 Appended::Done => {
                     if let Some(last) = sealed.last() {
                         self.tips().insert(environment.clone(), (last.seq, last.hash.clone()));
@@ -234,7 +222,6 @@ impl Journal for Postgres {
                 }
                 Appended::Conflict(head) => return Err(JournalError::Conflict { head }),
                 Appended::Fenced => return Err(JournalError::Fenced { epoch: epoch.unwrap_or_default() }),
-                Appended::Shut(by) => return Err(JournalError::Shut { by }),
                 Appended::Astray => {
                     self.tips().remove(environment);
                 }
@@ -254,11 +241,8 @@ impl Journal for Postgres {
     ) -> Result<Grant, JournalError> {
         let step = "taking the lease";
         let take = "
-with open as (
-    select value from {s}.meta where key = 'format' for share
-)
 insert into {s}.lease as held (environment, epoch, holder, until)
-select $1, 1, $2, clock_timestamp() + $3 * interval '1 millisecond' from open where value not like '% %'
+values ($1, 1, $2, clock_timestamp() + $3 * interval '1 millisecond')
 on conflict (environment) do update
 set epoch = held.epoch + 1, holder = $2, until = clock_timestamp() + $3 * interval '1 millisecond'
 where held.holder is null or held.holder = $2 or held.until <= clock_timestamp()
@@ -271,9 +255,6 @@ where environment = $1 and holder is not null and until > clock_timestamp()";
             if let Some(row) = self.ask(step, take, &values).await?.first() {
                 let epoch: i64 = self.origin(step).column(row, 0)?;
                 return Ok(Grant { epoch: epoch.unsigned_abs() });
-            }
-            if let Some(by) = self.shut_by().await? {
-                return Err(JournalError::Shut { by });
             }
             // Only to say who; where it ended meanwhile, it is asked for again.
             if let Some(row) = self.ask(step, holds, &values[..1]).await?.first() {
@@ -316,10 +297,10 @@ impl Import for Postgres {
         verify(environment, head, first.prev.clone(), records)?;
         let n = self.n_appends.fetch_add(1, Ordering::Relaxed);
         let writer = format!("{}/{n}", self.about.writer);
-        match self.put((head, &first.prev, None, &writer), true, environment, records).await? {
+        match self.put((head, &first.prev, None, &writer), environment, records).await? {
             Appended::Done => Ok(()),
             Appended::Conflict(head) => Err(JournalError::Conflict { head }),
-            Appended::Astray | Appended::Fenced | Appended::Shut(_) => Err(JournalError::Damaged {
+            Appended::Astray | Appended::Fenced => Err(JournalError::Damaged {
                 environment: environment.clone(),
                 seq: first.seq,
                 why: "it does not follow the record that is before it here".to_owned(),
@@ -333,20 +314,6 @@ insert into {s}.lease as held (environment, epoch, holder, until) values ($1, $2
 on conflict (environment) do update set epoch = greatest(held.epoch + 1, $2), holder = null";
         let values = [Value::Text(environment.as_str()), Value::Number(epoch.cast_signed())];
         self.ask("ending the lease", sql, &values).await.map(|_| ())
-    }
-
-    async fn shut_by(&self) -> Result<Option<String>, JournalError> {
-        let step = "looking whether the store is shut";
-        let rows = self.ask(step, "select value from {s}.meta where key = 'format'", &[]).await?;
-        let format: String = self.origin(step).column(only(&rows, step)?, 0)?;
-        Ok(schema::shut_by(&format))
-    }
-
-    async fn shut(&self, was: Option<&str>, by: Option<&str>) -> Result<bool, JournalError> {
-        let sql = "update {s}.meta set value = $2 where key = 'format' and value = $1";
-        let (was, then) = (schema::format_of(was), schema::format_of(by));
-        self.ask("shutting the store", sql, &[Value::Text(&was), Value::Text(&then)]).await?;
-        Ok(self.shut_by().await?.as_deref() == by)
     }
 }
 

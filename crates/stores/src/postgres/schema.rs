@@ -9,19 +9,8 @@ use super::server::{Failed, Server};
 use super::shape::Shape;
 use super::value::Value;
 
-/// The format of the tables below. It changes when a version that knows this one would misread them. In the row with the
-/// format stands also who shut the store, behind a space: whoever writes locks that row.
+/// The format of the tables below. It changes when a version that knows this one would misread them.
 const FORMAT: &str = "1";
-
-/// What the row with the format holds while the store is shut by somebody, or by nobody.
-pub(super) fn format_of(by: Option<&str>) -> String {
-    by.map_or_else(|| FORMAT.to_owned(), |by| format!("{FORMAT} {by}"))
-}
-
-/// The other way round.
-pub(super) fn shut_by(format: &str) -> Option<String> {
-    format.split_once(' ').map(|(_, by)| by.to_owned())
-}
 
 /// Rounds of making the tables: each is lost only to somebody who made something in it.
 const ROUNDS_MAX: u32 = 8;
@@ -84,7 +73,7 @@ async fn look(server: &Server) -> Result<Found, OpenError> {
     let (has_rows, writer): (bool, String) = (origin.opened(row, 2)?, origin.opened(row, 3)?);
     // A later version may have other tables; of this one they must be as we make them.
     if let (Some(found), Some(_)) = &marks
-        && found.split(' ').next() != Some(FORMAT)
+        && found != FORMAT
     {
         return Err(OpenError::Newer { place: place(), found: found.clone(), known: FORMAT });
     }

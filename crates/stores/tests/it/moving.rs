@@ -5,7 +5,7 @@ use std::sync::Arc;
 use object_store::memory::InMemory;
 use promotion::journal::{MOVED, Record, Sqlite, migrate, verify};
 use promotion::model::{EnvironmentName, Millis, StoreId};
-use promotion::ports::{Import, JournalError};
+use promotion::ports::{Import, Journal, JournalError};
 use stores::bucket::Bucket;
 use stores::postgres::Postgres;
 use stores::testing::{Cluster, Pooler};
@@ -24,7 +24,7 @@ async fn a_journal_moves_through_all_stores_and_back() {
     let production = EnvironmentName::new("production").unwrap();
     let mut expected: Vec<Record> = Vec::new();
     let mut earlier = 0;
-    let round: [(&dyn Import, &dyn Import); 3] = [(&file, &server), (&server, &bucket), (&bucket, &file)];
+    let round: [(&dyn Journal, &dyn Import); 3] = [(&file, &server), (&server, &bucket), (&bucket, &file)];
     for (from, to) in round {
         let grant = from.take_lease(&production, "runner", Millis::secs(60)).await.unwrap();
         assert!(grant.epoch > earlier, "{} after {earlier}", grant.epoch);
@@ -40,7 +40,7 @@ async fn a_journal_moves_through_all_stores_and_back() {
         assert_eq!(to.read(&production, 0).await.unwrap(), expected);
         verify(&production, 0, Record::root(&production), &expected).unwrap();
         match from.take_lease(&production, "runner", Millis::secs(60)).await {
-            Err(JournalError::Shut { by }) => assert!(by.starts_with(MOVED), "{by}"),
+            Err(JournalError::Held { holder }) => assert!(holder.starts_with(MOVED), "{holder}"),
             other => panic!("the old store is closed, not {other:?}"),
         }
         let late = to.append(&production, expected.len() as u64, Some(grant.epoch), vec![]).await;

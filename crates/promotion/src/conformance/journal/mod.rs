@@ -1,15 +1,13 @@
 //! The journal: atomic appends on one chain per environment, leases with epochs.
 //!
 //! A store calls [`journal_store`], which is everything; a journal that lives in one process and can be neither opened
-//! twice nor spoilt calls [`journal`] and [`journal_shared`]. Whoever takes over chains calls [`journal_shut`] as well.
+//! twice nor spoilt calls [`journal`] and [`journal_shared`].
 
 mod kept;
 mod shared;
-mod shut;
 
 pub use kept::{JournalFixture, journal_store};
 pub use shared::journal_shared;
-pub use shut::journal_shut;
 
 use crate::journal::{Draft, Entry, Record, verify};
 use crate::model::{At, ComponentName, EnvironmentName, Millis, UnitId};

@@ -108,49 +108,6 @@ storage!(
     }
 );
 
-storage!(
-    Closing,
-    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let is_slot = path.as_ref().contains("/journal/");
-        let mover = if is_slot { self.mover.lock().await.take() } else { None };
-        if let Some(mover) = mover {
-            assert!(Box::pin(mover.shut(None, Some("a move"))).await.unwrap());
-        }
-        self.inner.put_opts(path, payload, options).await
-    }
-);
-
-/// A storage at which, when somebody is about to write a slot, the store has just been shut.
-#[derive(Debug, Default)]
-struct Closing {
-    inner: InMemory,
-    mover: tokio::sync::Mutex<Option<Arc<Bucket>>>,
-}
-
-impl fmt::Display for Closing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("closing")
-    }
-}
-
-/// Nothing writes two objects at once. So nobody is told that something was done who did it after the store was shut: a
-/// move may have read everything by then.
-#[tokio::test]
-async fn p2_what_is_written_while_the_store_is_shut_is_not_told_as_done() {
-    let closing = Arc::new(Closing::default());
-    let place = place(closing.clone(), &clock());
-    let (store, environment) = (open(&place, "one").await, production());
-    let mover = Arc::new(open(&place, "mover").await);
-    store.append(&environment, 0, None, vec![draft(1)]).await.unwrap();
-    *closing.mover.lock().await = Some(mover.clone());
-    let word = store.append(&environment, 1, None, vec![draft(2)]).await;
-    assert!(matches!(word, Err(JournalError::Shut { .. })), "{word:?}");
-    assert!(mover.shut(Some("a move"), None).await.unwrap());
-    *closing.mover.lock().await = Some(mover.clone());
-    let lease = store.take_lease(&environment, "one", Millis::secs(60)).await;
-    assert!(matches!(lease, Err(JournalError::Shut { .. })), "{lease:?}");
-}
-
 #[tokio::test]
 async fn what_was_done_although_the_answer_was_lost_is_done_once() {
     let lossy = Arc::new(Lossy::default());

@@ -70,8 +70,6 @@ async fn the_journal_in_object_storage_conforms() {
     let place = place(objects.clone(), &clock);
     let store = Store { place, objects, n_runners: AtomicU64::new(0) };
     conformance::journal_store(&store, &*clock).await;
-    let (one, other) = (super::open(&store.place, "one").await, super::open(&store.place, "other").await);
-    conformance::journal_shut(&one, &other).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,8 +56,6 @@ impl JournalFixture for Store {
 async fn the_journal_in_postgresql_conforms() {
     let cluster = Cluster::start();
     let url = cluster.url("");
-    let beside = cluster.url("schema=shut");
-    conformance::journal_shut(&super::open(&beside).await, &super::open(&beside).await).await;
     conformance::journal_store(&Store { cluster, url }, &Waiting).await;
 }
 
