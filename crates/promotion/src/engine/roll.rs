@@ -7,7 +7,7 @@ use super::locked::Lease;
 use super::session::Session;
 use super::{EngineError, EngineEvent};
 use crate::journal::{Entry, Intent, Outcome};
-use crate::model::{ComponentSnapshot, ComponentTarget, PromotionId, UnitId};
+use crate::model::{ComponentSnapshot, ComponentTarget, Millis, PromotionId, UnitId};
 use crate::ports::{Key, PortError, PortErrorKind};
 use crate::rollout::{
     Decision, Direction, EdgeAnswer, FIRST, Job, Observed, Progress, Stage, Stamp, UnitCall, Verdict, next,
@@ -25,8 +25,15 @@ pub(super) enum Rolled {
 /// Refusals that a way back bears before it gives up: what is refused once may be in a passing state.
 const REFUSALS_MAX: u32 = 8;
 
-/// A look that comes later than it should by this part of a unit's patience: the runner was stopped, or reached nobody.
+/// A look that comes later than it should by this part of a unit's patience, and by [`LATE_LEAST`] at least: the runner was
+/// stopped, or reached nobody.
 const KEPT_FROM: u64 = 4;
+
+/// No look is quicker than that everywhere.
+const LATE_LEAST: Millis = Millis::secs(3);
+
+/// So often one rollout gets its patience anew from one runner. Where every look takes that long it is no accident.
+const ANEW_MAX: u32 = 5;
 
 /// What a rollout works on.
 pub(super) struct Rollout {
@@ -66,6 +73,7 @@ impl Session<'_> {
         let mut hurried = Vec::new();
         // When it was to be looked at again.
         let mut due = self.now();
+        let mut n_anew = 0;
         loop {
             if self.must_yield(phase).await? {
                 return Ok(Rolled::Yield);
@@ -84,10 +92,12 @@ impl Session<'_> {
             looks_failed = 0;
             let before = self.view().rollouts.get(&slot).cloned();
             let decided = self.now();
-            let is_late = decided.since(due).0 >= rollout.target.limits.wait.0 / KEPT_FROM;
+            let (lost, wait) = (decided.since(due), rollout.target.limits.wait);
+            let is_late = n_anew < ANEW_MAX && lost >= LATE_LEAST.max(Millis(wait.0 / KEPT_FROM));
+            n_anew += u32::from(is_late);
             let progress = match &before {
                 Some(progress) if is_taken_up => progress.resumed(decided),
-                Some(progress) if is_late => progress.unwatched(decided),
+                Some(progress) if is_late => progress.unwatched(decided, lost >= wait),
                 Some(progress) => progress.clone(),
                 None => self.beginning(rollout),
             };

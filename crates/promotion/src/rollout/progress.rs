@@ -348,10 +348,13 @@ impl Progress {
     }
 
     /// Looked at again by a runner that was kept from looking: stopped, or without its provider. Patience counts from now
-    /// here too; what only takes time has had it.
+    /// here too; what only takes time has had it. A trial begins anew where nobody watched it `for_long`.
     #[must_use]
-    pub fn unwatched(&self, now: At) -> Self {
+    pub fn unwatched(&self, now: At, for_long: bool) -> Self {
         let mut progress = self.resumed(now);
+        if !for_long {
+            progress.bake = self.bake;
+        }
         if matches!(self.stage, Stage::SettlingOut | Stage::Draining) {
             progress.since = self.since;
         }

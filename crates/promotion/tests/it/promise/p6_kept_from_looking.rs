@@ -1,8 +1,15 @@
 //! P6: a runner that was kept from looking does not give a rollout up for what it has not seen.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use promotion::model::Millis;
-use promotion::testing::World;
+use promotion::engine::Engine;
+use promotion::machine::Phase;
+use promotion::model::{Fleet, Millis, Place};
+use promotion::ports::{Clock as _, Deployer, Key, Performed, PortError};
+use promotion::rollout::UnitCall;
+use promotion::testing::{Manners, Moment, Provider, Switch, VirtualClock, World};
 
 use crate::story::{Story, shape, sleepy, undisturbed, unleased};
 
@@ -58,4 +65,41 @@ async fn p6_a_provider_that_is_away_for_longer_than_patience_is_waited_for() {
         Box::pin(async move { provider.away_for(LONG) })
     })
     .await;
+}
+
+/// A provider that takes its time for every look.
+#[derive(Debug)]
+struct Slow {
+    provider: Provider,
+    clock: Arc<VirtualClock>,
+}
+
+#[async_trait]
+impl Deployer for Slow {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.clock.sleep(Millis(6_000)).await;
+        self.provider.observe_fleet(place).await
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        self.provider.perform(place, call, key).await
+    }
+}
+
+/// Where every look takes long nobody is kept from looking: a release that does not come up is put back after some multiple
+/// of what a unit may take, and not when the whole promotion's time is over.
+#[tokio::test]
+async fn p4_a_provider_that_is_slow_at_every_look_does_not_make_patience_endless() {
+    let mut world = World::new(1, Manners::default());
+    world.policy.deadline = Millis::secs(24 * 3600);
+    let run = Story::Rolling.asked_in(world).await;
+    run.world.provider.change(|manners| manners.sick.push(World::digest(2)));
+    run.approve_when_asked().await;
+    let (world, begun) = (&run.world, run.world.now());
+    let mut ports = world.ports(&Switch::new(Moment::Never));
+    ports.deployer = Arc::new(Slow { provider: world.provider.clone(), clock: world.clock.clone() });
+    run.play(&Engine::new(world.options.clone(), ports)).await.unwrap();
+    assert_eq!(run.phase().await, Phase::RolledBack, "{}", run.why().await);
+    let took = world.now().since(begun);
+    assert!(took < Millis(world.limits.wait.0 * 30), "{took}");
 }
