@@ -7,7 +7,7 @@ use clikit::{Exit, Failure, Output};
 use crate::process::Shell;
 use crate::repo::Repo;
 
-/// A million plays take less than half of this on two processors.
+/// A run that takes longer is cut into several, each with its own first seed.
 const LIMIT: Duration = Duration::from_hours(6);
 
 /// What is to be played.

@@ -29,7 +29,7 @@ const REFUSALS_MAX: u32 = 8;
 /// stopped, or reached nobody.
 const KEPT_FROM: u64 = 4;
 
-/// No look is quicker than that everywhere.
+/// A look that is late by less than this is only slow, however short the patience.
 const LATE_LEAST: Millis = Millis::secs(3);
 
 /// So often one rollout gets its patience anew from one runner. Where every look takes that long it is no accident.

@@ -2,7 +2,7 @@
 //! every way that the seed says. What the promises say is judged from the provider's books and the journal's records.
 //!
 //! One seed is one play, to the letter: [`Play::trace`] is the same each time. Whoever finds a seed that breaks a promise
-//! plays it again with [`Plays::play`].
+//! plays it again with [`Plays::tell`].
 
 mod cast;
 mod dice;
