@@ -338,6 +338,10 @@ impl UnitTurn<'_> {
                     None => Turn::Opening,
                 },
                 Turn::Opening if self.unit.cordoned && self.want.role.open => {
+                    let late = self.progress.ends_late(self.unit, limits.unseen());
+                    if let Some(until) = late.filter(|until| self.now < *until) {
+                        return Ok((format!("a call whose answer was lost may still end {id}"), Some(until)));
+                    }
                     calls.push(UnitCall::Uncordon { unit: id.clone() });
                     return Ok((format!("putting {id} into traffic"), None));
                 }

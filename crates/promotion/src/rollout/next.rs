@@ -217,8 +217,19 @@ impl<'a> Look<'a> {
         if closed.is_empty() {
             return self.go(Stage::SettlingIn);
         }
-        if self.late() {
+        // Until then one that serves may be ended with its requests.
+        let until = |unit: &Unit| self.progress.ends_late(unit, self.job.target.limits.unseen());
+        let last = closed.iter().filter_map(|(_, unit)| until(unit)).max();
+        if self.late_since(last.map_or(self.progress.since, |last| last.max(self.progress.since))) {
             return Verdict::Failed(format!("{} of {} would not take traffic", closed.len(), self.comers()));
+        }
+        let closed: Vec<_> = closed
+            .into_iter()
+            .filter(|(_, unit)| until(unit).is_none_or(|until| self.now >= until))
+            .collect();
+        if closed.is_empty() {
+            let why = format!("a call whose answer was lost may still end {}", self.comers());
+            return Verdict::Going { why, wake: last };
         }
         for (labels, unit) in closed {
             // Parked until it is proven: where it cannot come up it stays what it was, and no deploy counts it.

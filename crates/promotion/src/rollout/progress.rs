@@ -326,6 +326,18 @@ impl Progress {
         self.late.iter().filter_map(closes).collect()
     }
 
+    /// Until when a call whose answer was lost may still change `unit` or stop it: so long it is not put into traffic (P7).
+    pub(super) fn ends_late(&self, unit: &Unit, unseen: Millis) -> Option<At> {
+        let ends = |late: &&LateCall| {
+            let is_end = matches!(
+                late.call,
+                UnitCall::Update { .. } | UnitCall::Stop { .. } | UnitCall::Destroy { .. }
+            );
+            is_end && late.call.unit() == Some(&unit.id) && late.would_change(unit)
+        };
+        self.late.iter().filter(ends).map(|late| late.at.plus(unseen)).max()
+    }
+
     /// The beginning of the way back from here: what may still land stays in mind.
     #[must_use]
     pub fn turned(&self, stage: Stage, now: At) -> Self {

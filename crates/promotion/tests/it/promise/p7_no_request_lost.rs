@@ -12,7 +12,7 @@ use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Fault, Lost, Manners, Moment, Provider, Switch, World};
 
-use crate::story::{Story, shape};
+use crate::story::{Story, shape, sleepy};
 
 /// Edges with lags below `settle`; the seed shifts when the runner looks.
 async fn lost(story: Story, seed: u64, lags: [u64; 2], settle: Millis) -> Vec<Lost> {
@@ -270,4 +270,45 @@ async fn p7_no_request_is_lost_where_a_call_takes_effect_on_the_way_back() {
         let lost = asked.world.provider.lost(&World::place("production", "api"), from);
         assert!(lost.is_empty(), "{time} ms late: {:?}", lost.first());
     }
+}
+
+/// The same where a person wants it back meanwhile: what a call may still change or stop is put into traffic when that is
+/// over, and not before.
+#[tokio::test]
+async fn p7_no_request_is_lost_where_a_call_takes_effect_after_somebody_aborts() {
+    let mut losses = Vec::new();
+    let mut n_put_back = 0;
+    for story in [Story::Promote, Story::Rolling] {
+        let start = story.asked().await;
+        let whole = start.fork().await;
+        let first = whole.world.provider.asked();
+        let switch = whole.play_until(Moment::Never).await;
+        let n_appends = switch.seen().values().filter(|what| what.starts_with("write")).count() as u64;
+        let provider = &whole.world.provider;
+        let ends =
+            |n: &u64| matches!(provider.asked_for(*n), Some(UnitCall::Update { .. } | UnitCall::Stop { .. }));
+        for n in (first..provider.asked()).filter(ends) {
+            for at in 0..n_appends {
+                let run = Arc::new(start.fork().await);
+                let from = run.world.now();
+                run.world.provider.fail(n, Fault::Late(Millis(4_500)));
+                let aborts = run.clone();
+                let abort = Box::pin(async move {
+                    // Where it is over already nobody can.
+                    let _it_is_over = aborts.world.abort(&aborts.handle, "not this one").await;
+                });
+                // Aborted before it was agreed to it is over before that.
+                let _nobody_can_agree = run.play(&sleepy(&run.world, at, abort)).await;
+                n_put_back += u32::from(run.phase().await == Phase::RolledBack);
+                run.world.clock.advance(Millis(5_000));
+                let lost = run.world.provider.lost(&World::place("production", "api"), from);
+                if let Some(lost) = lost.first() {
+                    let call = provider.asked_for(n).map(|call| call.title()).unwrap_or_default();
+                    losses.push(format!("{story:?}: {call} late, aborted after record {at}: {lost:?}"));
+                }
+            }
+        }
+    }
+    assert!(losses.is_empty(), "{losses:#?}");
+    assert!(n_put_back > 20, "{n_put_back} of them had begun");
 }
