@@ -77,8 +77,11 @@ impl Scene<'_> {
 
     /// P8: the records add up to one state, however they are read.
     fn replayed(&self, records: &[Record], broken: &mut Vec<Violation>) -> Option<EnvironmentView> {
-        let mut whole = EnvironmentView::new(env("production"));
+        // What was before the play is read once for all plays.
+        let mut whole = self.cast.world.known("production");
         let mut parts = whole.clone();
+        let before = records.iter().take_while(|record| record.seq <= whole.head).count();
+        let records = &records[before..];
         let mut extend = |view: &mut EnvironmentView, records: &[Record]| {
             let read = view.extend(records);
             if let Err(error) = &read {

@@ -315,6 +315,12 @@ impl World {
         Engine::new(self.options.clone(), ports).knowing(self.read.clone())
     }
 
+    /// What everybody in this world has read of an environment before it began.
+    pub(crate) fn known(&self, environment: &str) -> EnvironmentView {
+        let name = env(environment);
+        self.read.get(&name).map_or_else(|| EnvironmentView::new(name.clone()), |view| (**view).clone())
+    }
+
     /// Somebody who lives, looks on and speaks, and never drives.
     pub fn bystander(&self) -> &Engine {
         self.bystander.get_or_init(|| self.engine())

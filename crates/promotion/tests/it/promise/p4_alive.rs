@@ -1,6 +1,6 @@
 //! P4, and P3 with it: a runner may die at any moment; rescuers come by, and the end is the same.
 
-use crate::story::{Story, crash_sweep};
+use crate::story::{Story, crash_pairs, crash_sweep};
 
 macro_rules! sweeps {
     ($($name:ident: $story:ident,)*) => {$(
@@ -28,4 +28,10 @@ sweeps! {
     p4_a_promotion_with_a_command_ends_the_same_wherever_its_runner_dies: Command,
     p4_a_promotion_whose_command_fails_is_put_back_wherever_its_runner_dies: CommandThatFails,
     p4_an_adoption_ends_the_same_wherever_its_runner_dies: Adopt,
+}
+
+/// All pairs of deaths of one promotion: of its runner, and then of the first rescuer.
+#[tokio::test]
+async fn p4_a_promotion_ends_the_same_wherever_two_die() {
+    assert!(crash_pairs(Story::Rolling).await > 1_000);
 }

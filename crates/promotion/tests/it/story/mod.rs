@@ -1,5 +1,6 @@
 //! Stories that tests tell again and again: what is asked of the engine, and how it should end.
 
+mod pairs;
 mod sleepy;
 mod sweep;
 
@@ -11,6 +12,7 @@ use promotion::model::{
 use promotion::ports::Verdict;
 use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
+pub(crate) use pairs::crash_pairs;
 pub(crate) use promotion::testing::{commands, landed, shape, strays};
 pub(crate) use sleepy::{sleepy, sleepy_in_lease};
 pub(crate) use sweep::{

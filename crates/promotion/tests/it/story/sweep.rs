@@ -91,6 +91,36 @@ impl fmt::Display for Histogram {
 /// A story with fewer looks is short beside what rescuers look at anyway.
 const LOOKS_LEAST: u64 = 20;
 
+/// Rescuers come by and people answer. An error says what is other than without disturbance; `since` is how many calls
+/// there had been when somebody asked.
+pub(crate) async fn ends_the_same(
+    story: Story,
+    base: &Undisturbed,
+    run: &Asked,
+    since: usize,
+) -> Result<(), String> {
+    let phase = run.rescued().await;
+    if phase != story.end() {
+        return Err(format!("ends {phase}: {}", run.why().await));
+    }
+    look_closely(run);
+    let (now, then) = (at_rest(run).await, &base.shape);
+    if now != *then {
+        return Err(format!("at rest\n  {}\ninstead of\n  {}", now.join("\n  "), then.join("\n  ")));
+    }
+    let landed = landed(&run.world, since);
+    if landed != base.landed {
+        return Err(format!("landed {landed:?} instead of {:?}", base.landed));
+    }
+    if let Some(why) = strays(&run.world) {
+        return Err(why);
+    }
+    if commands(&run.world) != base.commands {
+        return Err(format!("ran {:?} instead of {:?}", commands(&run.world), base.commands));
+    }
+    Ok(())
+}
+
 /// Kills the runner at `moment` and lets rescuers come by. An error says what is wrong afterwards.
 pub(crate) async fn crash(
     story: Story,
@@ -104,31 +134,27 @@ pub(crate) async fn crash(
     let (Moment::Before(n) | Moment::After(n)) = moment else { return Err("nobody dies".to_owned()) };
     let what = switch.seen().get(&n).cloned().unwrap_or_default();
     histogram.note(run.phase().await, &what, moment);
-    let phase = run.rescued().await;
-    let fail = |why: String| Err(format!("{moment:?} ({what}): {why}"));
-    if phase != story.end() {
-        return fail(format!("ends {phase}: {}", run.why().await));
-    }
+    let came = ends_the_same(story, base, &run, since).await;
+    came.map_err(|why| format!("{moment:?} ({what}): {why}"))?;
     let looks = run.world.provider.looks() - looks;
-    look_closely(&run);
-    let (now, then) = (at_rest(&run).await, &base.shape);
-    if now != *then {
-        return fail(format!("at rest\n  {}\ninstead of\n  {}", now.join("\n  "), then.join("\n  ")));
-    }
-    let landed = landed(&run.world, since);
-    if landed != base.landed {
-        return fail(format!("landed {landed:?} instead of {:?}", base.landed));
-    }
-    if let Some(why) = strays(&run.world) {
-        return fail(why);
-    }
-    if commands(&run.world) != base.commands {
-        return fail(format!("ran {:?} instead of {:?}", commands(&run.world), base.commands));
-    }
     if looks > 2 * base.looks.max(LOOKS_LEAST) {
-        return fail(format!("{looks} looks, {} without disturbance", base.looks));
+        return Err(format!("{moment:?} ({what}): {looks} looks, {} without disturbance", base.looks));
     }
     Ok(())
+}
+
+/// The moments at which somebody may die.
+pub(super) fn moments(seen: &BTreeMap<u64, String>) -> Vec<(Moment, String)> {
+    let last = seen.keys().last().copied();
+    let mut moments = Vec::new();
+    for (n, what) in seen {
+        moments.push((Moment::Before(*n), what.clone()));
+        // To the world, after a record is before what comes next; a call's answer is lost in between.
+        if Some(*n) == last || what.starts_with("write step") || !what.starts_with("write") {
+            moments.push((Moment::After(*n), what.clone()));
+        }
+    }
+    moments
 }
 
 /// Every moment of the story, before and after.
@@ -136,17 +162,11 @@ pub(crate) async fn crash_sweep(story: Story) {
     let base = undisturbed(story).await;
     let mut histogram = Histogram::default();
     let mut wrong = Vec::new();
-    let last = base.moments.len() as u64 - 1;
     let mut n_moments = 0;
-    for (n, what) in &base.moments {
-        // To the world, after a record is before what comes next; a call's answer is lost in between.
-        let has_after = *n == last || what.starts_with("write step") || !what.starts_with("write");
-        let after = has_after.then_some(Moment::After(*n));
-        for moment in [Moment::Before(*n)].into_iter().chain(after) {
-            n_moments += 1;
-            if let Err(why) = crash(story, &base, moment, &mut histogram).await {
-                wrong.push(why);
-            }
+    for (moment, _) in moments(&base.moments) {
+        n_moments += 1;
+        if let Err(why) = crash(story, &base, moment, &mut histogram).await {
+            wrong.push(why);
         }
     }
     println!("{story:?}: {n_moments} deaths, {} looks\n{histogram}", base.looks);
