@@ -36,6 +36,8 @@ enum Chore {
         /// Only this one
         name: Option<String>,
     },
+    /// Searches the model of the protocol further than the tests do
+    Model,
     /// Breaks each promise on purpose and wants its tests red
     Sabotage {
         /// Only this one: p1, p2, …
@@ -51,6 +53,7 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Chore::Gen { check, paths } => xtask::pages::run(&repo, &shell, out, check, &paths),
         Chore::Tidy => xtask::tidy::run(&repo, &shell, out),
         Chore::Bench { name } => xtask::bench::run(&repo, &shell, out, name.as_deref()),
+        Chore::Model => xtask::model::run(&repo, &shell),
         Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),
     }
 }
