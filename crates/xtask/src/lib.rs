@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod cargo;
 pub mod libtest;
+pub mod model;
 pub mod pages;
 pub mod process;
 pub mod repo;

@@ -37,6 +37,21 @@ enum Chore {
         /// Only this one
         name: Option<String>,
     },
+    /// Every order of lease, crash, approval and takeover among three runners, to the end
+    Model {
+        /// Calls of the rollout, 4 to 16; a promotion takes several times as many steps
+        #[arg(long, default_value_t = 4)]
+        calls: u8,
+        /// Runners that die, up to 3
+        #[arg(long, default_value_t = 3)]
+        crashes: u8,
+        /// Leases that run out under living runners, up to 3
+        #[arg(long, default_value_t = 3)]
+        expiries: u8,
+        /// One object: bounds, `states`, `unique`, `depth`, `seconds`, `violations`
+        #[arg(long)]
+        json: bool,
+    },
     /// Breaks each promise on purpose and wants its tests red
     Sabotage {
         /// Only this one: p1, p2, …
@@ -64,6 +79,9 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Chore::Gen { check, paths } => xtask::pages::run(&repo, &shell, out, check, &paths),
         Chore::Tidy => xtask::tidy::run(&repo, &shell, out),
         Chore::Bench { name } => xtask::bench::run(&repo, &shell, out, name.as_deref()),
+        Chore::Model { calls, crashes, expiries, json: is_json } => {
+            xtask::model::run(&repo, &shell, out, &xtask::model::Wanted { calls, crashes, expiries, is_json })
+        }
         Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),
         Chore::Simulate { schedules, seed, json: is_json } => {
             xtask::simulate::run(&repo, &shell, out, Wanted { schedules, seed, is_json })

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use stateright::{Checker as _, Model as _};
 
-use super::protocol::{Bounds, Protocol, Rules, promises};
+use super::protocol::{Bounds, Protocol, RUNNERS, Rules, promises};
 
 /// What is searched. A debug build bounds it: each fault more makes it about ten times as much.
 const SEARCHED: [Bounds; 4] = [
@@ -31,7 +31,7 @@ fn found() -> &'static Found {
             let search = Protocol::new(Rules::ALL, bounds).checker().threads(2).spawn_bfs().join();
             assert!(search.is_done(), "{bounds:?}: the search came to its end");
             println!(
-                "{bounds:?}: {} instants, {} steps deep",
+                "{RUNNERS} runners, {bounds:?}: {} instants, {} steps deep",
                 search.unique_state_count(),
                 search.max_depth()
             );

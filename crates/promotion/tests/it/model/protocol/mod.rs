@@ -25,5 +25,5 @@ mod runner;
 mod store;
 mod world;
 
-pub(crate) use rules::{Bounds, Rules};
+pub(crate) use rules::{Bounds, RUNNERS, Rules};
 pub(crate) use world::Protocol;

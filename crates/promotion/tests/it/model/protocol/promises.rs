@@ -31,8 +31,11 @@ pub(crate) const GOES_BACK: &str = "a promotion is rolled back after a takeover"
 /// People can withdraw.
 pub(crate) const WITHDRAWN: &str = "an approval is withdrawn after the lock";
 
+/// It comes to its end.
+pub(crate) const DONE: &str = "a promotion succeeds, and nothing is left to do";
+
 /// All of what must be seen.
-pub(crate) const SEEN: [&str; 6] = [TAKEN_OVER, REFUSED, LANDED, SUCCEEDS, GOES_BACK, WITHDRAWN];
+pub(crate) const SEEN: [&str; 7] = [TAKEN_OVER, REFUSED, LANDED, SUCCEEDS, GOES_BACK, WITHDRAWN, DONE];
 
 /// Whether such a call of an earlier runner is on its way.
 fn is_late(world: &World, is_such: impl Fn(&Call) -> bool) -> bool {
@@ -60,6 +63,9 @@ impl Protocol {
             }),
             Property::sometimes(GOES_BACK, |protocol, world: &World| {
                 world.store.fenced > 1 && protocol.phase(world) == Phase::RolledBack
+            }),
+            Property::sometimes(DONE, |protocol, world: &World| {
+                protocol.phase(world) == Phase::Succeeded && protocol.is_at_rest(world)
             }),
             Property::sometimes(WITHDRAWN, |protocol, world: &World| {
                 world.store.fenced > 0 && protocol.phase(world) == Phase::Rejected
