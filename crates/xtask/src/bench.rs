@@ -54,6 +54,13 @@ pub const BENCHES: &[Bench] = &[
         is_large: false,
     },
     Bench {
+        name: "store",
+        about: "an append beside a bare commit, 1,000 open promotions, and how soon a dead runner is followed",
+        command: &["cargo", "run", "--release", "-q", "-p", "stores", "--example", "bench_store"],
+        prints: Prints::Figures,
+        is_large: false,
+    },
+    Bench {
         name: "deploy-1000",
         about: "the same with 1,000 machines, rolling",
         command: &["sh", "-c", DEPLOY_1000],
