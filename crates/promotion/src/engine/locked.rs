@@ -10,7 +10,7 @@ use super::roll::Rollout;
 use super::session::Session;
 use crate::journal::Entry;
 use crate::machine::{Event, Work};
-use crate::model::{At, ComponentTarget, Fleet, Millis, Nonce, Unit, UnitId, UnitState, label};
+use crate::model::{At, ComponentTarget, Fleet, Millis, Nonce, PromotionId, Unit, UnitId, UnitState, label};
 use crate::ports::{Key, Performed, PortError, PortErrorKind};
 use crate::rollout::{Decision, Stamp, UnitCall};
 
@@ -88,6 +88,9 @@ impl Session<'_> {
             if let Some(came) = foreign(component, &fleet, &stamp) {
                 return Ok(came);
             }
+            if let Some(why) = self.unheard_of(component, &fleet, &stamp) {
+                return Ok(Came::Event(Event::GateClosed { gate: "store".to_owned(), why }));
+            }
             self.hear(&fleet);
             // A parked fleet is part of what is put back, though ordinary deploys leave it alone.
             // One whose host does not answer takes no lease, and no call either.
@@ -114,6 +117,30 @@ impl Session<'_> {
             }
         }
         Ok(Came::done(Work::Leased))
+    }
+
+    /// A unit that a promotion of this very store made or parked, and the store does not know that promotion: it was
+    /// restored from an older copy, or is a copy itself. What it would decide it would decide on less than there is (P2).
+    fn unheard_of(&self, component: &ComponentTarget, fleet: &Fleet, stamp: &Stamp) -> Option<String> {
+        if cfg!(feature = "sabotage-p2") {
+            return None;
+        }
+        let known = &self.environment.promotions;
+        let is_unknown = |id: &&str| PromotionId::new(*id).is_ok_and(|id| !known.contains_key(&id));
+        let ours = fleet.units.iter().filter(|unit| unit.label(label::STORE) == Some(stamp.store.as_str()));
+        let (unit, id) = ours
+            .filter_map(|unit| {
+                let key = if unit.is_parked() { label::PARKED_BY } else { label::PROMOTION };
+                Some((unit, unit.label(key).filter(is_unknown)?))
+            })
+            .next()?;
+        let (place, name) = (&component.place.name, &stamp.environment);
+        Some(format!(
+            "machine {} of `{place}` is as promotion {id} left it, and store {} does not know that promotion though it is \
+             its own: it was restored from an older copy, or is one. Go on with the newer store; where it is lost, take \
+             `{name}` out with `stagectl eject --env {name} --destroy-parked`, and over again with `promote adopt --env {name}`",
+            unit.id, stamp.store
+        ))
     }
 
     /// Before a phase changes anything, every unit that the promotion holds is held to the end of that phase's time. A

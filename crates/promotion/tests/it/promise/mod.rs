@@ -9,6 +9,7 @@ mod p1_release;
 mod p2_away;
 mod p2_fenced;
 mod p2_one_at_a_time;
+mod p2_restored_store;
 mod p3_late_lists;
 mod p3_once;
 mod p4_alive;
