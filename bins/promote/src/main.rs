@@ -41,6 +41,7 @@ fn perform(run: &commands::Run<'_>, verb: Verb) -> Result<Exit, Failure> {
         Verb::Explain(args) => clikit::block_on(commands::look::explain(run, args)),
         Verb::Tick(args) => clikit::block_on(commands::tick::exec(run, args)),
         Verb::Breaker(args) => clikit::block_on(commands::decide::breaker(run, args)),
+        Verb::Audit(args) => clikit::block_on(commands::audit::exec(run, args)),
         Verb::MigrateStore(args) => clikit::block_on(commands::migrate_store::exec(run, args)),
     }
 }

@@ -22,6 +22,7 @@ show           Shows one promotion
 explain        Shows why a promotion stands where it stands, event by event
 tick           Looks after everything once: orphans, timers, parked fleets
 breaker        Shows or closes an environment's circuit breaker
+audit          Looks whether the journal is what was written
 migrate-store  Moves the journal into another store, and closes the old one
 help           Print this message or the help of the given subcommand(s)
 ";

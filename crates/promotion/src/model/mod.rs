@@ -1,5 +1,6 @@
 //! The values everything else is about. No IO.
 
+mod anchor;
 mod approval;
 mod attestation;
 pub mod canonical;
@@ -19,6 +20,7 @@ mod time;
 mod unit_config;
 mod word;
 
+pub use anchor::AnchorPoint;
 pub use approval::{Approval, Claim, Decision};
 pub use attestation::{Attestation, Statement};
 pub use canonical::Hash;

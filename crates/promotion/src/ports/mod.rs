@@ -14,7 +14,7 @@ mod world;
 pub use checks::{Checks, SuiteReport, Verdict};
 pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
-pub use journal::{Grant, Import, Journal, JournalError};
+pub use journal::{Grant, Import, Journal, JournalError, Verbatim};
 pub use one_offs::OneOffs;
 pub use people::{Approvals, Attestor, Notice, Notifier};
 pub use registry::{Copied, ImageFacts, Moved, Registry, Survey, Watch};
@@ -33,6 +33,7 @@ fn dyn_compatible(
     _: &dyn Attestor,
     _: &dyn Notifier,
     _: &dyn Journal,
+    _: &dyn Import,
     _: &dyn Clock,
     _: &dyn Ids,
     _: &dyn Randomness,

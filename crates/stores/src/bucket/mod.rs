@@ -19,6 +19,7 @@ mod log;
 mod place;
 mod s3;
 mod slot;
+mod verbatim;
 
 pub use error::OpenError;
 pub use journal::Bucket;

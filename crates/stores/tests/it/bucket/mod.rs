@@ -1,5 +1,6 @@
 //! The journal in object storage.
 
+mod audit;
 mod faults;
 mod served;
 mod suite;
