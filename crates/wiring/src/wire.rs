@@ -138,6 +138,9 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         store::address(context, common.store.as_deref(), &files.project, &files.root, |reference| {
             secret(context, &files.root, reference)
         })?;
+    let anchors = store::anchors::open(context, &files.project, &address, |reference| {
+        secret(context, &files.root, reference)
+    })?;
     let store::Kept { journal, key } =
         store::open(context, &address, absent, clock.clone(), (&ids.runner(), ids.store())).await?;
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
@@ -182,6 +185,8 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
         approvals: Arc::new(SshApprovals::new(allowed.clone()).with_local_names(local)),
         attestor: Arc::new(SshAttestor::new(signer, allowed.clone())),
+        // Of a journal that is only imagined there is nothing to remember.
+        anchors: anchors.filter(|_| key.is_some()),
         notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
         clock,
         ids,

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use clikit::{Exit, Failure, Table};
-use promotion::journal::{Audited, Finding};
+use promotion::journal::Finding;
 use serde_json::{Value, json};
-use wiring::audit;
+use wiring::audit::{self, Checked};
 
 use super::Run;
 use crate::args::{Audit, Environment};
@@ -18,7 +18,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Audit) -> Result<Exit, Failure> {
 
 async fn verify(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
     let audit = audit::verify(run.context, run.common, args.env.as_deref()).await?;
-    let n_findings: usize = audit.chains.iter().map(|chain| chain.findings.len()).sum();
+    let n_findings: usize = audit.chains.iter().map(|chain| chain.audited.findings.len()).sum();
     let exit = if n_findings == 0 { Exit::Done } else { Exit::Findings };
     let mut value = json!({
         "ok": exit == Exit::Done,
@@ -32,33 +32,46 @@ async fn verify(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
     run.out.conclude(exit, &value, |_| text(&audit.chains))
 }
 
-fn chain(chain: &Audited) -> Value {
+fn chain(chain: &Checked) -> Value {
+    let Checked { audited, anchor } = chain;
     json!({
-        "environment": chain.environment,
-        "records": chain.records,
-        "head": chain.head.as_ref().map(|(seq, hash, at)| json!({"seq": seq, "hash": hash, "at": at.to_string()})),
+        "environment": audited.environment,
+        "records": audited.records,
+        "head": audited.head.as_ref().map(|(seq, hash, at)| json!({"seq": seq, "hash": hash, "at": at.to_string()})),
+        "anchor": anchor.as_ref().map(|(point, by)| json!({
+            "seq": point.seq, "hash": point.hash, "at": point.at.to_string(), "by": by,
+        })),
         "says": says(chain),
-        "findings": chain.findings,
+        "findings": audited.findings,
     })
 }
 
 /// What can be said of a chain. Without an anchor nobody can say that nothing was cut off or written anew.
-fn says(chain: &Audited) -> String {
-    if chain.findings.is_empty() {
-        "consistent, never anchored".to_owned()
-    } else {
-        format!("damaged: {} findings", chain.findings.len())
+fn says(chain: &Checked) -> String {
+    let Checked { audited, anchor } = chain;
+    let n_findings = audited.findings.len();
+    match anchor {
+        _ if n_findings > 0 => format!("damaged: {n_findings} findings"),
+        None => "consistent, never anchored".to_owned(),
+        Some((point, by)) if point.seq == audited.records => {
+            format!("intact, anchored at {} by {by}", point.at)
+        }
+        Some((point, by)) => format!(
+            "intact to record {}, anchored by {by}; the rest is consistent, not anchored since {}",
+            point.seq, point.at
+        ),
     }
 }
 
-fn text(chains: &[Audited]) -> String {
+fn text(chains: &[Checked]) -> String {
     let mut table = Table::new(["environment", "records", "last hash", "says"]);
     for chain in chains {
-        let head = chain.head.as_ref().map_or("", |(_, hash, _)| hash.short());
-        table.row([chain.environment.as_str(), &chain.records.to_string(), head, &says(chain)]);
+        let audited = &chain.audited;
+        let head = audited.head.as_ref().map_or("", |(_, hash, _)| hash.short());
+        table.row([audited.environment.as_str(), &audited.records.to_string(), head, &says(chain)]);
     }
     let mut out = table.to_string();
-    for finding in chains.iter().flat_map(|chain| &chain.findings) {
+    for finding in chains.iter().flat_map(|chain| &chain.audited.findings) {
         let _ = writeln!(out, "{}", line(finding));
     }
     out

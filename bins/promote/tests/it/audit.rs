@@ -81,3 +81,68 @@ async fn p8_a_bent_record_is_named_on_the_command_line() {
         "{out}"
     );
 }
+
+/// An anchor of record `seq` as a runner with `key` puts it, for the chain as it was written.
+async fn anchored(dir: &TempDir, key: &ssh_key::PrivateKey) {
+    use promotion::model::STATEMENT_PAYLOAD;
+    use promotion::ports::{Anchors as _, Attestor as _};
+    use providers::ssh::{AllowedSigners, SshAttestor};
+
+    let bent = Bent::new();
+    let point = bent.anchor();
+    let attestor = SshAttestor::new(key.clone(), AllowedSigners::default());
+    let envelope = attestor.seal(STATEMENT_PAYLOAD, &point.payload()).await.unwrap();
+    let text = serde_json::to_string(&envelope).unwrap();
+    let place = providers::DirectoryAnchors::new(dir.path().join("ashore"));
+    place.put(&point.store, &point.environment, point.seq, &text).await.unwrap();
+}
+
+/// P8: against the last signed anchor a tail that was cut and a chain that was rewritten are named; an anchor that nobody
+/// signed who may is none, and the store is no place for anchors.
+#[tokio::test]
+async fn p8_a_cut_tail_is_named_against_an_anchor() {
+    let dir = project().await;
+    let key = providers::ssh::read_or_make_key(&dir.path().join("u.attestor")).unwrap();
+    let with = |anchor: &str| {
+        let store = format!("{PROJECT}[store]\nurl = \"sqlite:u.db\"\nanchor = \"file://{anchor}\"\n");
+        std::fs::write(dir.path().join("understudy.toml"), store).unwrap();
+    };
+    let root = dir.path().display();
+    with(&format!("{root}/ashore"));
+    assert!(run(&dir, &["audit", "verify"]).1.contains("consistent, never anchored"));
+    anchored(&dir, &key).await;
+    let (code, out, err) = run(&dir, &["audit", "verify"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("intact, anchored at 2027-01-15T08:00:00"), "{out}");
+
+    bend(&dir, "delete from record where seq > 2");
+    let (code, out, _) = run(&dir, &["audit", "verify"]);
+    assert_eq!(code, 15);
+    assert!(out.contains("production: records 3 to 4 cut: expected record 4 with hash"), "{out}");
+    bend(&dir, "delete from record");
+    let (code, out, _) = run(&dir, &["audit", "verify"]);
+    assert_eq!(code, 15);
+    assert!(out.contains("production: records 1 to 4 cut"), "{out}");
+
+    with(&format!("{root}/elsewhere"));
+    let (code, out, _) = run(&dir, &["audit", "verify", "--env", "production"]);
+    assert_eq!((code, out.contains("never anchored")), (0, true), "{out}");
+    with(&format!("{root}"));
+    let (code, _, err) = run(&dir, &["audit", "verify"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("the anchors would be kept where the journal is"), "{err}");
+}
+
+#[tokio::test]
+async fn p8_an_anchor_of_somebody_else_is_none() {
+    let dir = project().await;
+    let store = format!(
+        "{PROJECT}[store]\nurl = \"sqlite:u.db\"\nanchor = \"file://{}/ashore\"\n",
+        dir.path().display()
+    );
+    std::fs::write(dir.path().join("understudy.toml"), store).unwrap();
+    anchored(&dir, &providers::ssh::passing_key().unwrap()).await;
+    let (code, out, _) = run(&dir, &["audit", "verify"]);
+    assert_eq!(code, 15);
+    assert!(out.contains("production: record 4 anchor: expected an anchor, signed by"), "{out}");
+}

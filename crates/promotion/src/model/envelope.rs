@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::canonical;
 
@@ -23,6 +21,18 @@ pub struct Envelope {
     pub payload_type: String,
     /// At least one.
     pub signatures: Vec<EnvelopeSignature>,
+}
+
+impl Envelope {
+    /// Reads an envelope; nothing of it is believed yet.
+    pub fn read(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("it is no envelope: {error}"))
+    }
+
+    /// As it is kept: JSON in one line.
+    pub fn text(&self) -> String {
+        canonical::text(self)
+    }
 }
 
 /// A signature over [`pae`] of type and payload.
@@ -97,7 +107,10 @@ impl<P: Serialize + DeserializeOwned> InToto<P> {
         }
         let said: Self = serde_json::from_slice(&envelope.payload).map_err(|error| error.to_string())?;
         if said.form != STATEMENT_TYPE || said.predicate_type != predicate_type {
-            return Err(format!("it is a {} of {}, and not {predicate_type}", said.form, said.predicate_type));
+            return Err(format!(
+                "it is a {} of {}, and not {predicate_type}",
+                said.form, said.predicate_type
+            ));
         }
         Ok(said)
     }
@@ -105,9 +118,10 @@ impl<P: Serialize + DeserializeOwned> InToto<P> {
 
 /// Written in the standard alphabet; read in the one for URLs too, as DSSE wants it.
 mod base64_text {
-    use base64::engine::general_purpose::URL_SAFE;
-
-    use super::{Deserialize, Deserializer, Engine as _, Error as _, STANDARD, Serializer};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(bytes))

@@ -1,6 +1,7 @@
 //! What the engine needs from the world. Every port is dyn-compatible, `#[async_trait]`, and has a conformance suite
 //! (feature `conformance`).
 
+mod anchors;
 mod checks;
 mod deployer;
 mod error;
@@ -11,6 +12,7 @@ mod registry;
 mod secrets;
 mod world;
 
+pub use anchors::Anchors;
 pub use checks::{Checks, SuiteReport, Verdict};
 pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
@@ -32,6 +34,7 @@ fn dyn_compatible(
     _: &dyn Approvals,
     _: &dyn Attestor,
     _: &dyn Notifier,
+    _: &dyn Anchors,
     _: &dyn Journal,
     _: &dyn Import,
     _: &dyn Clock,

@@ -1,6 +1,7 @@
 //! A world in memory for tests and simulations: virtual time, a provider with Fly's manners and faults, edges with
 //! lag whose traffic is judged afterwards, and a switch that kills the runner at any call.
 
+mod anchors;
 mod bent;
 mod clock;
 mod happens;
@@ -16,6 +17,7 @@ mod traffic;
 mod vault;
 mod world;
 
+pub use anchors::Ashore;
 pub use bent::Bent;
 pub use clock::{Counted, OwnClock, Seeded, VirtualClock};
 pub use happens::Happens;

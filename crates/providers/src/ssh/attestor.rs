@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 
 use async_trait::async_trait;
-use promotion::model::{Attestation, Statement};
+use promotion::model::{Attestation, Envelope, Statement};
 use promotion::ports::{Attestor, PortError};
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 
-use super::{ATTESTATION_NAMESPACE, AllowedSigners, person, signer};
+use super::{ATTESTATION_NAMESPACE, AllowedSigners, envelope, person, signer};
 
 /// Signs with one key, believes it and those that are allowed. Its `Debug` shows no key material.
 #[derive(Clone)]
@@ -51,6 +51,10 @@ impl Attestor for SshAttestor {
         } else {
             Err(PortError::refused(format!("it says {} and is signed by {who}", attestation.by)))
         }
+    }
+
+    async fn seal(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, PortError> {
+        envelope::seal(&self.key, payload_type, payload)
     }
 }
 

@@ -28,11 +28,7 @@ pub(super) fn seal(key: &PrivateKey, payload_type: &str, payload: &[u8]) -> Resu
 
 /// The first of those who may sign in `namespace` and signed it; of several signatures one that is good is enough, so that a
 /// key can give way to another one.
-pub fn open(
-    allowed: &AllowedSigners,
-    namespace: &str,
-    envelope: &Envelope,
-) -> Result<Person, PortError> {
+pub fn open(allowed: &AllowedSigners, namespace: &str, envelope: &Envelope) -> Result<Person, PortError> {
     let text = pae(&envelope.payload_type, &envelope.payload);
     let is_by = |key: &PublicKey, signed: &EnvelopeSignature| {
         let is_meant = signed.keyid.is_empty() || signed.keyid == keyid(key);

@@ -1,5 +1,6 @@
 //! The journal in object storage.
 
+mod anchors;
 mod audit;
 mod faults;
 mod served;
