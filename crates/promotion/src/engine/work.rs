@@ -279,6 +279,7 @@ impl Session<'_> {
             deployment: self.id.clone(),
             report,
             at: self.now(),
+            components: facts.request.release.components.clone(),
         };
         self.engine.ports.attestor.sign(&statement).await
     }

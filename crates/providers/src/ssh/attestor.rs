@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use async_trait::async_trait;
-use promotion::model::{Attestation, Envelope, Statement};
+use promotion::model::{Attestation, Envelope, STATEMENT_PAYLOAD, Statement};
 use promotion::ports::{Attestor, PortError};
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
@@ -34,18 +34,33 @@ impl SshAttestor {
 
 #[async_trait]
 impl Attestor for SshAttestor {
+    /// An envelope that others can read; of a key of another kind than Ed25519 an SSH signature, as before.
     async fn sign(&self, statement: &Statement) -> Result<Attestation, PortError> {
-        let signature = self
-            .key
-            .sign(ATTESTATION_NAMESPACE, HashAlg::Sha512, statement.text().as_bytes())
-            .and_then(|signature| signature.to_pem(LineEnding::LF))
-            .map_err(|error| PortError::refused(format!("the runner's key cannot sign: {error}")))?;
+        let signature = if self.key.algorithm() == Algorithm::Ed25519 {
+            envelope::seal(&self.key, STATEMENT_PAYLOAD, &statement.payload())?.text()
+        } else {
+            self.key
+                .sign(ATTESTATION_NAMESPACE, HashAlg::Sha512, statement.text().as_bytes())
+                .and_then(|signature| signature.to_pem(LineEnding::LF))
+                .map_err(|error| PortError::refused(format!("the runner's key cannot sign: {error}")))?
+        };
         Ok(Attestation { statement: statement.clone(), by: person(self.key.public_key()), signature })
     }
 
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError> {
-        let text = attestation.statement.text();
-        let who = signer(&self.allowed, ATTESTATION_NAMESPACE, &text, &attestation.signature)?;
+        let who = if attestation.signature.starts_with('{') {
+            let envelope = Envelope::read(&attestation.signature).map_err(PortError::refused)?;
+            let who = envelope::open(&self.allowed, ATTESTATION_NAMESPACE, &envelope)?;
+            let is_it = envelope.payload_type == STATEMENT_PAYLOAD
+                && envelope.payload == attestation.statement.payload();
+            if !is_it {
+                return Err(PortError::refused(format!("what {who} signed is another statement")));
+            }
+            who
+        } else {
+            let text = attestation.statement.text();
+            signer(&self.allowed, ATTESTATION_NAMESPACE, &text, &attestation.signature)?
+        };
         if who == attestation.by {
             Ok(())
         } else {
