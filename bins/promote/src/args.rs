@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     Show(One),
     /// Shows why a promotion stands where it stands, event by event
     Explain(One),
+    /// Shows what was built, copied, tested, approved and runs
+    Receipt(One),
     /// Looks after everything once: orphans, timers, parked fleets
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker

@@ -8,6 +8,7 @@ pub(crate) mod decide;
 pub(crate) mod deploy;
 pub(crate) mod look;
 pub(crate) mod migrate_store;
+pub(crate) mod receipt;
 mod release;
 pub(crate) mod rollback;
 pub(crate) mod start;

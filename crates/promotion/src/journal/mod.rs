@@ -4,6 +4,7 @@ mod audit;
 mod chain;
 mod memory;
 mod migrate;
+mod receipt;
 mod record;
 mod spelled;
 #[cfg(feature = "sqlite")]
@@ -15,6 +16,7 @@ pub use audit::{Audited, Fault, Finding, audit};
 pub use chain::{decode, decode_beside, tip, tip_beside, verify};
 pub use memory::Memory;
 pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
+pub use receipt::{Approved, Built, EndRecord, Receipt, Tested};
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

@@ -50,7 +50,7 @@ impl Statement {
 }
 
 /// What a statement about a release is about: each of its components, or the release where they are not told.
-pub(super) fn subjects(release: &Hash, components: &BTreeMap<ComponentName, Digest>) -> Vec<Subject> {
+pub(crate) fn subjects(release: &Hash, components: &BTreeMap<ComponentName, Digest>) -> Vec<Subject> {
     if components.is_empty() {
         return vec![Subject::sha256("release", release.as_str())];
     }
