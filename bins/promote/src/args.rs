@@ -47,10 +47,15 @@ pub(crate) enum Verb {
     Show(One),
     /// Shows why a promotion stands where it stands, event by event
     Explain(One),
+    /// Shows what was built, copied, tested, approved and runs
+    Receipt(One),
     /// Looks after everything once: orphans, timers, parked fleets
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),
+    /// Looks whether the journal is what was written
+    #[command(subcommand)]
+    Audit(Audit),
     /// Moves the journal into another store, and closes the old one
     MigrateStore(MigrateStore),
 }
@@ -205,6 +210,12 @@ pub(crate) struct Environment {
     /// One environment [default: all]
     #[arg(long, value_name = "E")]
     pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Audit {
+    /// Names every record that was changed, lost, swapped or reordered; 15 when there is one
+    Verify(Environment),
 }
 
 #[derive(Debug, clap::Args)]

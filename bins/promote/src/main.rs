@@ -39,8 +39,10 @@ fn perform(run: &commands::Run<'_>, verb: Verb) -> Result<Exit, Failure> {
         Verb::History(args) => clikit::block_on(commands::look::history(run, args)),
         Verb::Show(args) => clikit::block_on(commands::look::show(run, args)),
         Verb::Explain(args) => clikit::block_on(commands::look::explain(run, args)),
+        Verb::Receipt(args) => clikit::block_on(commands::receipt::exec(run, args)),
         Verb::Tick(args) => clikit::block_on(commands::tick::exec(run, args)),
         Verb::Breaker(args) => clikit::block_on(commands::decide::breaker(run, args)),
+        Verb::Audit(args) => clikit::block_on(commands::audit::exec(run, args)),
         Verb::MigrateStore(args) => clikit::block_on(commands::migrate_store::exec(run, args)),
     }
 }

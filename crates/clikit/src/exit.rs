@@ -122,7 +122,7 @@ impl Exit {
             Self::Regression => "Slower than the baseline allows.",
             Self::Flaky => "A test failed first and passed later, and `--fail-on-flaky` was given.",
             Self::Inconclusive => "The evidence allows neither yes nor no.",
-            Self::Findings => "A check found something: `check`, `parity` or `schema diff`.",
+            Self::Findings => "A check found something: `check`, `parity`, `schema diff` or `audit verify`.",
         }
     }
 }

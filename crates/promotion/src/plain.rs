@@ -38,6 +38,7 @@ impl Ports {
             checks: Arc::new(NoSuites),
             approvals: Arc::new(Nobody),
             attestor: Arc::new(Unsigned),
+            anchors: None,
             notifier,
             clock: Arc::new(Wall),
             ids: Arc::new(Process::default()),

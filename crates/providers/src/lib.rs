@@ -3,6 +3,7 @@
 //! Calls only: what follows from what is decided in `promotion`. Nothing here reads the process environment; whoever
 //! wires an engine reads files and variables and hands values over.
 
+mod anchors;
 mod chain;
 mod checks;
 mod dispatch;
@@ -14,6 +15,7 @@ mod targets;
 mod terminal;
 mod world;
 
+pub use anchors::DirectoryAnchors;
 pub use checks::{Grounds, ItestChecks, SuiteFile};
 pub use dispatch::Dispatch;
 pub use registry::Registries;

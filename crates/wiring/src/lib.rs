@@ -2,8 +2,9 @@
 //!
 //! `wire` reads the files and opens store and clients; `keys` knows who somebody is; `preflight` looks at every place
 //! before anything is asked for; `moving` opens two stores, of
-//! which one continues the other; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
+//! which one continues the other; `audit` looks at one as it stands; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
 
+pub mod audit;
 pub mod find;
 pub mod given;
 pub mod keys;

@@ -16,7 +16,7 @@ use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, 
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
 use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
-use promotion::ports::{Ids as _, Journal, Randomness};
+use promotion::ports::{Attestor, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
 use providers::ssh::{self, AllowedSigners, SshApprovals, SshAttestor};
@@ -43,6 +43,8 @@ pub struct Wired {
     pub deployer: Arc<Dispatch>,
     /// As patient as `deployer`.
     pub registries: BTreeMap<String, Registry>,
+    /// This runner's own key.
+    pub attestor: Arc<dyn Attestor>,
     /// Who may sign.
     pub allowed: AllowedSigners,
     /// Suites of which no test would run, and why.
@@ -138,6 +140,9 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         store::address(context, common.store.as_deref(), &files.project, &files.root, |reference| {
             secret(context, &files.root, reference)
         })?;
+    let anchors = store::anchors::open(context, &files.project, &address, |reference| {
+        secret(context, &files.root, reference)
+    })?;
     let store::Kept { journal, key } =
         store::open(context, &address, absent, clock.clone(), (&ids.runner(), ids.store())).await?;
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
@@ -173,6 +178,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         Some((name.clone(), problems))
     });
     let unreadable = unreadable.collect();
+    let attestor: Arc<dyn Attestor> = Arc::new(SshAttestor::new(signer, allowed.clone()));
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),
@@ -181,7 +187,9 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         registry: Arc::new(registries),
         checks: Arc::new(ItestChecks::new(files.suites, grounds, services.plain)),
         approvals: Arc::new(SshApprovals::new(allowed.clone()).with_local_names(local)),
-        attestor: Arc::new(SshAttestor::new(signer, allowed.clone())),
+        attestor: attestor.clone(),
+        // Of a journal that is only imagined there is nothing to remember.
+        anchors: anchors.filter(|_| key.is_some()),
         notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
         clock,
         ids,
@@ -194,6 +202,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         journal,
         deployer: Arc::new(lookout),
         registries: by_name,
+        attestor,
         allowed,
         unreadable,
         local,

@@ -3,10 +3,12 @@
 pub(crate) mod adopt;
 mod alone;
 pub(crate) mod ask;
+pub(crate) mod audit;
 pub(crate) mod decide;
 pub(crate) mod deploy;
 pub(crate) mod look;
 pub(crate) mod migrate_store;
+pub(crate) mod receipt;
 mod release;
 pub(crate) mod rollback;
 pub(crate) mod start;

@@ -50,6 +50,13 @@ async fn shapes(stage: &Stage, id: &str) {
     let short = stage.run(&["show", &id[id.len() - 6..], "--json"]).await.exits(0).json();
     assert_eq!(short["id"], json!(id));
 
+    let receipt = stage.run(&["receipt", id]).await.exits(0).out;
+    for word in ["built", "copied", "tested", "asked by", "running", "record"] {
+        assert!(receipt.lines().any(|line| line.starts_with(word)), "{word}: {receipt}");
+    }
+    let signed = stage.run(&["receipt", id, "--json"]).await.exits(0).json();
+    assert_eq!(keys(&signed), BTreeSet::from(["payload", "payloadType", "signatures"]));
+
     let explained = stage.run(&["explain", id, "--json"]).await.exits(0).json();
     assert_eq!(keys(&explained), promotion.iter().copied().chain(["ok", "events"]).collect());
     let events = explained["events"].as_array().unwrap();

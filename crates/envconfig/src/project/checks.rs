@@ -203,7 +203,7 @@ fn targets(sink: &Sink<'_>, environments: &[Located]) {
 
 /// The journal must survive whatever a promotion does to a database.
 pub(super) fn store(sink: &Sink<'_>, store: Option<&StoreRef>, environments: &[Located]) {
-    let Some(StoreRef { url: StoreUrl::Literal(url), source }) = store else { return };
+    let Some(StoreRef { url: StoreUrl::Literal(url), source, .. }) = store else { return };
     for environment in environments.iter().map(|located| &located.value) {
         for (component, _) in environment.bindings.iter().filter(|(_, binding)| is_in(url, binding)) {
             let what = "the journal is in a database that a promotion can migrate or restore".to_owned();
@@ -211,6 +211,29 @@ pub(super) fn store(sink: &Sink<'_>, store: Option<&StoreRef>, environments: &[L
             let hint = "give the journal a database of its own, or a bucket".to_owned();
             sink.error(Code::StorePromoted, &sink.span_of(source), "store.url", what, why, Some(hint));
         }
+    }
+}
+
+/// What proves the journal must not lie where the journal lies: whoever bends the one would bend the other.
+pub(super) fn anchor(sink: &Sink<'_>, store: Option<&StoreRef>) {
+    let Some((store, anchor)) = store.and_then(|store| Some((store, store.anchor.as_ref()?))) else { return };
+    let is_in_it = match (&store.url, &anchor.url) {
+        (StoreUrl::Secret(store), StoreUrl::Secret(anchor)) => store == anchor,
+        (StoreUrl::Literal(store), StoreUrl::Literal(anchor)) => {
+            let endpoint = |url: &Url| {
+                url.query_pairs().find(|(name, _)| name == "endpoint").map(|it| it.1.into_owned())
+            };
+            store.scheme() == anchor.scheme()
+                && store.host_str() == anchor.host_str()
+                && endpoint(store) == endpoint(anchor)
+        }
+        _ => false,
+    };
+    if is_in_it {
+        let what = "the anchors are kept in the store that they prove".to_owned();
+        let why = "whoever can change the journal there can change its anchors as well".to_owned();
+        let hint = "name another bucket, or a directory: `anchor = \"file:///…\"`".to_owned();
+        sink.error(Code::AnchorInStore, &sink.span_of(&anchor.source), "store.anchor", what, why, Some(hint));
     }
 }
 

@@ -27,6 +27,10 @@ pub(super) fn explain(project: &Project, configs: &BTreeMap<String, FlyToml>) ->
     if let Some(store) = &project.store {
         let (value, source) = (store.url.to_string(), store.source.clone());
         rows.push(Explained { key: "store.url".to_owned(), value, source });
+        if let Some(anchor) = &store.anchor {
+            let (value, source) = (anchor.url.to_string(), anchor.source.clone());
+            rows.push(Explained { key: "store.anchor".to_owned(), value, source });
+        }
     }
     for (name, component) in &project.components {
         if let Component::Fly { required_secrets, .. } = component {

@@ -25,7 +25,7 @@ pub use explain::Explained;
 pub use people::People;
 pub use policy::{Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Strategy, Waves};
 pub(crate) use policy_read::max_unavailable;
-pub use store::{StoreRef, StoreUrl};
+pub use store::{AnchorRef, StoreRef, StoreUrl};
 pub use suite::Suite;
 pub use view::{EnvironmentConfig, ResourceLimits};
 
@@ -179,6 +179,7 @@ fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<Project> {
     let environments = environment::read(root, &components);
     checks::environments(sink, &environments, &shared);
     checks::store(sink, store.as_ref(), &environments);
+    checks::anchor(sink, store.as_ref());
     let known = policy_read::Known { people: &people, suites: &suites, environments: &environments };
     let paths = policy_read::read(root, &known);
     root.finish();

@@ -1,4 +1,4 @@
-//! `[store]`: where the journal is. `[shared]`: what two environments share on purpose.
+//! `[store]`: where the journal is, and where its anchors are. `[shared]`: what two environments share on purpose.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -15,6 +15,18 @@ use crate::{
 #[non_exhaustive]
 pub struct StoreRef {
     /// The address.
+    pub url: StoreUrl,
+    /// Its provenance.
+    pub source: Source,
+    /// Where anchors are put, if anywhere.
+    pub anchor: Option<AnchorRef>,
+}
+
+/// A place outside the store in which points of the journal are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnchorRef {
+    /// The address: `file:` or `s3:`.
     pub url: StoreUrl,
     /// Its provenance.
     pub source: Source,
@@ -44,18 +56,40 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-const SCHEMES: [&str; 4] = ["sqlite", "s3", "postgres", "postgresql"];
+/// What an address may begin with, and how that is said.
+struct Schemes {
+    what: &'static str,
+    names: &'static [&'static str],
+    why: &'static str,
+}
+
+const STORES: Schemes = Schemes {
+    what: "the address of a store",
+    names: &["sqlite", "s3", "postgres", "postgresql"],
+    why: "it is `env:NAME`, or begins with `sqlite:`, `s3:` or `postgres:`",
+};
+
+const ANCHORS: Schemes = Schemes {
+    what: "a place for anchors",
+    names: &["file", "s3"],
+    why: "it is `env:NAME`, or begins with `file:///` or `s3:`",
+};
 
 pub(super) fn read(value: &Value<'_>) -> Option<StoreRef> {
     let section = value.section()?;
     let url = section.require("url", "it says where the journal is");
+    let anchor = section.get("anchor");
     section.finish();
+    let anchor = anchor.and_then(|anchor| {
+        let source = anchor.sink.source(anchor.span());
+        store_url(&anchor, &ANCHORS).map(|url| AnchorRef { url, source })
+    });
     let url = url?;
     let source = url.sink.source(url.span());
-    store_url(&url).map(|url| StoreRef { url, source })
+    store_url(&url, &STORES).map(|url| StoreRef { url, source, anchor })
 }
 
-fn store_url(value: &Value<'_>) -> Option<StoreUrl> {
+fn store_url(value: &Value<'_>, schemes: &Schemes) -> Option<StoreUrl> {
     let text = match &value.node.kind {
         Kind::Text(text) => text.as_str(),
         _ => {
@@ -63,7 +97,9 @@ fn store_url(value: &Value<'_>) -> Option<StoreUrl> {
             return None;
         }
     };
-    if let Ok(reference) = text.parse::<SecretRef>() {
+    // A directory, where one may stand, and no file with an address in it.
+    let is_directory = schemes.names.contains(&"file") && text.starts_with("file:///");
+    if let Some(reference) = text.parse::<SecretRef>().ok().filter(|_| !is_directory) {
         return Some(StoreUrl::Secret(reference));
     }
     // Never quoted: a connection string that cannot be read may still hold a password.
@@ -80,11 +116,10 @@ fn store_url(value: &Value<'_>) -> Option<StoreUrl> {
             );
             None
         }
-        Ok(url) if SCHEMES.contains(&url.scheme()) => Some(StoreUrl::Literal(url)),
+        Ok(url) if schemes.names.contains(&url.scheme()) => Some(StoreUrl::Literal(url)),
         _ => {
-            let what = format!("`{}` is not the address of a store", value.path);
-            let why = "it is `env:NAME`, or begins with `sqlite:`, `s3:` or `postgres:`";
-            value.error(Code::Malformed, what, why, None);
+            let what = format!("`{}` is not {}", value.path, schemes.what);
+            value.error(Code::Malformed, what, schemes.why, None);
             None
         }
     }

@@ -101,6 +101,21 @@ fn the_smallest_file_promotes_from_staging_to_production() {
     assert_eq!(policy.strategy_for(true).value, Strategy::Rolling);
 }
 
+/// A directory for anchors is an address, and no file with a secret in it.
+#[test]
+fn anchors_go_to_a_directory_a_bucket_or_where_a_variable_says() {
+    use envconfig::project::StoreUrl;
+    for (anchor, is_secret) in [("file:///anchors", false), ("s3://b/c", false), ("env:ANCHORS", true)] {
+        let with = format!("[store]\nurl = \"env:UNDERSTUDY_STORE\"\nanchor = \"{anchor}\"");
+        let project = read(&FULL.replacen("[store]\nurl = \"env:UNDERSTUDY_STORE\"", &with, 1));
+        let place = project.store().unwrap().anchor.as_ref().unwrap();
+        assert_eq!(
+            (place.url.to_string().as_str(), matches!(place.url, StoreUrl::Secret(_))),
+            (anchor, is_secret)
+        );
+    }
+}
+
 #[test]
 fn the_full_file_is_read_to_the_last_key() {
     let project = read(FULL);

@@ -110,6 +110,24 @@ fn each_mistake_has_its_code_key_and_advice() {
     let table: &[(&str, Code, &str, &str)] = &[
         ("[sotre]\nurl = \"env:S\"\n", Code::UnknownKey, "sotre", "did you mean `store`?"),
         ("[store]\n", Code::Missing, "store.url", "has no `url`"),
+        (
+            "[store]\nurl = \"s3://a/b\"\nanchor = \"postgres://h/d\"\n",
+            Code::Malformed,
+            "store.anchor",
+            "not a place for anchors",
+        ),
+        (
+            "[store]\nurl = \"s3://a/b\"\nanchor = \"s3://a/c\"\n",
+            Code::AnchorInStore,
+            "store.anchor",
+            "the anchors are kept in the store",
+        ),
+        (
+            "[store]\nurl = \"env:S\"\nanchor = \"env:S\"\n",
+            Code::AnchorInStore,
+            "store.anchor",
+            "the anchors are kept in the store",
+        ),
         ("[store]\nurl = \"http://x\"\n", Code::Malformed, "store.url", "not the address of a store"),
         ("[store]\nurl = \"postgres://u:hunter2@h/d\"\n", Code::SecretLiteral, "store.url", "password"),
         ("[project]\nname = \"a b\"\n", Code::Malformed, "project.name", "`a b` is not a project name"),

@@ -3,6 +3,7 @@
 //!
 //! Suites wait by the given clock, so they run in virtual time against memory and in real time against a provider.
 
+mod anchors;
 mod deployer;
 mod journal;
 mod one_offs;
@@ -11,6 +12,7 @@ mod registry;
 mod secrets;
 mod world;
 
+pub use anchors::anchors;
 pub use deployer::{DeployerFixture, deployer};
 pub use journal::{JournalFixture, journal, journal_shared, journal_store};
 pub use one_offs::{OneOffFixture, one_offs};

@@ -49,6 +49,11 @@ impl Engine {
             }
             Ok(outcome) => {
                 session.release_lease().await?;
+                if matches!(outcome, Outcome::Ended(_) | Outcome::Waiting { .. })
+                    && let Err(why) = self.anchor(&session.environment).await
+                {
+                    session.note(why);
+                }
                 self.learn(session.environment);
                 Ok(outcome)
             }

@@ -1,5 +1,6 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
+mod anchoring;
 mod copying;
 mod drift;
 mod drive;
@@ -39,8 +40,8 @@ pub use verbs::{Ask, Planned};
 
 use crate::model::{EnvironmentName, Millis, PromotionId};
 use crate::ports::{
-    Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, OneOffs, Randomness, Registry,
-    Secrets,
+    Anchors, Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, OneOffs, Randomness,
+    Registry, Secrets,
 };
 
 /// The world, as the embedder brings it.
@@ -62,6 +63,8 @@ pub struct Ports {
     pub approvals: Arc<dyn Approvals>,
     /// Evidence.
     pub attestor: Arc<dyn Attestor>,
+    /// Where points of the journal are kept outside of it; none where nobody keeps any.
+    pub anchors: Option<Arc<dyn Anchors>>,
     /// Whom to tell.
     pub notifier: Arc<dyn Notifier>,
     /// Time.

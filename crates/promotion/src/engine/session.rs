@@ -9,7 +9,9 @@ use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
 use crate::machine::{Event, Phase, Stamped, step};
-use crate::model::{At, ComponentName, EnvironmentName, Fleet, Millis, Nonce, Place, PromotionId, UnitId};
+use crate::model::{
+    At, ComponentName, EnvironmentName, Fleet, Millis, Nonce, Place, PromotionId, Running, UnitId,
+};
 use crate::ports::{JournalError, PortError};
 use crate::rollout::{Stamp, Watched};
 
@@ -32,6 +34,8 @@ pub(super) struct Session<'e> {
     pub(super) taken: BTreeMap<Place, (At, Fleet)>,
     /// What is known of units that serve, while they are read back.
     pub(super) watched: BTreeMap<ComponentName, Watched>,
+    /// Every machine of a component as it was last read back.
+    pub(super) ran: BTreeMap<ComponentName, Vec<Running>>,
     /// The time of a way back that was over before this session looked.
     anew: Option<At>,
     /// Whether a human has still to be told of that.
@@ -85,6 +89,7 @@ impl<'e> Session<'e> {
             pace: Pace::default(),
             taken: BTreeMap::new(),
             watched: BTreeMap::new(),
+            ran: BTreeMap::new(),
             anew: None,
             is_late_untold: false,
         };

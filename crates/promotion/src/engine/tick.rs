@@ -41,6 +41,10 @@ impl Engine {
             if let Err(error) = self.end_parked(&environment, &mut ticked).await {
                 ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
+            match self.catch_up(&environment).await {
+                Ok(why) => ticked.problems.extend(why),
+                Err(error) => ticked.problems.push(format!("{environment}: {}", told(&error))),
+            }
         }
         Ok(ticked)
     }

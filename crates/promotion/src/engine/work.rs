@@ -12,8 +12,8 @@ use super::session::Session;
 use crate::journal::{Entry, PromotionView};
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
-    At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Snapshot,
-    Statement, SuiteName, Unit, canonical,
+    At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Running, Snapshot,
+    Statement, SuiteName, Unit, canonical, label,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
 use crate::rollout::{
@@ -145,6 +145,8 @@ impl Session<'_> {
             if self.behind(&target, &fleet).is_some() {
                 return Err((Some(name), Readback::Old));
             }
+            let in_use = fleet.units.iter().filter(|unit| unit.label(label::PARKED_UNTIL).is_none());
+            self.ran.insert(name.clone(), in_use.map(Running::from).collect());
             let observed = Observed { fleet, ..Observed::default() };
             let kind = &self.view().state.facts.request.kind;
             let proven = match self.rollout(&target, Direction::Forward, stamp) {
@@ -226,7 +228,8 @@ impl Session<'_> {
         if self.view().state.policy().soak == crate::model::Millis::ZERO {
             self.keep_images().await?;
         }
-        Ok(Came::done(Work::Verified { attestations }))
+        let running = std::mem::take(&mut self.ran);
+        Ok(Came::done(Work::Verified { attestations, running }))
     }
 
     /// Whether what runs then was found and not brought: which build it is nobody proved, so no suite can say that it
@@ -279,6 +282,7 @@ impl Session<'_> {
             deployment: self.id.clone(),
             report,
             at: self.now(),
+            components: facts.request.release.components.clone(),
         };
         self.engine.ports.attestor.sign(&statement).await
     }

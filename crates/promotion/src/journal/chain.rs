@@ -2,6 +2,7 @@
 //! shows (P8). A cut tail shows only against an anchor outside the store.
 
 use super::record::Record;
+use super::spelled::is_as_written;
 use crate::model::{EnvironmentName, Hash};
 use crate::ports::JournalError;
 
@@ -35,13 +36,49 @@ pub fn verify(
     Ok(prev)
 }
 
-/// Reads what a store holds as record `seq`. Whether it is what was written, [`verify`] says.
+/// Reads what a store holds as record `seq`. That the text says nothing beside the record is sure then; whether that is what
+/// was written, [`verify`] says.
 pub fn decode(environment: &EnvironmentName, seq: u64, body: &str) -> Result<Record, JournalError> {
-    serde_json::from_str(body).map_err(|error| JournalError::Damaged {
-        environment: environment.clone(),
-        seq,
-        why: format!("it cannot be read: {error}"),
-    })
+    let damaged = |why: String| JournalError::Damaged { environment: environment.clone(), seq, why };
+    let record =
+        serde_json::from_str(body).map_err(|error| damaged(format!("it cannot be read: {error}")))?;
+    if is_as_written(&record, body) {
+        Ok(record)
+    } else {
+        Err(damaged("its text is not the one that was written".to_owned()))
+    }
+}
+
+/// What [`decode`] reads, where the store keeps the record's `hash` beside it: that must be the record's own.
+pub fn decode_beside(
+    environment: &EnvironmentName,
+    seq: u64,
+    body: &str,
+    hash: &str,
+) -> Result<Record, JournalError> {
+    let record = decode(environment, seq, body)?;
+    beside(&record, hash)?;
+    Ok(record)
+}
+
+/// The same for what [`tip`] reads.
+pub fn tip_beside(
+    environment: &EnvironmentName,
+    seq: u64,
+    body: &str,
+    hash: &str,
+) -> Result<Record, JournalError> {
+    let record = tip(environment, seq, body)?;
+    beside(&record, hash)?;
+    Ok(record)
+}
+
+fn beside(record: &Record, hash: &str) -> Result<(), JournalError> {
+    if record.hash.as_str() == hash {
+        return Ok(());
+    }
+    let why = "the hash beside it is another one than its own".to_owned();
+    Err(JournalError::Damaged { environment: record.environment.clone(), seq: record.seq, why })
 }
 
 /// Reads a chain's last record, behind which something is about to be appended: it must be sound by itself, for what

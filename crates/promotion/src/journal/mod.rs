@@ -1,17 +1,24 @@
 //! The journal's records, its chain, what it adds up to, and stores.
 
+mod audit;
 mod chain;
 mod memory;
 mod migrate;
+mod receipt;
 mod record;
+mod spelled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod verbatim;
 mod view;
 
-pub use chain::{decode, tip, verify};
+pub use audit::{Audited, Fault, Finding, audit};
+pub use chain::{decode, decode_beside, tip, tip_beside, verify};
 pub use memory::Memory;
 pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
+pub use receipt::{Approved, Built, EndRecord, Receipt, Tested};
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
+pub use verbatim::{Holding, Row};
 pub use view::{BreakerState, EnvironmentView, OneOffView, OutboxItem, PromotionView};

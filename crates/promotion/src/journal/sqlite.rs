@@ -12,8 +12,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::chain;
 use super::record::{Draft, Record};
+use super::verbatim::{Holding, Row};
 use crate::model::{EnvironmentName, Hash, Millis, StoreId};
-use crate::ports::{Clock, Grant, Import, Journal, JournalError};
+use crate::ports::{Clock, Grant, Import, Journal, JournalError, Verbatim};
 
 /// A store in a file.
 #[derive(Debug)]
@@ -87,25 +88,26 @@ fn last(
     environment: &EnvironmentName,
     sealed: Option<&Sealed>,
 ) -> Result<(u64, Hash), JournalError> {
-    let row: Option<(i64, String)> = transaction
+    let row: Option<(i64, String, String)> = transaction
         .query_row(
-            "select seq, body from record where environment = ?1 order by seq desc limit 1",
+            "select seq, body, hash from record where environment = ?1 order by seq desc limit 1",
             [environment.as_str()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()
         .map_err(store("reading the last record"))?;
     match row {
         None => Ok((0, Record::root(environment))),
-        Some((seq, body)) => {
+        Some((seq, body, hash)) => {
             let seq = seq.unsigned_abs();
             let is_it = |sealed: &&Sealed| {
-                sealed.environment == *environment && sealed.seq == seq && sealed.body == body
+                let is_there = sealed.environment == *environment && sealed.seq == seq;
+                is_there && sealed.body == body && sealed.hash.as_str() == hash
             };
             if let Some(sealed) = sealed.filter(is_it) {
                 return Ok((seq, sealed.hash.clone()));
             }
-            let last = chain::tip(environment, seq, &body)?;
+            let last = chain::tip_beside(environment, seq, &body, &hash)?;
             Ok((seq, last.hash))
         }
     }
@@ -158,17 +160,19 @@ impl Journal for Sqlite {
         let read = store("reading records");
         let connection = self.connection();
         let mut statement = connection
-            .prepare_cached("select seq, body from record where environment = ?1 and seq > ?2 order by seq")
+            .prepare_cached(
+                "select seq, body, hash from record where environment = ?1 and seq > ?2 order by seq",
+            )
             .map_err(&read)?;
         let rows = statement
             .query_map(params![environment.as_str(), after.cast_signed()], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
             })
             .map_err(&read)?;
         let mut records = Vec::new();
         for row in rows {
-            let (seq, body) = row.map_err(&read)?;
-            records.push(chain::decode(environment, seq.unsigned_abs(), &body)?);
+            let (seq, body, hash) = row.map_err(&read)?;
+            records.push(chain::decode_beside(environment, seq.unsigned_abs(), &body, &hash)?);
         }
         Ok(records)
     }
@@ -274,6 +278,26 @@ impl Journal for Sqlite {
             )
             .map_err(store("releasing the lease"))?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Verbatim for Sqlite {
+    async fn verbatim(&self) -> Result<Holding, JournalError> {
+        let read = store("reading everything");
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare("select environment, seq, body, hash from record order by environment, seq")
+            .map_err(&read)?;
+        // By their bytes: a text that was changed need not be one any more.
+        let rows = statement.query_map([], |row| {
+            let bytes =
+                |n| row.get_ref(n).map(|value| value.as_bytes().map(<[u8]>::to_vec).unwrap_or_default());
+            let environment = String::from_utf8_lossy(&bytes(0)?).into_owned();
+            Ok(Row { environment, seq: row.get(1)?, body: bytes(2)?, hash: Some(bytes(3)?) })
+        });
+        let rows: Result<Vec<Row>, _> = rows.map_err(&read)?.collect();
+        Ok(Holding { rows: rows.map_err(&read)?, faults: Vec::new() })
     }
 }
 

@@ -109,6 +109,11 @@ impl EnvironmentView {
         }
     }
 
+    /// The last record's hash; of the name before the first one.
+    pub const fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
     /// Takes in records that follow; the chain and every step are checked (P8).
     pub fn extend(&mut self, records: &[Record]) -> Result<(), JournalError> {
         self.hash = chain::verify(&self.name, self.head, self.hash.clone(), records)?;

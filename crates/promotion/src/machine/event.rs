@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::phase::{Phase, Signal};
 use crate::model::{
-    Approval, At, Attestation, ComponentName, ImageRecord, Person, Plan, PromotionId, Signed, Snapshot,
+    Approval, At, Attestation, ComponentName, ImageRecord, Person, Plan, PromotionId, Running, Signed,
+    Snapshot,
 };
 
 /// Why the work of a phase failed for good.
@@ -48,6 +49,9 @@ pub enum Work {
     Verified {
         /// Evidence made by this.
         attestations: Vec<Attestation>,
+        /// Every machine as it was last read back.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        running: BTreeMap<ComponentName, Vec<Running>>,
     },
     /// Soaking: it held.
     Soaked,

@@ -8,7 +8,7 @@ use super::event::{Event, Failure, Work};
 use super::phase::Phase;
 use crate::model::{
     Approval, At, Attestation, ComponentName, Decision, ImageRecord, Kind, Millis, Person, Plan, Policy,
-    PromotionId, Request, Snapshot,
+    PromotionId, Request, Running, Snapshot,
 };
 
 /// What was gathered on the way.
@@ -33,6 +33,9 @@ pub struct Facts {
     pub snapshot: Option<Snapshot>,
     /// Evidence made by this promotion.
     pub attestations: Vec<Attestation>,
+    /// Every machine as it was last read back before it counted; journals of earlier versions have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub running: BTreeMap<ComponentName, Vec<Running>>,
     /// The first failure, gate or refusal: the cause of how it ended.
     pub failure: Option<Failure>,
     /// Who ended it before it was done. Aborted is not failed: it says nothing about the release.
@@ -75,6 +78,7 @@ impl State {
                 images: BTreeMap::new(),
                 snapshot: None,
                 attestations: Vec::new(),
+                running: BTreeMap::new(),
                 failure: None,
                 aborted_by: None,
                 stays: false,
@@ -206,7 +210,10 @@ impl State {
             Event::LockTaken { .. } => facts.locked_at = Some(at),
             Event::Done(Work::Snapshot { snapshot }) => facts.snapshot = Some((**snapshot).clone()),
             Event::Done(Work::Copied { images }) => facts.images.clone_from(images),
-            Event::Done(Work::Verified { attestations }) => facts.attestations.clone_from(attestations),
+            Event::Done(Work::Verified { attestations, running }) => {
+                facts.attestations.clone_from(attestations);
+                facts.running.clone_from(running);
+            }
             Event::Done(
                 Work::Gates { .. }
                 | Work::Leased

@@ -148,7 +148,7 @@ fn event(request: &Request, n: u8, mark: u8) -> Event {
         3 => Event::Done(Work::Copied { images: BTreeMap::new() }),
         4 => Event::Done(Work::Snapshot { snapshot: Box::new(Snapshot::default()) }),
         5 => Event::Done(Work::Deployed),
-        6 => Event::Done(Work::Verified { attestations: Vec::new() }),
+        6 => Event::Done(Work::Verified { attestations: Vec::new(), running: BTreeMap::new() }),
         7 => Event::Done(Work::Soaked),
         8 => Event::Done(Work::Restored),
         9 => Event::PlanMade { plan: Box::new(plan) },

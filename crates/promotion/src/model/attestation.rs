@@ -1,8 +1,14 @@
 //! Signed evidence: this release passed this suite here, at this time.
 
+use std::collections::BTreeMap;
+
+use flytypes::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Class, EnvironmentName, Hash, Millis, Person, PromotionId, SuiteName, canonical};
+use super::envelope::{InToto, Subject};
+use super::{
+    At, Class, ComponentName, EnvironmentName, Hash, Millis, Person, PromotionId, SuiteName, canonical,
+};
 
 /// What is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +29,37 @@ pub struct Statement {
     pub report: Hash,
     /// When the suite ended.
     pub at: At,
+    /// What the release consists of. Statements of earlier versions name its hash alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<ComponentName, Digest>,
 }
 
+/// The kind of statement that an attestation is.
+const PREDICATE: &str = "urn:understudy:suite-passed:v1";
+
 impl Statement {
-    /// The text that is signed.
+    /// The same for other tools: an in-toto statement about the components by their digests.
+    pub fn payload(&self) -> Vec<u8> {
+        InToto::new(PREDICATE, subjects(&self.release, &self.components), self.clone()).payload()
+    }
+
+    /// The text that earlier versions signed.
     pub fn text(&self) -> String {
         canonical::text(self)
     }
+}
+
+/// What a statement about a release is about: each of its components, or the release where they are not told.
+pub(crate) fn subjects(release: &Hash, components: &BTreeMap<ComponentName, Digest>) -> Vec<Subject> {
+    if components.is_empty() {
+        return vec![Subject::sha256("release", release.as_str())];
+    }
+    let of = |(name, digest): (&ComponentName, &Digest)| {
+        let text = digest.to_string();
+        let (algorithm, hex) = text.split_once(':').unwrap_or(("sha256", &text));
+        Subject { name: name.to_string(), digest: BTreeMap::from([(algorithm.to_owned(), hex.to_owned())]) }
+    };
+    components.iter().map(of).collect()
 }
 
 /// A statement with its signature.
@@ -39,7 +69,7 @@ pub struct Attestation {
     pub statement: Statement,
     /// By whom, as the signature shows.
     pub by: Person,
-    /// The signature over [`Statement::text`].
+    /// A DSSE envelope with [`Statement::payload`] in it, or an armored SSH signature over [`Statement::text`].
     pub signature: String,
 }
 

@@ -1,9 +1,11 @@
 //! The values everything else is about. No IO.
 
+mod anchor;
 mod approval;
 mod attestation;
 pub mod canonical;
 mod deployment;
+mod envelope;
 mod fleet;
 mod image;
 mod names;
@@ -12,6 +14,7 @@ mod plan;
 mod policy;
 mod release;
 mod request;
+mod running;
 mod secrets;
 mod snapshot;
 mod target;
@@ -19,10 +22,13 @@ mod time;
 mod unit_config;
 mod word;
 
+pub use anchor::AnchorPoint;
 pub use approval::{Approval, Claim, Decision};
+pub(crate) use attestation::subjects;
 pub use attestation::{Attestation, Statement};
 pub use canonical::Hash;
 pub use deployment::{DeploymentInfo, DeploymentStatus};
+pub use envelope::{Envelope, EnvelopeSignature, InToto, STATEMENT_PAYLOAD, Subject, pae};
 pub use fleet::{CheckResult, Fleet, LeaseView, Nap, Place, Unit, UnitState, label};
 pub use flytypes::{Digest, ImageRef};
 pub use image::{ImagePreview, ImageRecord, image_label, is_same_commit, is_same_version, keep_tag};
@@ -35,6 +41,7 @@ pub use plan::{Baseline, Plan, PreviewLine, RollbackVerdict, Target};
 pub use policy::{ApprovalRule, BreakerRule, Class, EvidenceRule, Policy};
 pub use release::Release;
 pub use request::{Kind, Request};
+pub use running::Running;
 pub use secrets::{SecretsSeen, SecretsTarget};
 pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
 pub use target::{ComponentTarget, GroupTarget, Limits, MaxUnavailable, Proof, Strategy, UnitSpec};

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::journal::{Draft, Record};
+use crate::journal::{Draft, Holding, Record};
 use crate::model::{EnvironmentName, Millis, StoreId};
 
 /// A lease on an environment.
@@ -98,9 +98,16 @@ pub trait Journal: Debug + Send + Sync + 'static {
     async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError>;
 }
 
+/// A store that shows what it holds.
+#[async_trait]
+pub trait Verbatim: Journal {
+    /// Everything, to the letter. What cannot be read as a record is no error: an audit names it.
+    async fn verbatim(&self) -> Result<Holding, JournalError>;
+}
+
 /// A store that takes over chains as they were written elsewhere.
 #[async_trait]
-pub trait Import: Journal {
+pub trait Import: Verbatim {
     /// Appends `records` as they are, all or none, when `head` still is the last record and they follow it.
     async fn import(
         &self,

@@ -1,6 +1,7 @@
 //! What the engine needs from the world. Every port is dyn-compatible, `#[async_trait]`, and has a conformance suite
 //! (feature `conformance`).
 
+mod anchors;
 mod checks;
 mod deployer;
 mod error;
@@ -11,10 +12,11 @@ mod registry;
 mod secrets;
 mod world;
 
+pub use anchors::Anchors;
 pub use checks::{Checks, SuiteReport, Verdict};
 pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
-pub use journal::{Grant, Import, Journal, JournalError};
+pub use journal::{Grant, Import, Journal, JournalError, Verbatim};
 pub use one_offs::OneOffs;
 pub use people::{Approvals, Attestor, Notice, Notifier};
 pub use registry::{Copied, ImageFacts, Moved, Registry, Survey, Watch};
@@ -32,7 +34,9 @@ fn dyn_compatible(
     _: &dyn Approvals,
     _: &dyn Attestor,
     _: &dyn Notifier,
+    _: &dyn Anchors,
     _: &dyn Journal,
+    _: &dyn Import,
     _: &dyn Clock,
     _: &dyn Ids,
     _: &dyn Randomness,

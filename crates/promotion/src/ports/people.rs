@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::PortError;
 use crate::machine::Phase;
-use crate::model::{Attestation, Claim, EnvironmentName, Hash, Person, PromotionId, Statement, Word};
+use crate::model::{
+    Attestation, Claim, Envelope, EnvironmentName, Hash, Person, PromotionId, Statement, Word,
+};
 
 /// Checks proofs. The only way to learn who approved, and who asked.
 #[async_trait]
@@ -28,6 +30,11 @@ pub trait Attestor: Debug + Send + Sync + 'static {
 
     /// Whether the signature is over the statement and by somebody who may attest. Reads only.
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError>;
+
+    /// Signs `payload`, for others to read; as often as wanted. Who attests without keys signs none.
+    async fn seal(&self, payload_type: &str, _payload: &[u8]) -> Result<Envelope, PortError> {
+        Err(PortError::refused(format!("no {payload_type} can be signed: there is no key for it")))
+    }
 }
 
 /// What is told.

@@ -1,6 +1,8 @@
 //! A world in memory for tests and simulations: virtual time, a provider with Fly's manners and faults, edges with
 //! lag whose traffic is judged afterwards, and a switch that kills the runner at any call.
 
+mod anchors;
+mod bent;
 mod clock;
 mod happens;
 mod images;
@@ -15,6 +17,8 @@ mod traffic;
 mod vault;
 mod world;
 
+pub use anchors::Ashore;
+pub use bent::Bent;
 pub use clock::{Counted, OwnClock, Seeded, VirtualClock};
 pub use happens::Happens;
 pub use images::Images;

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::model::{
-    Attestation, Claim, EnvironmentName, Person, Place, Release, Statement, SuiteName, Word, canonical,
+    Attestation, Claim, Envelope, EnvelopeSignature, EnvironmentName, Person, Place, Release, Statement,
+    SuiteName, Word, canonical, pae,
 };
 use crate::ports::{Approvals, Attestor, Checks, Notice, Notifier, PortError, SuiteReport, Verdict};
 use crate::rollout::EdgeAnswer;
@@ -63,6 +64,13 @@ impl Attestor for Signer {
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError> {
         let who = Self::who(&attestation.signature, &attestation.statement.text())?;
         if who == attestation.by { Ok(()) } else { Err(PortError::refused("signed by somebody else")) }
+    }
+
+    async fn seal(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, PortError> {
+        let text = String::from_utf8_lossy(&pae(payload_type, payload)).into_owned();
+        let sig = Self::proof(&self.person, &text).into_bytes();
+        let signatures = vec![EnvelopeSignature { keyid: self.person.to_string(), sig }];
+        Ok(Envelope { payload: payload.to_vec(), payload_type: payload_type.to_owned(), signatures })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::{
     EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable, Millis, OneOff, Person, Place,
     Policy, Proof, RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
 };
-use crate::ports::{Clock, Deployer, Journal};
+use crate::ports::{Anchors, Clock, Deployer, Journal};
 
 /// An environment's name, from a text that is one.
 pub fn env(text: &str) -> EnvironmentName {
@@ -45,6 +45,8 @@ pub struct World {
     pub desk: Arc<Desk>,
     /// Fresh ids.
     pub ids: Arc<Counted>,
+    /// Where anchors are put, if anywhere.
+    pub anchors: Option<Arc<dyn Anchors>>,
     /// How engines behave.
     pub options: Options,
     /// The strategy of component `api`.
@@ -82,6 +84,7 @@ impl World {
             suites: Arc::default(),
             desk: Arc::default(),
             ids: Arc::default(),
+            anchors: None,
             options: Options { lease_ttl: Millis(30_000), poll: Millis(100), looks_failed_max: 10 },
             strategy: Strategy::BlueGreen,
             regions: BTreeMap::new(),
@@ -146,6 +149,7 @@ impl World {
         Self {
             provider,
             journal,
+            anchors: self.anchors.clone(),
             clock: self.clock.clone(),
             suites: Arc::new(self.suites.fork()),
             desk: Arc::default(),
@@ -348,6 +352,7 @@ impl World {
             checks: self.suites.clone(),
             approvals: signer.clone(),
             attestor: signer,
+            anchors: self.anchors.clone(),
             notifier: self.desk.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),

@@ -58,13 +58,17 @@ impl AllowedSigners {
 
     /// Whether `key` may sign in `namespace`. A line without namespaces is for what people say: requests and approvals.
     pub fn allows(&self, key: &PublicKey, namespace: &str) -> bool {
-        self.keys.iter().any(|(allowed, namespaces)| {
-            allowed.key_data() == key.key_data()
-                && match namespaces {
-                    Some(names) => names.iter().any(|name| name == namespace),
-                    None => matches!(namespace, super::APPROVAL_NAMESPACE | super::REQUEST_NAMESPACE),
-                }
-        })
+        self.keys(namespace).any(|allowed| allowed.key_data() == key.key_data())
+    }
+
+    /// The keys that may sign in `namespace`.
+    pub fn keys(&self, namespace: &str) -> impl Iterator<Item = &PublicKey> {
+        let namespace = namespace.to_owned();
+        let may = move |(_, namespaces): &&(PublicKey, Option<Vec<String>>)| match namespaces {
+            Some(names) => names.contains(&namespace),
+            None => matches!(namespace.as_str(), super::APPROVAL_NAMESPACE | super::REQUEST_NAMESPACE),
+        };
+        self.keys.iter().filter(may).map(|(key, _)| key)
     }
 }
 

@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 
 use async_trait::async_trait;
-use promotion::model::{Attestation, Statement};
+use promotion::model::{Attestation, Envelope, STATEMENT_PAYLOAD, Statement};
 use promotion::ports::{Attestor, PortError};
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 
-use super::{ATTESTATION_NAMESPACE, AllowedSigners, person, signer};
+use super::{ATTESTATION_NAMESPACE, AllowedSigners, envelope, person, signer};
 
 /// Signs with one key, believes it and those that are allowed. Its `Debug` shows no key material.
 #[derive(Clone)]
@@ -34,23 +34,42 @@ impl SshAttestor {
 
 #[async_trait]
 impl Attestor for SshAttestor {
+    /// An envelope that others can read; of a key of another kind than Ed25519 an SSH signature, as before.
     async fn sign(&self, statement: &Statement) -> Result<Attestation, PortError> {
-        let signature = self
-            .key
-            .sign(ATTESTATION_NAMESPACE, HashAlg::Sha512, statement.text().as_bytes())
-            .and_then(|signature| signature.to_pem(LineEnding::LF))
-            .map_err(|error| PortError::refused(format!("the runner's key cannot sign: {error}")))?;
+        let signature = if self.key.algorithm() == Algorithm::Ed25519 {
+            envelope::seal(&self.key, STATEMENT_PAYLOAD, &statement.payload())?.text()
+        } else {
+            self.key
+                .sign(ATTESTATION_NAMESPACE, HashAlg::Sha512, statement.text().as_bytes())
+                .and_then(|signature| signature.to_pem(LineEnding::LF))
+                .map_err(|error| PortError::refused(format!("the runner's key cannot sign: {error}")))?
+        };
         Ok(Attestation { statement: statement.clone(), by: person(self.key.public_key()), signature })
     }
 
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError> {
-        let text = attestation.statement.text();
-        let who = signer(&self.allowed, ATTESTATION_NAMESPACE, &text, &attestation.signature)?;
+        let who = if attestation.signature.starts_with('{') {
+            let envelope = Envelope::read(&attestation.signature).map_err(PortError::refused)?;
+            let who = envelope::open(&self.allowed, ATTESTATION_NAMESPACE, &envelope)?;
+            let is_it = envelope.payload_type == STATEMENT_PAYLOAD
+                && envelope.payload == attestation.statement.payload();
+            if !is_it {
+                return Err(PortError::refused(format!("what {who} signed is another statement")));
+            }
+            who
+        } else {
+            let text = attestation.statement.text();
+            signer(&self.allowed, ATTESTATION_NAMESPACE, &text, &attestation.signature)?
+        };
         if who == attestation.by {
             Ok(())
         } else {
             Err(PortError::refused(format!("it says {} and is signed by {who}", attestation.by)))
         }
+    }
+
+    async fn seal(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, PortError> {
+        envelope::seal(&self.key, payload_type, payload)
     }
 }
 

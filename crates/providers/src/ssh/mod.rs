@@ -6,10 +6,12 @@
 mod allowed;
 mod approvals;
 mod attestor;
+mod envelope;
 
 pub use allowed::{AllowedError, AllowedSigners};
 pub use approvals::SshApprovals;
 pub use attestor::{SshAttestor, passing_key, read_or_make_key};
+pub use envelope::open as open_envelope;
 
 use promotion::model::Person;
 use promotion::ports::PortError;

@@ -215,6 +215,7 @@ async fn evidence_by_ssh_conforms() {
         deployment: "p-1".parse().unwrap(),
         report: canonical::hash("a report", ""),
         at: At(1_800_000_000_000),
+        components: std::collections::BTreeMap::new(),
     };
     attestor(&SshAttestor::new(key, allowed), &statement).await;
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed, and one that cannot run says so"
 )]
 
+mod anchors;
 mod asleep;
 mod checks;
 mod conformance;

@@ -1,6 +1,7 @@
 //! Signatures that `ssh-keygen` made, and our own that `ssh-keygen` reads.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::PathBuf,
     process::{Command, Output},
@@ -8,7 +9,8 @@ use std::{
 
 use promotion::conformance;
 use promotion::model::{
-    At, Claim, Class, Decision, EnvironmentName, Hash, Kind, Person, Signed, Statement, Wish, Word, canonical,
+    At, Attestation, Claim, Class, Decision, Envelope, EnvironmentName, Hash, Kind, Person, Signed,
+    Statement, Wish, Word, canonical, pae,
 };
 use promotion::ports::{Approvals as _, Attestor as _, PortErrorKind};
 use providers::ssh::{
@@ -254,6 +256,7 @@ fn statement() -> Statement {
         deployment: "p-1".parse().unwrap(),
         report: canonical::hash("test", &"report"),
         at: At(1_795_000_000_000),
+        components: [("api".parse().unwrap(), format!("sha256:{}", "7".repeat(64)).parse().unwrap())].into(),
     }
 }
 
@@ -291,25 +294,66 @@ async fn evidence_is_believed_from_known_keys_over_the_very_statement() {
     assert!(shown.contains("ssh:SHA256:") && !shown.contains("PRIVATE"), "{shown}");
 }
 
+/// What earlier versions wrote, and what `ssh-keygen` writes: an SSH signature over the statement's text. Statements of
+/// then name no components.
 #[tokio::test]
-async fn ssh_keygen_reads_our_evidence_too() {
+async fn evidence_in_old_journals_is_believed_for_ever() {
     let Some(keys) = Keys::new() else { return };
-    let key = read_or_make_key(&keys.path("runner")).unwrap();
-    assert_ne!(APPROVAL_NAMESPACE, ATTESTATION_NAMESPACE);
-    let line = key.public_key().to_openssh().unwrap();
+    for kind in ["ed25519", "ecdsa"] {
+        let (line, by) = keys.make(kind, kind);
+        let old = Statement { components: BTreeMap::new(), ..statement() };
+        assert!(!old.text().contains("components"), "{}", old.text());
+        let signature = keys.sign(kind, ATTESTATION_NAMESPACE, &old.text());
+        let signers = format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\" {line}\n");
+        let allowed = AllowedSigners::parse("signers", &signers).unwrap();
+        let attestor = SshAttestor::new(read_or_make_key(&keys.path("runner")).unwrap(), allowed);
+        let attestation = Attestation { statement: old, by, signature };
+        attestor.verify(&attestation).await.unwrap();
+        let mut tampered = attestation;
+        tampered.statement.suite = "load".parse().unwrap();
+        assert_eq!(attestor.verify(&tampered).await.unwrap_err().kind, PortErrorKind::Refused);
+    }
+    // A runner whose key is of another kind goes on as before.
+    let runner = SshAttestor::new(read_or_make_key(&keys.path("ecdsa")).unwrap(), AllowedSigners::default());
+    let attestation = runner.sign(&statement()).await.unwrap();
+    assert!(attestation.signature.starts_with("-----BEGIN SSH SIGNATURE"), "{}", attestation.signature);
+    runner.verify(&attestation).await.unwrap();
+}
+
+/// in-toto Statement v1 in a DSSE envelope: the subject is what runs, by digest, and the signature is over the
+/// pre-authentication encoding of both. OpenSSL, which knows nothing of us, says whether it is good.
+#[tokio::test]
+async fn others_read_our_evidence() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = read_or_make_key(&dir.path().join("runner")).unwrap();
+    let public = key.public_key().key_data().ed25519().unwrap().0;
     let attestation = SshAttestor::new(key, AllowedSigners::default()).sign(&statement()).await.unwrap();
-    fs::write(keys.path("signers"), format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\" {line}\n")).unwrap();
-    fs::write(keys.path("evidence.sig"), &attestation.signature).unwrap();
-    let verify = |text: &str| {
-        fs::write(keys.path("evidence"), text).unwrap();
-        let verify =
-            ["-Y", "verify", "-f", "signers", "-I", "ci", "-n", ATTESTATION_NAMESPACE, "-s", "evidence.sig"];
-        let mut command = Command::new("ssh-keygen");
-        let evidence = fs::File::open(keys.path("evidence")).unwrap();
-        command.current_dir(keys.dir.path()).args(verify).stdin(evidence).output().unwrap().status.success()
+    let envelope: serde_json::Value = serde_json::from_str(&attestation.signature).unwrap();
+    let told = Envelope::read(&attestation.signature).unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&told.payload).unwrap();
+    assert_eq!(envelope["payloadType"], "application/vnd.in-toto+json");
+    assert_eq!(said["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(said["subject"], serde_json::json!([{"name": "api", "digest": {"sha256": "7".repeat(64)}}]));
+    assert_eq!(said["predicateType"], "urn:understudy:suite-passed:v1");
+    assert_eq!(said["predicate"]["suite"], "smoke");
+    // RFC 8410, 4: the head of a public key's DER.
+    let der =
+        [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &public].concat();
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+    write("key.der", &der);
+    write("sig", &told.signatures[0].sig);
+    write("text", &pae(&told.payload_type, &told.payload));
+    let verify = || {
+        let args = "pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in text -sigfile sig";
+        Command::new("openssl").current_dir(dir.path()).args(args.split(' ')).output()
     };
-    assert!(verify(&attestation.statement.text()));
-    assert!(!verify(&attestation.statement.text().replace("smoke", "load")));
+    let Ok(good) = verify() else {
+        println!("not run: openssl is not installed");
+        return;
+    };
+    assert!(good.status.success(), "{good:?}");
+    write("text", &pae(&told.payload_type, b"another statement"));
+    assert!(!verify().unwrap().status.success());
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use percent_encoding::percent_decode_str;
-use promotion::journal::{Draft, Record, verify};
+use promotion::journal::{Draft, Holding, Record, verify};
 use promotion::model::{EnvironmentName, Millis, StoreId};
-use promotion::ports::{Grant, Import, Journal, JournalError};
+use promotion::ports::{Grant, Import, Journal, JournalError, Verbatim};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -16,7 +16,7 @@ use super::error::{store, told};
 use super::lease::{self, Lease};
 use super::log::Log;
 use super::place::{Place, Put};
-use super::{OpenError, slot};
+use super::{OpenError, slot, verbatim};
 
 /// The form of the whole store.
 const FORMAT: u32 = 1;
@@ -139,7 +139,8 @@ impl Bucket {
             if log.epoch >= epoch {
                 return Ok(false);
             }
-            let text = slot::of_grant(&writer, epoch).map_err(|error| unwritable(&error))?;
+            let text = slot::of_grant((environment, log.next()), &writer, epoch)
+                .map_err(|error| unwritable(&error))?;
             if log.write(&self.place, &writer, text, None).await? {
                 log.lease = (epoch, until_ms);
                 return Ok(true);
@@ -223,7 +224,8 @@ impl Journal for Bucket {
                 prev = record.hash.clone();
                 sealed.push(record);
             }
-            let text = slot::of_records(&writer, &sealed).map_err(|error| unwritable(&error))?;
+            let text = slot::of_records((environment, log.next()), &writer, &sealed)
+                .map_err(|error| unwritable(&error))?;
             if log.write(&self.place, &writer, text, sealed.last()).await? {
                 return Ok(sealed);
             }
@@ -292,6 +294,13 @@ impl Journal for Bucket {
 }
 
 #[async_trait]
+impl Verbatim for Bucket {
+    async fn verbatim(&self) -> Result<Holding, JournalError> {
+        verbatim::read(&self.place).await
+    }
+}
+
+#[async_trait]
 impl Import for Bucket {
     async fn import(
         &self,
@@ -311,7 +320,8 @@ impl Import for Bucket {
                 return Err(JournalError::Conflict { head: log.head() });
             }
             verify(environment, head, log.hash(&self.place).await?, records)?;
-            let text = slot::of_records(&writer, records).map_err(|error| unwritable(&error))?;
+            let text = slot::of_records((environment, log.next()), &writer, records)
+                .map_err(|error| unwritable(&error))?;
             if log.write(&self.place, &writer, text, records.last()).await? {
                 return Ok(());
             }

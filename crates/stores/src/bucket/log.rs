@@ -71,7 +71,7 @@ impl Log {
             let Some((text, _)) = text.map_err(|error| store("reading slots", &error))? else {
                 return Err(self.damaged(self.head() + 1, "its object is gone".to_owned()));
             };
-            let slot = Slot::read(&self.environment, self.head() + 1, text)?;
+            let slot = Slot::read(&self.environment, (self.next(), self.head() + 1), text)?;
             self.learn(&slot);
         }
         match beyond {
@@ -116,7 +116,7 @@ impl Log {
     async fn slot(&self, place: &Place, slot: u64, seq: u64) -> Result<Slot, JournalError> {
         let path = place.slot(&self.environment, slot);
         match place.get(&path).await.map_err(|error| store("reading records", &error))? {
-            Some((text, _)) => Slot::read(&self.environment, seq, text),
+            Some((text, _)) => Slot::read(&self.environment, (slot, seq), text),
             None => Err(self.damaged(seq, format!("its object {path} is gone"))),
         }
     }
@@ -157,7 +157,9 @@ impl Log {
             // The answer to our own may have got lost, here or below us.
             Put::Taken | Put::Unknown(_) => {
                 match place.get(&path).await.map_err(|error| store("appending", &error))? {
-                    Some((text, _)) => Slot::read(&self.environment, seq, text)?.head.writer == writer,
+                    Some((text, _)) => {
+                        Slot::read(&self.environment, (slot, seq), text)?.head.writer == writer
+                    }
                     None => false,
                 }
             }
@@ -167,7 +169,7 @@ impl Log {
             _ if !is_ours => return Ok(false),
             _ => {}
         }
-        self.learn(&Slot::read(&self.environment, seq, text)?);
+        self.learn(&Slot::read(&self.environment, (slot, seq), text)?);
         if let Some(last) = last {
             self.hash = Some(last.hash.clone());
         }

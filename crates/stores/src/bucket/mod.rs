@@ -11,6 +11,7 @@
 //! an earlier epoch the slot is taken already. The lease's object alone could not, since nothing writes two objects at
 //! once.
 
+mod anchors;
 mod error;
 mod http;
 mod journal;
@@ -19,7 +20,9 @@ mod log;
 mod place;
 mod s3;
 mod slot;
+mod verbatim;
 
+pub use anchors::BucketAnchors;
 pub use error::OpenError;
 pub use journal::Bucket;
 pub use place::{Place, ServerTime};

@@ -46,6 +46,10 @@ impl Place {
         self.prefix.clone().join("store")
     }
 
+    pub(super) fn anchors(&self) -> Path {
+        self.prefix.clone().join("anchor")
+    }
+
     pub(super) fn journals(&self) -> Path {
         self.prefix.clone().join("journal")
     }

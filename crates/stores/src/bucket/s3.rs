@@ -155,6 +155,14 @@ impl S3Address {
     }
 }
 
+impl S3Address {
+    /// Whether both are in one bucket of one storage, whatever their prefixes: who may write the one may write the other.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (&self.bucket, &self.endpoint) == (&other.bucket, &other.endpoint)
+    }
+}
+
 impl fmt::Display for S3Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.prefix)?;

@@ -1,7 +1,7 @@
 //! What a slot holds: a line that says what it is, then one line for each record.
 
 use promotion::journal::{Record, decode, tip};
-use promotion::model::EnvironmentName;
+use promotion::model::{EnvironmentName, Hash, canonical};
 use promotion::ports::JournalError;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,23 @@ pub(super) struct Head {
     pub(super) granted: Option<u64>,
     /// How many records follow.
     n: u64,
+    /// Over all of it and its place: the records cover themselves, and this covers what stands around them. Slots of
+    /// earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sum: Option<Hash>,
+}
+
+impl Head {
+    fn summed(self, environment: &EnvironmentName, slot: u64, lines: &[impl AsRef<str>]) -> Self {
+        let sum = self.sum_of(environment, slot, lines);
+        Self { sum: Some(sum), ..self }
+    }
+
+    fn sum_of(&self, environment: &EnvironmentName, slot: u64, lines: &[impl AsRef<str>]) -> Hash {
+        let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+        let all = (environment, slot, self.v, &self.writer, self.granted, self.n, lines);
+        canonical::hash("understudy slot v1", &all)
+    }
 }
 
 /// A slot, read.
@@ -29,24 +46,38 @@ pub(super) struct Slot {
 }
 
 /// An append's text.
-pub(super) fn of_records(writer: &str, records: &[Record]) -> Result<String, serde_json::Error> {
-    let head = Head { v: FORM, writer: writer.to_owned(), granted: None, n: records.len() as u64 };
-    let mut text = serde_json::to_string(&head)?;
-    for record in records {
+pub(super) fn of_records(
+    (environment, slot): (&EnvironmentName, u64),
+    writer: &str,
+    records: &[Record],
+) -> Result<String, serde_json::Error> {
+    let lines = records.iter().map(serde_json::to_string).collect::<Result<Vec<String>, _>>()?;
+    let head = Head { v: FORM, writer: writer.to_owned(), granted: None, n: records.len() as u64, sum: None };
+    let mut text = serde_json::to_string(&head.summed(environment, slot, &lines))?;
+    for line in lines {
         text.push('\n');
-        text.push_str(&serde_json::to_string(record)?);
+        text.push_str(&line);
     }
     Ok(text)
 }
 
 /// A grant's text.
-pub(super) fn of_grant(writer: &str, epoch: u64) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&Head { v: FORM, writer: writer.to_owned(), granted: Some(epoch), n: 0 })
+pub(super) fn of_grant(
+    (environment, slot): (&EnvironmentName, u64),
+    writer: &str,
+    epoch: u64,
+) -> Result<String, serde_json::Error> {
+    let head = Head { v: FORM, writer: writer.to_owned(), granted: Some(epoch), n: 0, sum: None };
+    serde_json::to_string(&head.summed(environment, slot, &[""; 0]))
 }
 
 impl Slot {
-    /// Reads the slot whose first record, if it has one, is `seq`.
-    pub(super) fn read(environment: &EnvironmentName, seq: u64, text: String) -> Result<Self, JournalError> {
+    /// Reads slot `slot`, whose first record, if it has one, is `seq`.
+    pub(super) fn read(
+        environment: &EnvironmentName,
+        (slot, seq): (u64, u64),
+        text: String,
+    ) -> Result<Self, JournalError> {
         let damaged = |why: String| JournalError::Damaged { environment: environment.clone(), seq, why };
         let line = text.split('\n').next().unwrap_or_default();
         let head: Head = serde_json::from_str(line)
@@ -58,7 +89,22 @@ impl Slot {
         if n_lines != head.n {
             return Err(damaged(format!("its object has {n_lines} records and says {}", head.n)));
         }
+        let lines: Vec<&str> = text.split('\n').skip(1).collect();
+        if head.sum.as_ref().is_some_and(|sum| *sum != head.sum_of(environment, slot, &lines)) {
+            return Err(damaged("its object is not what was written".to_owned()));
+        }
         Ok(Self { head, text })
+    }
+
+    /// Whether its first line is spelled as it was written, with nothing in it that nobody reads.
+    pub(super) fn is_as_written(&self) -> bool {
+        let line = self.text.split('\n').next().unwrap_or_default();
+        serde_json::to_string(&self.head).is_ok_and(|text| text == line)
+    }
+
+    /// Its records as they stand there.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text.split('\n').skip(1)
     }
 
     /// How many records it has.

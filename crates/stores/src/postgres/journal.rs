@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use promotion::journal::{Draft, Record, verify};
+use promotion::journal::{Draft, Holding, Record, Row as Held, verify};
 use promotion::model::{EnvironmentName, Hash, Millis, StoreId};
-use promotion::ports::{Grant, Import, Journal, JournalError};
+use promotion::ports::{Grant, Import, Journal, JournalError, Verbatim};
 use tokio_postgres::Row;
 
 use super::row::{self, Origin};
@@ -282,6 +282,22 @@ where environment = $1 and epoch = $2 and holder is not null returning 1";
         let sql = "update {s}.lease set holder = null where environment = $1 and epoch = $2";
         let values = [Value::Text(environment.as_str()), Value::Number(epoch.cast_signed())];
         self.ask("releasing the lease", sql, &values).await.map(|_| ())
+    }
+}
+
+#[async_trait]
+impl Verbatim for Postgres {
+    async fn verbatim(&self) -> Result<Holding, JournalError> {
+        let sql = "select environment, seq, body, hash from {s}.record";
+        let step = "reading everything";
+        let rows = self.ask(step, sql, &[]).await?;
+        let held = rows.iter().map(|row| {
+            let origin = self.origin(step);
+            let (body, hash): (String, String) = (origin.column(row, 2)?, origin.column(row, 3)?);
+            let (body, hash) = (body.into_bytes(), Some(hash.into_bytes()));
+            Ok(Held { environment: origin.column(row, 0)?, seq: origin.column(row, 1)?, body, hash })
+        });
+        Ok(Holding { rows: held.collect::<Result<_, JournalError>>()?, faults: Vec::new() })
     }
 }
 

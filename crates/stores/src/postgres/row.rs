@@ -1,6 +1,6 @@
 //! Rows, read without trust: somebody may have changed a table, and a column of another type is an error.
 
-use promotion::journal::{Record, decode, tip};
+use promotion::journal::{Record, decode_beside, tip_beside};
 use promotion::model::EnvironmentName;
 use promotion::ports::JournalError;
 use tokio_postgres::Row;
@@ -41,7 +41,7 @@ pub(super) fn record(
     row: &Row,
     origin: Origin<'_>,
 ) -> Result<Record, JournalError> {
-    read(environment, row, origin, decode)
+    read(environment, row, origin, decode_beside)
 }
 
 /// The same for a chain's last record, which must be sound.
@@ -50,22 +50,16 @@ pub(super) fn last(
     row: &Row,
     origin: Origin<'_>,
 ) -> Result<Record, JournalError> {
-    read(environment, row, origin, tip)
+    read(environment, row, origin, tip_beside)
 }
 
 fn read(
     environment: &EnvironmentName,
     row: &Row,
     origin: Origin<'_>,
-    read: impl Fn(&EnvironmentName, u64, &str) -> Result<Record, JournalError>,
+    read: impl Fn(&EnvironmentName, u64, &str, &str) -> Result<Record, JournalError>,
 ) -> Result<Record, JournalError> {
     let seq: i64 = origin.column(row, 0)?;
     let (body, hash): (&str, &str) = (origin.column(row, 1)?, origin.column(row, 2)?);
-    let seq = seq.unsigned_abs();
-    let record = read(environment, seq, body)?;
-    if record.hash.as_str() == hash {
-        return Ok(record);
-    }
-    let why = "the hash beside it is another one than its own".to_owned();
-    Err(JournalError::Damaged { environment: environment.clone(), seq, why })
+    read(environment, seq.unsigned_abs(), body, hash)
 }

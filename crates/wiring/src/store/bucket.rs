@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clikit::{Context, Failure};
 use promotion::model::StoreId;
 use promotion::ports::Import;
-use stores::bucket::{Bucket, Credentials, S3Address};
+use stores::bucket::{Bucket, Credentials, Place, S3Address, S3Error};
 
 use super::{Absent, no_journal};
 
@@ -23,14 +23,8 @@ pub(super) async fn open(
     runner: &str,
     fresh: &StoreId,
 ) -> Result<Option<Arc<dyn Import>>, Failure> {
-    let first = |names: [&str; 2]| names.into_iter().find_map(|name| context.var(name));
-    let unusable = |error| {
-        Failure::usage(format!("the store {address} cannot be used")).with_source(error).with_hint(
-            "s3://BUCKET/PREFIX?region=REGION, and ?endpoint=URL for a storage that is not Amazon's",
-        )
-    };
-    let address = address.clone().or(first(REGIONS), first(ENDPOINTS)).map_err(unusable)?;
-    let place = address.connect(&credentials(context)?).map_err(unusable)?;
+    let address = around(context, address)?;
+    let place = connect(context, &address)?;
     let opened = match absent {
         Absent::Make => Bucket::open(place, runner, fresh).await.map(Some),
         Absent::Refuse | Absent::Imagine => Bucket::find(place, runner).await,
@@ -44,6 +38,24 @@ pub(super) async fn open(
         None if absent == Absent::Refuse => Err(no_journal(&address.to_string())),
         opened => Ok(opened.map(|journal| Arc::new(journal) as Arc<dyn Import>)),
     }
+}
+
+/// The address with what the surroundings say, where it says nothing.
+pub(super) fn around(context: &Context, address: &S3Address) -> Result<S3Address, Failure> {
+    let first = |names: [&str; 2]| names.into_iter().find_map(|name| context.var(name));
+    let found = address.clone().or(first(REGIONS), first(ENDPOINTS));
+    found.map_err(|error| unusable(address, error))
+}
+
+/// The way there, with the keys that the surroundings have.
+pub(super) fn connect(context: &Context, address: &S3Address) -> Result<Place, Failure> {
+    address.connect(&credentials(context)?).map_err(|error| unusable(address, error))
+}
+
+fn unusable(address: &S3Address, error: S3Error) -> Failure {
+    Failure::usage(format!("the store {address} cannot be used"))
+        .with_source(error)
+        .with_hint("s3://BUCKET/PREFIX?region=REGION, and ?endpoint=URL for a storage that is not Amazon's")
 }
 
 fn credentials(context: &Context) -> Result<Credentials, Failure> {

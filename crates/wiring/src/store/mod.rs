@@ -1,6 +1,7 @@
 //! Where the journal lies, and how long a runner that says nothing keeps an environment.
 
 mod address;
+pub(crate) mod anchors;
 mod bucket;
 
 use std::path::{Path, PathBuf};

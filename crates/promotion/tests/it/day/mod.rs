@@ -8,6 +8,7 @@ mod eject;
 mod flyctl_history;
 mod groups;
 mod parked;
+mod receipt;
 mod secrets;
 mod traffic;
 

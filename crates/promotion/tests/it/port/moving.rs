@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use promotion::journal::{Draft, Entry, MOVED, Memory, MigrateError, Record, compare, migrate, verify};
+use promotion::journal::{
+    Draft, Entry, Holding, MOVED, Memory, MigrateError, Record, compare, migrate, verify,
+};
 use promotion::model::{At, ComponentName, EnvironmentName, Millis, StoreId, UnitId};
-use promotion::ports::{Grant, Import, Journal, JournalError};
+use promotion::ports::{Grant, Import, Journal, JournalError, Verbatim};
 use promotion::testing::env;
 
 use super::clock;
@@ -149,6 +151,13 @@ impl Journal for Short {
     }
     async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
         self.inner.release_lease(environment, epoch).await
+    }
+}
+
+#[async_trait]
+impl Verbatim for Short {
+    async fn verbatim(&self) -> Result<Holding, JournalError> {
+        self.inner.verbatim().await
     }
 }
 

@@ -19,4 +19,6 @@ mod p5_back_again;
 mod p5_put_back;
 mod p6_kept_from_looking;
 mod p7_no_request_lost;
+mod p8_anchored;
+mod p8_audit;
 mod p8_journal;

@@ -160,6 +160,7 @@ impl<'c> Run<'c> {
             )),
             approvals: signer.clone(),
             attestor: signer,
+            anchors: None,
             notifier: desk.clone(),
             clock,
             ids: Arc::new(UuidIds::default()),

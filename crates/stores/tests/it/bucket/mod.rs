@@ -1,5 +1,7 @@
 //! The journal in object storage.
 
+mod anchors;
+mod audit;
 mod faults;
 mod served;
 mod suite;

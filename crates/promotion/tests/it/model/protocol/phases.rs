@@ -185,7 +185,10 @@ fn event(sign: Sign, state: &State) -> Event {
         Sign::Snapshot => Event::Done(Work::Snapshot { snapshot: Box::new(Snapshot::default()) }),
         Sign::Deployed => Event::Done(Work::Deployed),
         Sign::Failed => Event::Failed(Failure { component: None, why }),
-        Sign::Verified => Event::Done(Work::Verified { attestations: Vec::new() }),
+        Sign::Verified => Event::Done(Work::Verified {
+            attestations: Vec::new(),
+            running: std::collections::BTreeMap::new(),
+        }),
         Sign::Soaked => Event::Done(Work::Soaked),
         Sign::Restored => Event::Done(Work::Restored),
     }

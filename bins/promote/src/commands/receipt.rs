@@ -1,0 +1,82 @@
+//! `promote receipt`: what became of a promotion and on what grounds, for whoever was not there.
+
+use std::fmt::Write as _;
+
+use clikit::{Exit, Failure};
+use promotion::journal::{Receipt, Tested};
+use promotion::model::STATEMENT_PAYLOAD;
+use wiring::Absent;
+
+use super::Run;
+use crate::args::One;
+use crate::{find, show};
+
+pub(crate) async fn exec(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
+    let wired = run.wire(Absent::Refuse).await?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    let failed = |error: promotion::ports::JournalError| find::engine_failure(error.into());
+    let records = wired.journal.read(&view.name, 0).await.map_err(failed)?;
+    let store = wired.journal.store_id().await.map_err(failed)?;
+    let rehearsals = match &view.promotions[&id].state.policy().evidence {
+        Some(rule) => Some(wired.engine.view(&rule.from).await.map_err(find::engine_failure)?),
+        None => None,
+    };
+    let receipt = Receipt::of(store, &view, &records, rehearsals.as_deref(), &id).map_err(|why| {
+        Failure::refused("there is no receipt yet").with_why(why).with_hint(format!("promote show {id}"))
+    })?;
+    let signed = wired.attestor.seal(STATEMENT_PAYLOAD, &receipt.payload()).await;
+    let envelope =
+        signed.map_err(|error| Failure::unavailable("the receipt cannot be signed").with_source(error))?;
+    run.out.emit(&envelope, |envelope| {
+        let by: Vec<&str> = envelope.signatures.iter().map(|signature| signature.keyid.as_str()).collect();
+        format!("{}signed     {}, with --json\n", text(&receipt), by.join(", "))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn text(receipt: &Receipt) -> String {
+    let mut out = String::new();
+    let (built, record) = (&receipt.built, &receipt.record);
+    let _ = writeln!(out, "receipt    {}", receipt.promotion);
+    let _ = writeln!(
+        out,
+        "what       {} {} into {}: {} at {}",
+        receipt.verb, built.version, receipt.environment, receipt.phase, record.at
+    );
+    let _ = writeln!(out, "asked by   {}", receipt.requested_by);
+    let _ = writeln!(out, "built      from commit {}", built.commit);
+    for (component, image) in &built.images {
+        let _ = writeln!(out, "           {component} {image}");
+    }
+    for (component, copied) in &receipt.copied {
+        let _ = writeln!(out, "copied     {component} {}", copied.image);
+    }
+    receipt.tested.iter().for_each(|it| tested(&mut out, "tested", it));
+    for it in &receipt.approved {
+        let _ = writeln!(out, "approved   {} at {}, proof {}", it.by, it.at, it.proof.short());
+    }
+    receipt.verified.iter().for_each(|it| tested(&mut out, "verified", it));
+    for (component, unit) in
+        receipt.running.iter().flat_map(|(name, all)| all.iter().map(move |it| (name, it)))
+    {
+        let digest = unit.digest.as_ref().map_or("unknown", |digest| digest.short());
+        let _ = writeln!(
+            out,
+            "running    {component} {} in {}: {digest}, version {}, {}",
+            unit.id,
+            unit.region,
+            unit.version,
+            show::words(unit.state)
+        );
+    }
+    if let Some(plan) = &receipt.plan {
+        let _ = writeln!(out, "plan       {plan}");
+    }
+    let _ = writeln!(out, "record     {} of store {}: {}", record.seq, receipt.store, record.hash);
+    out
+}
+
+fn tested(out: &mut String, word: &str, it: &Tested) {
+    let Tested { suite, environment, at, by, report, .. } = it;
+    let _ = writeln!(out, "{word:<10} {suite} in {environment} at {at} by {by}, report {}", report.short());
+}

@@ -1,0 +1,190 @@
+//! A receipt: what was built, copied, tested, approved and runs, from the journal alone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Entry, Record};
+use super::view::EnvironmentView;
+use crate::machine::Phase;
+use crate::model::{
+    At, Class, ComponentName, EnvironmentName, Hash, ImageRecord, ImageRef, InToto, Person, PromotionId,
+    Running, StoreId, SuiteName, canonical, subjects,
+};
+
+/// The kind of statement that a receipt is.
+const PREDICATE: &str = "urn:understudy:receipt:v1";
+
+/// Where a release comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Built {
+    /// Its version.
+    pub version: String,
+    /// The source commit.
+    pub commit: String,
+    /// The source tree's hash, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
+    /// What was asked for, by component.
+    pub images: BTreeMap<ComponentName, ImageRef>,
+}
+
+/// A suite that the release had passed before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Which.
+    pub suite: SuiteName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// The class of that environment.
+    pub class: Class,
+    /// When the suite ended.
+    pub at: At,
+    /// Who signed that.
+    pub by: Person,
+    /// The report's hash.
+    pub report: Hash,
+    /// Of the signature, which stands in the journal.
+    pub proof: Hash,
+}
+
+/// A person's yes over the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Who.
+    pub by: Person,
+    /// When it was taken in.
+    pub at: At,
+    /// Of the signature, which stands in the journal.
+    pub proof: Hash,
+}
+
+/// The record in which it ended: a point of the chain outside the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndRecord {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+    /// When it was written.
+    pub at: At,
+}
+
+/// What became of a promotion, and on what grounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Which promotion.
+    pub promotion: PromotionId,
+    /// The journal's store.
+    pub store: StoreId,
+    /// Where it went.
+    pub environment: EnvironmentName,
+    /// Which verb.
+    pub verb: String,
+    /// How it ended.
+    pub phase: Phase,
+    /// The record in which it ended.
+    pub record: EndRecord,
+    /// The release's hash.
+    pub release: Hash,
+    /// The plan's hash, once there was one.
+    pub plan: Option<Hash>,
+    /// Who asked.
+    pub requested_by: Person,
+    /// Where the release comes from.
+    pub built: Built,
+    /// The images as they were read back from the registry out of which they run.
+    pub copied: BTreeMap<ComponentName, ImageRecord>,
+    /// What it had passed before.
+    pub tested: Vec<Tested>,
+    /// What it passed there, in the end.
+    pub verified: Vec<Tested>,
+    /// Who agreed.
+    pub approved: Vec<Approved>,
+    /// Every machine as it was last read back; none where the release does not run there by this promotion.
+    pub running: BTreeMap<ComponentName, Vec<Running>>,
+    components: BTreeMap<ComponentName, crate::model::Digest>,
+}
+
+impl Receipt {
+    /// Of promotion `id`. `records` are those of its environment, `rehearsals` is the environment that its policy takes
+    /// evidence from. Why there is none, where it is not over.
+    pub fn of(
+        store: StoreId,
+        view: &EnvironmentView,
+        records: &[Record],
+        rehearsals: Option<&EnvironmentView>,
+        id: &PromotionId,
+    ) -> Result<Self, String> {
+        let unknown = || format!("there is no promotion {id} in {}", view.name);
+        let promotion = view.promotions.get(id).ok_or_else(unknown)?;
+        let (phase, facts) = (promotion.state.phase, &promotion.state.facts);
+        if !phase.is_final() {
+            return Err(format!("{id} is {phase}: what became of it is not known yet"));
+        }
+        let is_end = |record: &&Record| {
+            record.promotion.as_ref() == Some(id) && matches!(record.entry, Entry::Stepped { .. })
+        };
+        let end = records.iter().rev().find(is_end).ok_or_else(unknown)?;
+        let request = &facts.request;
+        let tested = |it: &crate::model::Attestation| Tested {
+            suite: it.statement.suite.clone(),
+            environment: it.statement.environment.clone(),
+            class: it.statement.class,
+            at: it.statement.at,
+            by: it.by.clone(),
+            report: it.statement.report.clone(),
+            proof: proof(&it.signature),
+        };
+        let release = request.release.id();
+        let mut before = Vec::new();
+        if let (Some(rule), Some(from)) = (&promotion.state.policy().evidence, rehearsals) {
+            let at = facts.locked_at.unwrap_or(end.at);
+            for suite in &rule.suites {
+                let covers =
+                    from.attestations().filter(|it| it.covers(&release, &rule.from, suite, rule.max_age, at));
+                before.extend(covers.filter(|it| it.statement.at <= at).last().map(tested));
+            }
+        }
+        Ok(Self {
+            promotion: id.clone(),
+            store,
+            environment: view.name.clone(),
+            verb: request.kind.verb().to_owned(),
+            phase,
+            record: EndRecord { seq: end.seq, hash: end.hash.clone(), at: end.at },
+            release,
+            plan: facts.plan.as_ref().map(|plan| plan.hash.clone()),
+            requested_by: request.requested_by.clone(),
+            built: Built {
+                version: request.release.version.clone(),
+                commit: request.release.commit.clone(),
+                tree: request.release.tree.clone(),
+                images: request
+                    .components
+                    .iter()
+                    .map(|target| (target.place.component.clone(), target.image.clone()))
+                    .collect(),
+            },
+            copied: facts.images.clone(),
+            tested: before,
+            verified: facts.attestations.iter().map(tested).collect(),
+            approved: facts
+                .approvals
+                .iter()
+                .map(|it| Approved { by: it.by.clone(), at: it.at, proof: proof(&it.claim.proof) })
+                .collect(),
+            running: if phase == Phase::Succeeded { facts.running.clone() } else { BTreeMap::new() },
+            components: request.release.components.clone(),
+        })
+    }
+
+    /// An in-toto statement about the components by their digests, to be signed.
+    pub fn payload(&self) -> Vec<u8> {
+        InToto::new(PREDICATE, subjects(&self.release, &self.components), self.clone()).payload()
+    }
+}
+
+fn proof(signature: &str) -> Hash {
+    canonical::hash("understudy proof v1", signature)
+}

@@ -1,0 +1,145 @@
+//! The journal as it stands in its store, and its anchors, for an audit. Nothing else is talked to, and nothing is written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clikit::{Common, Context, Failure};
+use promotion::journal::{Audited, Fault, Finding, audit};
+use promotion::model::{AnchorPoint, Envelope, EnvironmentName, Person, StoreId};
+use promotion::ports::{Anchors, Ids as _, PortError};
+use providers::ssh::{self, AllowedSigners};
+use providers::{SystemClock, UuidIds};
+
+use crate::Absent;
+use crate::store::{self, Kept};
+use crate::wire::{allowed_signers, files, secret};
+
+/// Anchors of a chain that are looked at, newest first.
+const ANCHORS_MAX: usize = 32;
+
+/// What an audit found.
+#[derive(Debug)]
+pub struct Audit {
+    /// The store's own id.
+    pub store: StoreId,
+    /// Chain by chain.
+    pub chains: Vec<Checked>,
+}
+
+/// A chain, held against its anchors.
+#[derive(Debug)]
+pub struct Checked {
+    /// What was found in it.
+    pub audited: Audited,
+    /// The newest anchor that is believed, and who signed it.
+    pub anchor: Option<(AnchorPoint, Person)>,
+}
+
+/// Looks at every chain of the store, or at that of one environment.
+///
+/// # Errors
+/// 2 when an address or the project file cannot be used, or there is no journal or no such environment in it; 3 when the
+/// anchors are in the store; 8 when the store or the anchors cannot be read at all. A record or an anchor that cannot be
+/// read is no error but a finding.
+pub async fn verify(context: &Context, common: &Common, only: Option<&str>) -> Result<Audit, Failure> {
+    let files = files(context, common)?;
+    let ids = UuidIds::default();
+    let reveal = |reference: &_| secret(context, &files.root, reference);
+    let address = store::address(context, common.store.as_deref(), &files.project, &files.root, reveal)?;
+    let anchors = store::anchors::open(context, &files.project, &address, reveal)?;
+    let fresh = (&*ids.runner(), ids.store());
+    let Kept { journal, key } =
+        store::open(context, &address, Absent::Refuse, Arc::new(SystemClock), fresh).await?;
+    let unreadable = |error| Failure::unavailable("the store cannot be read").with_source(error);
+    let store = journal.store_id().await.map_err(unreadable)?;
+    let mut chains = audit(&journal.verbatim().await.map_err(unreadable)?);
+    let away = |error: PortError| Failure::unavailable("the anchors cannot be read").with_source(error);
+    if let Some(anchors) = &anchors {
+        // A chain of which nothing is left is known by its anchors alone.
+        for name in anchors.environments(&store).await.map_err(away)? {
+            if chains.iter().all(|chain| chain.environment != name.as_str()) {
+                chains.push(Audited::empty(name.as_str()));
+            }
+        }
+    }
+    if let Some(only) = only {
+        if chains.iter().all(|chain| chain.environment != only) {
+            if files.project.environment(only).is_none() {
+                let known: Vec<_> = chains.iter().map(|chain| format!("`{}`", chain.environment)).collect();
+                return Err(Failure::usage(format!("there is no environment `{only}`")).with_why(format!(
+                    "the store has {}, and the project file has no such one",
+                    known.join(", ")
+                )));
+            }
+            chains.push(Audited::empty(only));
+        }
+        chains.retain(|chain| chain.environment == only);
+    }
+    let believed = believed(&files.root, key.as_deref())?;
+    let mut checked = Vec::new();
+    for chain in chains {
+        checked.push(match &anchors {
+            Some(anchors) => against(chain, &**anchors, &store, &believed).await.map_err(away)?,
+            None => Checked { audited: chain, anchor: None },
+        });
+    }
+    Ok(Audit { store, chains: checked })
+}
+
+/// Whose anchors count: those that may attest, and this machine's own runner.
+fn believed(root: &Path, key: Option<&Path>) -> Result<AllowedSigners, Failure> {
+    let allowed = allowed_signers(root)?;
+    let Some(file) = key.filter(|file| file.exists()) else { return Ok(allowed) };
+    let own = ssh::read_or_make_key(file).map_err(|error| {
+        Failure::unavailable(format!("the runner's key {} cannot be used", file.display())).with_source(error)
+    })?;
+    Ok(allowed.with(own.public_key().clone(), ssh::ATTESTATION_NAMESPACE))
+}
+
+async fn against(
+    mut audited: Audited,
+    anchors: &dyn Anchors,
+    store: &StoreId,
+    believed: &AllowedSigners,
+) -> Result<Checked, PortError> {
+    let Ok(environment) = EnvironmentName::new(audited.environment.as_str()) else {
+        return Ok(Checked { audited, anchor: None });
+    };
+    let mut newest = None;
+    for seq in anchors.list(store, &environment).await?.into_iter().rev().take(ANCHORS_MAX) {
+        let text = anchors.get(store, &environment, seq).await?.unwrap_or_default();
+        match read(&text, believed, (store, &environment, seq)) {
+            Ok((point, by)) => {
+                // What is cut off the newest one says whole.
+                if newest.is_none() || seq.cast_signed() <= audited.last() {
+                    audited.compare(&point);
+                }
+                newest = newest.or(Some((point, by)));
+            }
+            Err(why) => {
+                let expected = "an anchor, signed by one of the allowed signers";
+                let finding =
+                    Finding::new(environment.as_str(), seq.cast_signed(), Fault::Anchor, expected, why);
+                audited.findings.push(finding);
+            }
+        }
+    }
+    Ok(Checked { audited, anchor: newest })
+}
+
+/// What an anchor says, and who signed it.
+fn read(
+    text: &str,
+    believed: &AllowedSigners,
+    place: (&StoreId, &EnvironmentName, u64),
+) -> Result<(AnchorPoint, Person), String> {
+    let envelope = Envelope::read(text)?;
+    let by =
+        ssh::open_envelope(believed, ssh::ATTESTATION_NAMESPACE, &envelope).map_err(|error| error.message)?;
+    let point = AnchorPoint::of(&envelope)?;
+    if (&point.store, &point.environment, point.seq) == place {
+        Ok((point, by))
+    } else {
+        Err(format!("it is of record {} of {} in store {}", point.seq, point.environment, point.store))
+    }
+}
