@@ -47,7 +47,7 @@ pub(crate) enum Verb {
     Show(One),
     /// Shows why a promotion stands where it stands, event by event
     Explain(One),
-    /// Looks after everything once: orphans, timers, parked fleets
+    /// Looks after everything once: orphans, timers, parked fleets, and whether what is recorded runs
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),
@@ -137,6 +137,9 @@ pub(crate) struct Start {
     /// The first release of an environment without machines: what runs in the environment before
     #[arg(long)]
     pub(crate) bootstrap: bool,
+    /// Puts back what is recorded there, where something else runs
+    #[arg(long, conflicts_with_all = ["release", "bootstrap"])]
+    pub(crate) repair: bool,
     /// Leaves with 7 instead of 0 when a human has to decide
     #[arg(long)]
     pub(crate) exit_code: bool,

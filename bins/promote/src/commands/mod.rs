@@ -8,6 +8,7 @@ pub(crate) mod deploy;
 pub(crate) mod look;
 pub(crate) mod migrate_store;
 mod release;
+mod repair;
 pub(crate) mod rollback;
 pub(crate) mod start;
 pub(crate) mod tick;
