@@ -49,7 +49,7 @@ pub(crate) enum Verb {
     Explain(One),
     /// Shows what was built, copied, tested, approved and runs
     Receipt(One),
-    /// Looks after everything once: orphans, timers, parked fleets
+    /// Looks after everything once: orphans, timers, parked fleets, and whether what is recorded runs
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),
@@ -142,6 +142,9 @@ pub(crate) struct Start {
     /// The first release of an environment without machines: what runs in the environment before
     #[arg(long)]
     pub(crate) bootstrap: bool,
+    /// Puts back what is recorded there, where something else runs
+    #[arg(long, conflicts_with_all = ["release", "bootstrap"])]
+    pub(crate) repair: bool,
     /// Leaves with 7 instead of 0 when a human has to decide
     #[arg(long)]
     pub(crate) exit_code: bool,

@@ -14,6 +14,7 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
             ("suites afterwards", suites(&policy.verify)),
             ("soak", policy.soak.to_string()),
             ("deadline", policy.deadline.to_string()),
+            ("drift that is ignored", fields(&policy.drift_ignored)),
         ]
     };
     let both = all(one).into_iter().zip(all(other));
@@ -31,6 +32,11 @@ fn approvals(rule: Option<&ApprovalRule>) -> String {
     let Some(rule) = rule.filter(|rule| rule.count > 0) else { return "nobody is asked".to_owned() };
     let from: Vec<_> = rule.from.iter().map(Person::as_str).collect();
     format!("{} of {} within {}", rule.count, from.join(", "), rule.expires)
+}
+
+fn fields(names: &BTreeSet<String>) -> String {
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn suites(names: &BTreeSet<SuiteName>) -> String {

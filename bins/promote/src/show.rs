@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clikit::Table;
 use promotion::engine::Outcome;
-use promotion::journal::{EnvironmentView, PromotionView};
+use promotion::journal::{DriftEnd, DriftView, EnvironmentView, PromotionView};
 use promotion::machine::Phase;
 use promotion::model::{
     At, ComponentName, DeploymentInfo, EnvironmentName, ImagePreview, Kind, OneOffEnd, Person, Plan,
@@ -173,7 +173,7 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
     };
     let _ = writeln!(out, "  rollback: {rollback}");
     if let Some(rule) = target.policy.approvals.as_ref().filter(|rule| rule.count > 0)
-        && target.kind == Kind::Promote
+        && matches!(target.kind, Kind::Promote | Kind::Repair)
     {
         let from: Vec<_> = rule.from.iter().map(Person::as_str).collect();
         let _ = writeln!(out, "  approval: {} of {}, who did not ask", rule.count, from.join(", "));
@@ -272,8 +272,51 @@ pub(crate) fn environment(view: &EnvironmentView) -> Value {
         "under_way": live.map(promotion).collect::<Vec<_>>(),
         "records": view.head,
     });
+    value["drift"] = view.drift().map(drift).unwrap_or_default();
+    let ended = view.drifts_ended().iter().map(|(it, at, end)| {
+        let mut value = drift(it);
+        value["ended"] = json!(at.to_string());
+        value["end"] = drift_end(end);
+        value
+    });
+    value["drift_ended"] = ended.collect();
     if let Some((at, by)) = view.ejected() {
         value["ejected"] = json!({"at": at.to_string(), "by": by});
     }
     value
+}
+
+/// Drift as JSON.
+pub(crate) fn drift(drift: &DriftView) -> Value {
+    let differences = drift.differences.iter().map(|difference| {
+        let mut value = serde_json::to_value(difference).unwrap_or_default();
+        value["since"] = json!(difference.since.map(|at| at.to_string()));
+        value
+    });
+    json!({
+        "record": drift.seq,
+        "of": drift.of,
+        "opened": drift.opened.to_string(),
+        "changed": drift.changed.to_string(),
+        "differences": differences.collect::<Vec<_>>(),
+    })
+}
+
+fn drift_end(end: &DriftEnd) -> Value {
+    match end {
+        DriftEnd::Gone => json!({"how": "gone"}),
+        DriftEnd::Accepted { by, promotion } => {
+            json!({"how": "accepted", "by": by, "promotion": promotion})
+        }
+        DriftEnd::Repaired { by, promotion } => {
+            json!({"how": "repaired", "by": by, "promotion": promotion})
+        }
+        DriftEnd::Replaced { promotion } => json!({"how": "replaced", "promotion": promotion}),
+        DriftEnd::Ejected { by } => json!({"how": "ejected", "by": by}),
+    }
+}
+
+/// Drift for people: what differs, a line each.
+pub(crate) fn drift_text(drift: &DriftView) -> String {
+    drift.differences.iter().map(|difference| format!("  {difference}\n")).collect()
 }

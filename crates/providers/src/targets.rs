@@ -175,6 +175,7 @@ impl<'p> Targets<'p> {
                     because,
                     waves,
                     own: BTreeMap::new(),
+                    traffic: BTreeMap::new(),
                     limits,
                     secrets,
                     release_command,
@@ -198,6 +199,7 @@ impl<'p> Targets<'p> {
                     because: None,
                     waves: Vec::new(),
                     own: BTreeMap::new(),
+                    traffic: BTreeMap::new(),
                     limits,
                     secrets: SecretsTarget::default(),
                     release_command: None,
@@ -346,5 +348,6 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
         verify: suites,
         soak: Millis(if from.is_some() { rules.soak.value.as_millis() } else { 0 }),
         deadline: Policy::default().deadline,
+        drift_ignored: BTreeSet::new(),
     })
 }

@@ -24,7 +24,7 @@ pub async fn look(wired: &Wired, ask: &Ask) -> Result<Vec<String>, Failure> {
         let place = &target.place;
         let looked = wired.deployer.observe_fleet(place).await;
         let fleet = looked.map_err(|error| failure(place, error))?;
-        if !matches!(ask.kind, Kind::Rollback { .. } | Kind::Adopt) {
+        if !matches!(ask.kind, Kind::Rollback { .. } | Kind::Adopt | Kind::Repair) {
             lines.extend(volumes(target, &fleet));
         }
     }

@@ -39,14 +39,23 @@ pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     }
     let environment = find::environment(&args.env)?;
     let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;
-    if let Some(current) = view.current().filter(|current| is_adopted(current, &digests)) {
+    let drifted = view.drift().is_some();
+    if let Some(current) = view.current().filter(|current| !drifted && is_adopted(current, &digests)) {
         return again(run, &args, current, &strangers);
     }
-    let release = Release {
-        version: args.version.unwrap_or_else(|| "adopted".to_owned()),
-        commit: args.commit.unwrap_or_else(|| "unknown".to_owned()),
+    // Drift of anything but images leaves the release what it is.
+    let stands = view.current().map(|current| &current.state.facts.request.release);
+    let stands = stands.filter(|release| release.components == digests).cloned();
+    let same = stands.unwrap_or_else(|| Release {
+        version: "adopted".to_owned(),
+        commit: "unknown".to_owned(),
         tree: None,
         components: digests,
+    });
+    let release = Release {
+        version: args.version.unwrap_or(same.version),
+        commit: args.commit.unwrap_or(same.commit),
+        ..same
     };
     let ask = ask::put(&wired, &args.env, Kind::Adopt, &Found { release, images }, &asker)?;
     if args.dry_run {

@@ -56,7 +56,20 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
                 &live.join(", "),
             ]);
         }
-        if views.is_empty() { NOTHING.to_owned() } else { table.to_string() }
+        if views.is_empty() {
+            return NOTHING.to_owned();
+        }
+        let drifts = views.iter().filter_map(|view| Some((&view.name, view.drift()?)));
+        let drifts = drifts.map(|(name, drift)| {
+            let accept = run.paste(format!("promote adopt --env {name}"));
+            let repair = run.paste(format!("promote start --to {name} --repair"));
+            let (of, opened, lines) = (&drift.of, drift.opened, show::drift_text(drift));
+            format!(
+                "\ndrift      {name} is not what {of} put there, seen first at {opened}:\n{lines}\
+                 next       {accept} takes it over, {repair} puts back what is recorded\n"
+            )
+        });
+        table.to_string() + &drifts.collect::<String>()
     })?;
     Ok(Exit::Done)
 }
@@ -201,6 +214,12 @@ fn line(entry: &Entry) -> String {
         },
         Entry::BreakerReset { by, reason, .. } => format!("breaker closed by {by}: {reason}"),
         Entry::Ejected { by, .. } => format!("taken out of our hands by {by}"),
+        Entry::Drifted { differences, .. } if differences.is_empty() => "drift gone".to_owned(),
+        Entry::Drifted { differences, .. } => {
+            let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            format!("drift: {}", lines.join("; "))
+        }
+        Entry::ToldAgain { n } => format!("people were told again, for the {n}. time"),
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())
         }

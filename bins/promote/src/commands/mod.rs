@@ -10,6 +10,7 @@ pub(crate) mod look;
 pub(crate) mod migrate_store;
 pub(crate) mod receipt;
 mod release;
+mod repair;
 pub(crate) mod rollback;
 pub(crate) mod start;
 pub(crate) mod tick;

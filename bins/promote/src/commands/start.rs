@@ -11,7 +11,7 @@ use wiring::Absent;
 
 use super::ask::{self, Source};
 use super::release::Found;
-use super::{Run, alone};
+use super::{Run, alone, repair};
 use crate::args::Start;
 use crate::keys::Asker;
 use crate::wire::Wired;
@@ -77,6 +77,9 @@ pub(crate) fn targets_for(
 }
 
 async fn ask(wired: &Wired, args: &Start, asker: &Asker) -> Result<Ask, Failure> {
+    if args.repair {
+        return repair::ask(wired, &args.to, asker).await;
+    }
     let source = args.release.clone().map_or(Source::Current, Source::Promotion);
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Promote };
     ask::of_environment(wired, &args.to, &source, kind, asker).await

@@ -1,7 +1,7 @@
 //! `promote tick`: whatever has something to do gets it done.
 
 use clikit::{Exit, Failure};
-use promotion::engine::Outcome;
+use promotion::engine::{DriftSeen, Outcome};
 use serde_json::json;
 use wiring::Absent;
 
@@ -38,13 +38,27 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         .iter()
         .map(|(environment, unit)| json!({"environment": environment, "unit": unit}))
         .collect();
+    let drifted: Vec<_> = ticked
+        .drifted
+        .iter()
+        .map(|(environment, seen)| {
+            let (what, _) = named(seen);
+            json!({"environment": environment, "what": what, "drift": show::drift(seen.drift())})
+        })
+        .collect();
+    let unknown: Vec<_> = ticked
+        .unknown
+        .iter()
+        .map(|(environment, what)| json!({"environment": environment, "what": what}))
+        .collect();
     let exit = match (ticked.problems.is_empty(), is_cut_short) {
         (_, true) => Exit::Interrupted,
         (false, false) => Exit::Unavailable,
         (true, false) => Exit::Done,
     };
     let mut value = json!({
-        "ok": exit == Exit::Done, "driven": driven, "ended": ended, "problems": ticked.problems,
+        "ok": exit == Exit::Done, "driven": driven, "ended": ended, "drifted": drifted, "unknown": unknown,
+        "problems": ticked.problems,
     });
     if exit != Exit::Done {
         let what = ticked.problems.first().map_or(exit.meaning(), String::as_str);
@@ -63,6 +77,19 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         for (environment, unit) in &ticked.ended {
             text.push_str(&format!("{environment} parked machine {unit} ended\n"));
         }
+        for (environment, seen) in &ticked.drifted {
+            let (_, title) = named(seen);
+            text.push_str(&format!("{environment} {title}\n"));
+            if !matches!(seen, DriftSeen::Gone(_)) {
+                text.push_str(&show::drift_text(seen.drift()));
+                let accept = run.paste(format!("promote adopt --env {environment}"));
+                let repair = run.paste(format!("promote start --to {environment} --repair"));
+                text.push_str(&format!("next       {accept}, or {repair}\n"));
+            }
+        }
+        for (environment, what) in &ticked.unknown {
+            text.push_str(&format!("{environment} unknown: {what}\n"));
+        }
         for problem in &ticked.problems {
             text.push_str(&format!("problem: {problem}\n"));
         }
@@ -71,4 +98,13 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         }
         if text.is_empty() { "nothing to do\n".to_owned() } else { text }
     })
+}
+
+/// What became of drift: in a word, and for people.
+const fn named(seen: &DriftSeen) -> (&'static str, &'static str) {
+    match seen {
+        DriftSeen::Opened(_) => ("opened", "drift: what runs is not what is recorded"),
+        DriftSeen::Changed(_) => ("changed", "drift became another"),
+        DriftSeen::Gone(_) => ("gone", "drift gone: what is recorded runs again"),
+    }
 }

@@ -10,6 +10,7 @@ mod before;
 mod beside;
 mod bootstrap;
 mod bucket;
+mod drift;
 mod environments;
 mod fencing;
 mod help;

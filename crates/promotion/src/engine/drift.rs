@@ -1,6 +1,9 @@
 //! What is found, against what was put there: fleets that others changed meanwhile, and fleets that nobody can name.
 
+use std::collections::BTreeMap;
+
 use super::session::Session;
+use crate::journal::{PromotionView, Spot};
 use crate::model::{ComponentTarget, Fleet, Kind, PromotionId, Unit, UnitState, label};
 
 /// What somebody else deployed on a unit of the promotion whose release runs here.
@@ -56,6 +59,38 @@ impl Session<'_> {
             put.short()
         );
         Some(Drifted { of: of.clone(), what })
+    }
+
+    /// What whoever approves should know of drift that is open here.
+    pub(super) fn open_drift(&self) -> Vec<String> {
+        let Some(drift) = self.environment.drift() else { return Vec::new() };
+        let since = drift.opened;
+        let line = |difference| format!("drift since {since}, as far as anybody looked: {difference}");
+        drift.differences.iter().map(line).collect()
+    }
+
+    /// Counts as recorded, and whoever is out of traffic though it should not be, or the other way round, named.
+    pub(super) fn as_recorded(&self, target: &mut ComponentTarget, fleet: &Fleet) {
+        let current = self.environment.current();
+        let put = current.into_iter().flat_map(PromotionView::recorded);
+        let Some(put) = put.into_iter().find(|it| it.target.place == target.place) else { return };
+        for (name, group) in &mut target.groups {
+            if let Some(recorded) = put.target.groups.get(name) {
+                group.counts.clone_from(&recorded.counts);
+            }
+        }
+        let mut units: BTreeMap<Spot, Vec<&Unit>> = BTreeMap::new();
+        for unit in fleet.live().filter(|unit| !unit.is_away()) {
+            units.entry((unit.group.clone(), unit.region.clone())).or_default().push(unit);
+        }
+        for (spot, units) in units {
+            let wanted = put.cordoned.get(&spot).copied().unwrap_or(0);
+            let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+            let (shut, open): (Vec<&Unit>, Vec<&Unit>) = units.into_iter().partition(|unit| unit.cordoned);
+            let opens = shut.iter().skip(wanted).map(|unit| (unit.id.clone(), true));
+            let shuts = open.iter().take(wanted.saturating_sub(shut.len()));
+            target.traffic.extend(opens.chain(shuts.map(|unit| (unit.id.clone(), false))));
+        }
     }
 
     /// What runs where we were sent away is nobody's release until somebody takes it over again.

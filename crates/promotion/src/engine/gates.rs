@@ -75,7 +75,7 @@ impl Session<'_> {
                 )),
                 None => Gate::Closed(format!("nothing was promoted into `{}`", request.environment)),
             },
-            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => {
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt | Kind::Repair => {
                 Gate::Open(format!("{} may be done here", request.kind.verb()))
             }
         }
@@ -97,6 +97,7 @@ impl Session<'_> {
         let outcome = match &request.kind {
             Kind::Rollback { of } => self.is_earlier(of, &names),
             Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => is_whole(request, &names),
+            Kind::Repair => is_whole(request, &names).and_then(|()| self.is_recorded()),
         };
         match outcome {
             Ok(()) => Gate::Open(format!("{} components of {}", names.len(), request.release.version)),
@@ -129,6 +130,18 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a repair puts back what is recorded here and nothing else: that is why no evidence is asked of it (P1).
+    fn is_recorded(&self) -> Result<(), String> {
+        let request = &self.view().state.facts.request;
+        let Some(current) = self.environment.current() else {
+            return Err(format!("nothing is recorded in `{}` that could be put back", request.environment));
+        };
+        let put = current.recorded();
+        let is_same = request.release == current.state.facts.request.release
+            && request.components.iter().eq(put.iter().map(|it| &it.target));
+        if is_same { Ok(()) } else { Err(format!("it is not what {} put here", current.id())) }
     }
 
     /// An environment is of the class that the journal knows it by: a project file that says otherwise would move the

@@ -1,6 +1,7 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
 mod anchoring;
+mod compare;
 mod copying;
 mod drift;
 mod drive;
@@ -24,6 +25,7 @@ mod silent;
 mod tick;
 mod traffic;
 mod verbs;
+mod watching;
 mod work;
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub use events::{EngineEvent, Events};
 pub use planning::snapshot_release;
 pub use tick::Ticked;
 pub use verbs::{Ask, Planned};
+pub use watching::DriftSeen;
 
 use crate::model::{EnvironmentName, Millis, PromotionId};
 use crate::ports::{

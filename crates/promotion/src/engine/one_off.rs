@@ -52,7 +52,8 @@ fn key(promotion: &PromotionId, component: &ComponentName) -> String {
 impl Session<'_> {
     /// Runs what has to run before the first change. None when all of it ended well.
     pub(super) async fn run_release_commands(&mut self, stamp: &Stamp) -> Result<Option<Came>, EngineError> {
-        if matches!(self.view().state.facts.request.kind, Kind::Rollback { .. } | Kind::Adopt) {
+        if matches!(self.view().state.facts.request.kind, Kind::Rollback { .. } | Kind::Adopt | Kind::Repair)
+        {
             return Ok(None);
         }
         for target in self.targets() {

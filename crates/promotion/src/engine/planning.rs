@@ -54,17 +54,24 @@ impl Session<'_> {
     async fn plan(&mut self) -> Result<Result<Plan, NoPlan>, EngineError> {
         let stamp = self.stamp().await?;
         let request = self.view().state.facts.request.clone();
-        if let (Kind::Adopt, Some(current)) = (&request.kind, self.environment.current()) {
+        if let (Kind::Adopt, Some(current), None) =
+            (&request.kind, self.environment.current(), self.environment.drift())
+        {
             let why = format!(
-                "{} stands here already, and its rules decide; deploy or promote into it",
+                "{} stands here already, and its rules decide; deploy or promote into it. Where something else runs, \
+                 `promote tick` writes that down first",
                 current.state.facts.request.release.version
             );
+            return Ok(Err(NoPlan::Closed { gate: "verb", why }));
+        }
+        if request.kind == Kind::Repair && self.environment.drift().is_none() {
+            let why = format!("there is no drift in `{}`: nothing is to be repaired", request.environment);
             return Ok(Err(NoPlan::Closed { gate: "verb", why }));
         }
         let mut components = Vec::new();
         let mut baseline = BTreeMap::new();
         let (mut first, mut lines) = (Vec::new(), Vec::new());
-        let mut warnings = Vec::new();
+        let mut warnings = self.open_drift();
         let (mut caveats, mut opaque) = (Vec::new(), Vec::new());
         let mut images = Vec::new();
         let mut found_any = false;
@@ -91,7 +98,10 @@ impl Session<'_> {
                 Ok(target) => target,
                 Err(closed) => return Ok(Err(closed)),
             };
-            if changes_fleet(&request.kind) {
+            if request.kind == Kind::Repair {
+                // As it was put there, and not as it is found.
+                self.as_recorded(&mut target, &fleet);
+            } else if changes_fleet(&request.kind) {
                 self.keep(&mut target, &fleet);
             }
             if request.kind == Kind::Adopt {
@@ -113,7 +123,7 @@ impl Session<'_> {
                         "the secrets of `{name}` changed since: machines that are changed back or made anew get those of now"
                     ));
                 }
-                Kind::Rollback { .. } => {}
+                Kind::Rollback { .. } | Kind::Repair => {}
                 Kind::Deploy | Kind::Promote | Kind::Bootstrap => {
                     warnings.extend(secrets::warnings(&target, &seen));
                     caveats.extend(secrets::caveat(&target, &seen));
@@ -224,7 +234,9 @@ impl Session<'_> {
     fn policy_in_force(&self, request: &Request) -> (Policy, Option<Policy>) {
         let deciding = match &request.kind {
             Kind::Rollback { of } => self.environment.before(of).map(|before| before.state.policy()),
-            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => self.environment.rules(),
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt | Kind::Repair => {
+                self.environment.rules()
+            }
         };
         match deciding {
             Some(policy) if *policy != request.policy => (policy.clone(), Some(request.policy.clone())),
@@ -289,7 +301,7 @@ fn fill(
 
 /// Whether machines are made or changed for what was asked for, and not only put back or looked at.
 const fn changes_fleet(kind: &Kind) -> bool {
-    matches!(kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap)
+    matches!(kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Repair)
 }
 
 /// The way back, with all that is to be said of it first.

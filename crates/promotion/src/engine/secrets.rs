@@ -64,7 +64,7 @@ impl Session<'_> {
     /// ran without.
     pub(super) async fn secrets(&self) -> Gate {
         let request = &self.view().state.facts.request;
-        if matches!(request.kind, Kind::Rollback { .. } | Kind::Adopt) {
+        if matches!(request.kind, Kind::Rollback { .. } | Kind::Adopt | Kind::Repair) {
             return Gate::Open("not asked: nothing new is put there".to_owned());
         }
         let mut n_required = 0;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::watching::{DriftSeen, Looks};
 use super::{Engine, EngineError, Outcome};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::machine::Phase;
-use crate::model::{At, ComponentName, EnvironmentName, Place, PromotionId, UnitId, UnitState, label};
+use crate::model::{At, ComponentName, EnvironmentName, Fleet, Place, PromotionId, UnitId, UnitState, label};
 use crate::ports::{JournalError, Key};
 use crate::rollout::UnitCall;
 
@@ -16,6 +17,10 @@ pub struct Ticked {
     pub driven: Vec<(EnvironmentName, PromotionId, Outcome)>,
     /// Parked units whose time was over.
     pub ended: Vec<(EnvironmentName, UnitId)>,
+    /// Environments in which something else runs than is recorded, or does so no more: only what was not known before.
+    pub drifted: Vec<(EnvironmentName, DriftSeen)>,
+    /// What nobody can compare, for people; that is no drift.
+    pub unknown: Vec<(EnvironmentName, String)>,
     /// What could not be done this time.
     pub problems: Vec<String>,
 }
@@ -38,7 +43,11 @@ impl Engine {
                     Err(error) => ticked.problems.push(format!("{id}: {}", told(&error))),
                 }
             }
-            if let Err(error) = self.end_parked(&environment, &mut ticked).await {
+            let mut looks = Looks::default();
+            if let Err(error) = self.end_parked(&environment, &mut looks, &mut ticked).await {
+                ticked.problems.push(format!("{environment}: {}", told(&error)));
+            }
+            if let Err(error) = self.watch_drift(&environment, &mut looks, &mut ticked).await {
                 ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
             match self.catch_up(&environment).await {
@@ -70,6 +79,7 @@ impl Engine {
     async fn end_parked(
         &self,
         environment: &EnvironmentName,
+        looks: &mut Looks,
         ticked: &mut Ticked,
     ) -> Result<(), EngineError> {
         let view = self.view(environment).await?;
@@ -85,10 +95,9 @@ impl Engine {
             .collect();
         let mut due = Vec::new();
         for (place, component) in places {
-            match self.over(&place).await {
-                Ok(units) if units.is_empty() => {}
-                Ok(_) => due.push((place, component)),
-                Err(error) => ticked.problems.push(format!("{}: {error}", place.name)),
+            let Some(fleet) = looks.at(self.ports.deployer.as_ref(), &place, ticked).await else { continue };
+            if !self.over(&place, fleet).await?.is_empty() {
+                due.push((place, component));
             }
         }
         if due.is_empty() {
@@ -117,7 +126,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         for (place, component) in due {
             // Looked at again: nobody else changes them from here on.
-            let units = self.keeping(environment, lease, self.over(&place)).await??;
+            let looked = self.keeping(environment, lease, self.ports.deployer.observe_fleet(&place)).await?;
+            let fleet = looked.map_err(|error| EngineError::Refused { why: error.message })?;
+            let units = self.over(&place, &fleet).await?;
             if units.is_empty() {
                 continue;
             }
@@ -143,21 +154,19 @@ impl Engine {
     }
 
     /// Parked units of ours whose time is over: labelled, stopped, of this store and environment (P10).
-    async fn over(&self, place: &Place) -> Result<Vec<UnitId>, EngineError> {
+    async fn over(&self, place: &Place, fleet: &Fleet) -> Result<Vec<UnitId>, EngineError> {
         let store = self.ports.journal.store_id().await?;
         let now = self.ports.clock.now().to_string();
-        let looked = self.ports.deployer.observe_fleet(place).await;
-        let fleet = looked.map_err(|error| EngineError::Refused { why: error.message })?;
         Ok(fleet
             .units
-            .into_iter()
+            .iter()
             .filter(|unit| {
                 unit.label(label::PARKED_UNTIL).is_some_and(|until| until <= now.as_str())
                     && unit.label(label::STORE) == Some(store.as_str())
                     && unit.label(label::ENVIRONMENT) == Some(place.environment.as_str())
                     && unit.state == UnitState::Stopped
             })
-            .map(|unit| unit.id)
+            .map(|unit| unit.id.clone())
             .collect())
     }
 }

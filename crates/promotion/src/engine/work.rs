@@ -78,7 +78,7 @@ impl Session<'_> {
     fn undone(&self) -> Option<&PromotionView> {
         match &self.view().state.facts.request.kind {
             Kind::Rollback { of } => self.environment.promotions.get(of),
-            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => None,
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt | Kind::Repair => None,
         }
     }
 
@@ -241,6 +241,11 @@ impl Session<'_> {
             Kind::Rollback { of } => self.environment.before(of).is_some_and(|before| {
                 before.state.facts.request.kind == Kind::Adopt || self.leads_elsewhere(before)
             }),
+            // What is put back is what it was: taken over, where it was taken over.
+            Kind::Repair => {
+                let put = self.environment.standing().into_iter().map(|it| &it.state.facts.request.kind);
+                put.rev().find(|kind| **kind != Kind::Repair) == Some(&Kind::Adopt)
+            }
             Kind::Deploy | Kind::Promote | Kind::Bootstrap => false,
         }
     }

@@ -2,10 +2,12 @@
 
 mod audit;
 mod chain;
+mod drift;
 mod memory;
 mod migrate;
 mod receipt;
 mod record;
+mod recorded;
 mod spelled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -14,10 +16,12 @@ mod view;
 
 pub use audit::{Audited, Fault, Finding, audit};
 pub use chain::{decode, decode_beside, tip, tip_beside, verify};
+pub use drift::{DriftEnd, DriftView};
 pub use memory::Memory;
 pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
 pub use receipt::{Approved, Built, EndRecord, Receipt, Tested};
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
+pub use recorded::{Recorded, Spot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub use verbatim::{Holding, Row};

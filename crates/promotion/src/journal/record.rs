@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{EffectName, Phase, Stamped};
 use crate::model::{
-    At, ComponentName, EnvironmentName, Hash, Nonce, OneOffEnd, PromotionId, Request, Signed, UnitId,
-    canonical,
+    At, ComponentName, Difference, EnvironmentName, Hash, Nonce, OneOffEnd, PromotionId, Request, Signed,
+    UnitId, canonical,
 };
 use crate::ports::{Performed, PortError};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -135,6 +135,18 @@ pub enum Entry {
         freed: BTreeMap<ComponentName, Vec<UnitId>>,
         /// Parked units that are destroyed.
         destroyed: BTreeMap<ComponentName, Vec<UnitId>>,
+    },
+    /// What runs was compared with what is recorded, and came out otherwise than before.
+    Drifted {
+        /// The promotion that had put there what is recorded.
+        of: PromotionId,
+        /// All that differs now; nothing where what is recorded runs again.
+        differences: Vec<Difference>,
+    },
+    /// People were told again of what nobody looked after: of the promotion, else of the drift that is open.
+    ToldAgain {
+        /// For the how manieth time.
+        n: u32,
     },
     /// A parked fleet's time is over: these units are destroyed now.
     ParkedEnded {

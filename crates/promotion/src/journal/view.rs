@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain;
+use super::drift::{DriftEnd, DriftView, Drifts};
 use super::record::{Entry, Intent, OneOffStep, Outcome, Record};
 use crate::machine::{EffectName, Phase, State, step};
 use crate::model::{
@@ -47,6 +48,12 @@ pub struct PromotionView {
     pub at: At,
     /// Its first record.
     pub first: u64,
+    /// How often people heard again of how it stands, since it stands so.
+    pub told: u32,
+    /// Since when it cannot be judged, where that is so.
+    pub stalled_since: Option<At>,
+    /// The effect that last told people that one of them has to do something.
+    pub asked: Option<OutboxItem>,
 }
 
 /// How far a release command came.
@@ -91,6 +98,7 @@ pub struct EnvironmentView {
     /// How many had ended each time the environment was taken out of our hands, and by whom and when the last time.
     ejects: Vec<usize>,
     ejected: Option<(At, Person)>,
+    drifts: Drifts,
 }
 
 impl EnvironmentView {
@@ -106,6 +114,7 @@ impl EnvironmentView {
             breaker_reset: None,
             ejects: Vec::new(),
             ejected: None,
+            drifts: Drifts::default(),
         }
     }
 
@@ -141,6 +150,9 @@ impl EnvironmentView {
                     outbox: Vec::new(),
                     at: record.at,
                     first: record.seq,
+                    told: 0,
+                    stalled_since: None,
+                    asked: None,
                 };
                 if self.promotions.insert(id.clone(), view).is_some() {
                     return Err(format!("promotion {id} was requested twice"));
@@ -154,6 +166,15 @@ impl EnvironmentView {
             (Entry::Ejected { by, .. }, _) => {
                 self.ejects.push(self.ended.len());
                 self.ejected = Some((record.at, by.clone()));
+                self.drifts.end(record.at, DriftEnd::Ejected { by: by.clone() });
+                Ok(())
+            }
+            (Entry::Drifted { of, differences }, _) => {
+                self.drifts.seen(record.seq, record.at, of, differences)
+            }
+            (Entry::ToldAgain { n }, None) => {
+                let drift = self.drifts.open.as_mut().ok_or("no drift is open of which anybody was told")?;
+                drift.told = *n;
                 Ok(())
             }
             (Entry::ParkedEnded { .. }, _) => Ok(()),
@@ -166,6 +187,10 @@ impl EnvironmentView {
                 view.fold(record)?;
                 if lived && view.state.phase.is_final() {
                     self.ended.push(id.clone());
+                    if view.state.stands() {
+                        let request = &view.state.facts.request;
+                        self.drifts.stands(record.at, &request.kind, id, &request.requested_by);
+                    }
                 }
                 Ok(())
             }
@@ -199,7 +224,7 @@ impl EnvironmentView {
 
     fn standing_of(&self, ended: &[PromotionId]) -> Vec<&PromotionView> {
         let mut stack: Vec<&PromotionView> = Vec::new();
-        let stands = |view: &&PromotionView| view.state.facts.stays || view.state.phase == Phase::Succeeded;
+        let stands = |view: &&PromotionView| view.state.stands();
         for view in ended.iter().filter_map(|id| self.promotions.get(id)).filter(stands) {
             match &view.state.facts.request.kind {
                 Kind::Rollback { of } => {
@@ -207,10 +232,22 @@ impl EnvironmentView {
                         stack.truncate(n);
                     }
                 }
-                Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => stack.push(view),
+                Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt | Kind::Repair => {
+                    stack.push(view);
+                }
             }
         }
         stack
+    }
+
+    /// The drift that is open: what runs is not what is recorded, as far as anybody looked.
+    pub const fn drift(&self) -> Option<&DriftView> {
+        self.drifts.open.as_ref()
+    }
+
+    /// Earlier drift, oldest first, with when and how each ended.
+    pub fn drifts_ended(&self) -> &[(DriftView, At, DriftEnd)] {
+        &self.drifts.ended
     }
 
     /// Who took the environment out of our hands and when, where nothing was put or taken over there since.
@@ -330,12 +367,21 @@ impl PromotionView {
                     return Err(format!("it says {phase}, and the rules say {}", step.next.phase));
                 }
                 step.next.check()?;
+                let is_stalled = step.next.facts.stalled.is_some();
                 if step.next.phase != self.state.phase {
                     self.at = record.at;
+                    self.told = 0;
+                } else if is_stalled != self.state.facts.stalled.is_some() {
+                    self.told = 0;
                 }
+                self.stalled_since = is_stalled.then_some(self.stalled_since.unwrap_or(record.at));
                 self.state = step.next;
                 for (n, effect) in (0..).zip(effects) {
-                    self.outbox.push(OutboxItem { seq: record.seq, n, effect: *effect });
+                    let item = OutboxItem { seq: record.seq, n, effect: *effect };
+                    if matches!(effect, EffectName::AskApproval | EffectName::Escalate) {
+                        self.asked = Some(item);
+                    }
+                    self.outbox.push(item);
                 }
             }
             Entry::EffectDone { seq, n } => {
@@ -382,7 +428,9 @@ impl PromotionView {
             Entry::Requested { .. }
             | Entry::BreakerReset { .. }
             | Entry::Ejected { .. }
+            | Entry::Drifted { .. }
             | Entry::ParkedEnded { .. } => {}
+            Entry::ToldAgain { n } => self.told = *n,
         }
         Ok(())
     }

@@ -95,8 +95,13 @@ impl State {
 
     /// Whether people are asked. The verbs that P1 names as exceptions ask nobody.
     pub fn needs_approval(&self) -> bool {
-        self.facts.request.kind == Kind::Promote
+        matches!(self.facts.request.kind, Kind::Promote | Kind::Repair)
             && self.policy().approvals.as_ref().is_some_and(|rule| rule.count > 0)
+    }
+
+    /// Whether what it put there stays: it succeeded, or is a person's rollback that came where it led.
+    pub fn stands(&self) -> bool {
+        self.facts.stays || self.phase == Phase::Succeeded
     }
 
     /// Whether a person asked to go back to an earlier release.

@@ -90,6 +90,11 @@ pub struct Policy {
     pub soak: Millis,
     /// From the lock on, the whole may take this long; then it is rolled back.
     pub deadline: Millis,
+    /// What may differ from what is recorded without being drift, in the terms of [`Difference::field`].
+    ///
+    /// [`Difference::field`]: super::Difference::field
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub drift_ignored: BTreeSet<String>,
 }
 
 impl Policy {
@@ -112,6 +117,7 @@ impl Default for Policy {
             verify: BTreeSet::new(),
             soak: Millis::ZERO,
             deadline: Millis::secs(3600),
+            drift_ignored: BTreeSet::new(),
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum Kind {
     },
     /// What runs already is taken over as it is.
     Adopt,
+    /// What is recorded here is put here again, since something else runs.
+    Repair,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Bootstrap => "bootstrap",
             Self::Rollback { .. } => "rollback",
             Self::Adopt => "adopt",
+            Self::Repair => "repair",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flytypes::{Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 
-use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot, UnitConfig, UnitId};
+use super::{GroupName, Millis, OneOff, Place, RegionName, SecretsTarget, Slot, Unit, UnitConfig, UnitId};
 
 /// How a fleet is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +170,9 @@ pub struct ComponentTarget {
     /// The configuration of units that keep something of their own, which the group's does not speak of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub own: BTreeMap<UnitId, UnitConfig>,
+    /// Units that shall take requests, or not, otherwise than they are found.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<UnitId, bool>,
     /// What its secrets must be.
     #[serde(default, skip_serializing_if = "SecretsTarget::is_empty")]
     pub secrets: SecretsTarget,
@@ -191,6 +194,7 @@ impl ComponentTarget {
             because: None,
             waves: Vec::new(),
             own: BTreeMap::new(),
+            traffic: BTreeMap::new(),
             limits: Limits::default(),
             secrets: SecretsTarget::default(),
             release_command: None,
@@ -200,6 +204,11 @@ impl ComponentTarget {
     /// What a unit that is there shall be configured as, in its group: as the group, but for what it keeps of its own.
     pub fn config_of<'a>(&'a self, unit: &UnitId, group: &'a GroupTarget) -> &'a UnitConfig {
         self.own.get(unit).unwrap_or(&group.config)
+    }
+
+    /// Whether a unit that is found so is out of traffic afterwards.
+    pub(crate) fn cordons(&self, unit: &Unit) -> bool {
+        self.traffic.get(&unit.id).map_or(unit.cordoned, |open| !open)
     }
 
     /// The content.

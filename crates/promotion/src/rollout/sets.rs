@@ -64,7 +64,7 @@ fn forward<'a>(job: Job<'a>, waves: &Waves<'a>, scope: Scope) -> Sets<'a> {
         match target.groups.get(&record.unit.group) {
             Some(group) if !fill && room => {
                 *kept.entry(spot).or_default() += 1;
-                let rest = Rest::of(&record.unit);
+                let rest = Rest { cordoned: target.cordons(&record.unit), ..Rest::of(&record.unit) };
                 let found = Shape::of(record, target.secrets.version);
                 let config = target.config_of(&record.unit.id, group);
                 let shape = Shape { image: &target.image, config, ..found };
@@ -135,7 +135,7 @@ type Rested<'a> = (Rest, &'a BTreeSet<UnitId>, Option<&'a UnitId>);
 fn found_at_rest<'a>(job: Job<'a>) -> BTreeMap<Spot<'a>, VecDeque<Rested<'a>>> {
     let mut rests: BTreeMap<_, VecDeque<Rested<'_>>> = BTreeMap::new();
     for UnitRecord { unit, .. } in &job.snapshot.units {
-        let rest = Rest::of(unit);
+        let rest = Rest { cordoned: job.target.cordons(unit), ..Rest::of(unit) };
         let standby_for = if rest.stopped { &unit.standby_for } else { &NOBODY };
         rests.entry(spot(unit)).or_default().push_back((rest, standby_for, Some(&unit.id)));
     }

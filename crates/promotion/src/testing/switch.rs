@@ -122,6 +122,8 @@ fn title(entry: &Entry) -> String {
         Entry::BreakerReset { .. } => "breaker reset".to_owned(),
         Entry::Ejected { .. } => "ejected".to_owned(),
         Entry::ParkedEnded { .. } => "parked ended".to_owned(),
+        Entry::Drifted { .. } => "drifted".to_owned(),
+        Entry::ToldAgain { .. } => "told again".to_owned(),
     }
 }
 

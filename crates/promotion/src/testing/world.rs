@@ -185,6 +185,7 @@ impl World {
             verify: BTreeSet::from([SuiteName::new("smoke").expect("a name")]),
             soak: Millis(2_000),
             deadline: Millis::secs(600),
+            drift_ignored: BTreeSet::new(),
         }
     }
 
@@ -263,6 +264,7 @@ impl World {
             because: None,
             waves: self.waves.clone(),
             own: BTreeMap::new(),
+            traffic: BTreeMap::new(),
             limits: self.limits.clone(),
             secrets: SecretsTarget { required, version: None },
             release_command: self.command.clone().filter(|_| component != "web"),

@@ -4,6 +4,8 @@ mod adopt;
 mod back;
 mod command;
 mod drift;
+mod drift_ends;
+mod drift_seen;
 mod eject;
 mod flyctl_history;
 mod groups;
