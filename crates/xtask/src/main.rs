@@ -54,6 +54,21 @@ enum Chore {
         #[arg(long)]
         json: bool,
     },
+    /// Kills whoever works on promotions, lets ticks finish them, and says what was done twice, lost or left over
+    Torture {
+        /// How many processes
+        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        kills: u64,
+        /// What decides where it strikes
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// In how many stand-ins at once [default: one for five kills, at most 16]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64))]
+        lanes: Option<u64>,
+        /// One object: `kills`, `double_effects`, `lost_approvals`, `mixed_fleets`, `unresumed`, `violations`, `landed`
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
@@ -67,6 +82,10 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),
         Chore::Simulate { schedules, seed, json: is_json } => {
             xtask::simulate::run(&repo, &shell, out, Wanted { schedules, seed, is_json })
+        }
+        Chore::Torture { kills, seed, lanes, json: is_json } => {
+            let wanted = xtask::torture::Wanted { kills, seed, lanes, is_json };
+            xtask::torture::run(&repo, &shell, out, &wanted)
         }
     }
 }
