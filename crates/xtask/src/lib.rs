@@ -7,6 +7,7 @@ pub mod cargo;
 pub mod libtest;
 pub mod pages;
 pub mod process;
+pub mod promises;
 pub mod repo;
 pub mod requirements;
 pub mod sabotage;

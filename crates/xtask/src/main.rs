@@ -41,6 +41,12 @@ enum Chore {
     Sabotage {
         /// Only this one: p1, p2, …
         name: Option<String>,
+        /// Who else has to look: `torture` kills processes of a broken binary, which takes some minutes for each promise
+        #[arg(long, value_name = "WHO", value_parser = ["torture"])]
+        with: Option<String>,
+        /// A list of `name`, `promise`, `caught`, `by` (test, simulation, model, torture), `tests`, `unnoticed`
+        #[arg(long)]
+        json: bool,
     },
     /// Plays promotions that chance makes up, and says which promises were broken
     Simulate {
@@ -79,7 +85,10 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Chore::Gen { check, paths } => xtask::pages::run(&repo, &shell, out, check, &paths),
         Chore::Tidy => xtask::tidy::run(&repo, &shell, out),
         Chore::Bench { name } => xtask::bench::run(&repo, &shell, out, name.as_deref()),
-        Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),
+        Chore::Sabotage { name, with, json: is_json } => {
+            let wanted = xtask::sabotage::Wanted { name, has_torture: with.is_some(), is_json };
+            xtask::sabotage::run(&repo, &shell, out, &wanted)
+        }
         Chore::Simulate { schedules, seed, json: is_json } => {
             xtask::simulate::run(&repo, &shell, out, Wanted { schedules, seed, is_json })
         }
