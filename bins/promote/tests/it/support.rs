@@ -34,8 +34,8 @@ const TEST: Duration = Duration::from_secs(240);
 
 pub(crate) const PRODUCTION: &str = "runner";
 pub(crate) const STAGING: &str = "runner-staging";
-const TOKEN: &str = "token-of-production-0123456789";
-const TOKEN_STAGING: &str = "token-of-staging-0123456789";
+pub(crate) const TOKEN: &str = "token-of-production-0123456789";
+pub(crate) const TOKEN_STAGING: &str = "token-of-staging-0123456789";
 /// Rights to images, where staging is apart.
 pub(crate) const PULL_STAGING: &str = "token-to-pull-from-staging-0123456789";
 pub(crate) const PULL: &str = "token-to-pull-from-production-0123456789";
