@@ -1,52 +1,66 @@
-//! `cargo run -p promote --example torture -- --points 40`: SIGKILL of `promote start` at points spread over a
-//! promotion, then `promote tick` only. Prints where it struck, and leaves with 1 when anything ended otherwise than
-//! the undisturbed run. Needs the binary beside it: `cargo build -p promote --bins --examples`.
+//! `cargo xtask torture`: SIGKILL of whoever works on a promotion, at moments spread over it, then `promote tick` only.
+//! Prints where it struck and what was wrong, and leaves with 4 when anything was. Needs the binary beside it:
+//! `cargo build -p promote --bins --examples`.
 
 #![expect(clippy::unwrap_used, reason = "a harness that cannot go on has failed")]
 
 #[path = "../tests/it/support.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
-#[path = "../tests/it/torture.rs"]
+#[path = "../tests/it/torture/mod.rs"]
 mod torture;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use torture::Kills;
+use torture::{Moments, Wanted};
 
-fn say(text: &str) {
-    // A reader that went away does not stop the run.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
+const USAGE: &str = "usage: torture [--kills N] [--seed N] [--lanes N] [--moments any|quiet] [--json]\n\
+    40 kills by default, at any moment, from seed 1; lanes: how many stand-ins at once, 1 to 64, by default one for\n\
+    five kills and at most 16; quiet: only while the runner waits";
 
-const USAGE: &str = "usage: torture [--points N] [--lanes N] [--kills any|quiet]\n\
-    N from 1 to 1000; default 40 points in 4 stand-ins at once, at any moment; quiet: only while the runner waits";
+/// Kills that one stand-in is made for: making it takes as long as a kill or two.
+const KILLS_PER_LANE: usize = 5;
+const LANES_MAX: usize = 16;
 
-fn read(args: &[String]) -> Option<(usize, usize, Kills)> {
-    let (mut points, mut lanes, mut kills) = (40, 4, Kills::Any);
-    let number = |text: &String| text.parse().ok().filter(|n| (1..=1000).contains(n));
-    for pair in args.chunks(2) {
-        let [flag, value] = pair else { return None };
-        match (flag.as_str(), value.as_str()) {
-            ("--points", _) => points = number(value)?,
-            ("--lanes", _) => lanes = number(value)?,
-            ("--kills", "any") => kills = Kills::Any,
-            ("--kills", "quiet") => kills = Kills::Quiet,
+fn read(args: &[String]) -> Option<(Wanted, bool)> {
+    let mut wanted = Wanted { kills: 40, lanes: 0, seed: 1, moments: Moments::Any };
+    let mut is_json = false;
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        match flag.as_str() {
+            "--json" => is_json = true,
+            "--kills" => wanted.kills = args.next()?.parse().ok().filter(|n| (1..=100_000).contains(n))?,
+            "--seed" => wanted.seed = args.next()?.parse().ok()?,
+            "--lanes" => wanted.lanes = args.next()?.parse().ok().filter(|n| (1..=64).contains(n))?,
+            "--moments" => {
+                wanted.moments = match args.next()?.as_str() {
+                    "any" => Moments::Any,
+                    "quiet" => Moments::Quiet,
+                    _ => return None,
+                }
+            }
             _ => return None,
         }
     }
-    Some((points, lanes, kills))
+    if wanted.lanes == 0 {
+        wanted.lanes = (wanted.kills / KILLS_PER_LANE).clamp(1, LANES_MAX);
+    }
+    Some((wanted, is_json))
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some((points, lanes, kills)) = read(&args) else {
+    // A reader that went away does not stop the run.
+    let say = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
+    let Some((wanted, is_json)) = read(&args) else {
         say(USAGE);
         return ExitCode::from(2);
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let report = runtime.block_on(torture::run(points, lanes, kills, &say));
-    say(&report.text());
-    if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let report = runtime.block_on(torture::run(wanted, &say));
+    let text = if is_json { format!("{}\n", report.json(wanted.seed)) } else { report.text() };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    // As every chore: 4 is what tests found.
+    if report.wrong() == 0 { ExitCode::SUCCESS } else { ExitCode::from(4) }
 }

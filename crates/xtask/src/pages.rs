@@ -2,6 +2,7 @@
 
 mod cli;
 mod exit_codes;
+mod sabotage;
 mod traceability;
 
 use crate::process::Shell;
@@ -28,6 +29,7 @@ enum Source {
 const PAGES: &[Page] = &[
     Page { path: "docs/traceability.md", source: Source::Function(traceability::page) },
     Page { path: "docs/exit-codes.md", source: Source::Function(exit_codes::page) },
+    Page { path: "docs/sabotage.md", source: Source::Function(sabotage::page) },
     Page { path: "docs/cli.md", source: Source::Function(cli::page) },
     Page {
         path: "docs/promotion-states.md",

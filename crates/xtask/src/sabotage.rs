@@ -1,21 +1,36 @@
 //! `cargo xtask sabotage`: a test that stays green while its promise is broken on purpose proves nothing.
 
+mod told;
+
 use crate::cargo;
 use crate::libtest::{self, Outcome, Results};
 use crate::process::{Ran, Shell};
+use crate::promises::{self, Kind, Sabotage};
 use crate::repo::Repo;
-use crate::tidy::promises;
-use clikit::{Exit, Failure, Output, Table, elapsed_text};
-use std::collections::BTreeMap;
+use crate::torture;
+use clikit::{Exit, Failure, Output};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// The packages whose tests have to notice. Each of them that has a test named after a promise must go red by it; the
-/// first one must have such a test. A package above the engine joins with a row, once its tests stand on it.
-pub const SUITES: &[&str] = &["promotion"];
+use told::Told;
 
 /// Time for the tests of one sabotage. A broken promise may well make a test wait for ever: that counts as
 /// unnoticed, since a test has to say what it saw.
 const LIMIT: Duration = Duration::from_mins(20);
+/// Enough for every effect to be struck, some of them twice.
+const KILLS: u64 = 40;
+/// The package that passes every switch on to the binary that is tortured.
+const TORTURED: &str = "promote";
+
+/// What is to be broken, and who has to notice.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Only this one: `p3`, `P3` or `sabotage-p3`.
+    pub name: Option<String>,
+    /// Whether processes are killed under the sabotage as well, which takes some minutes for each.
+    pub has_torture: bool,
+    /// A list instead of a table.
+    pub is_json: bool,
+}
 
 /// What the tests did under one sabotage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,57 +45,59 @@ pub enum Noticed {
     Broken(String),
 }
 
-/// Breaks every promise that has a switch, or the one called `name` (`p3`), one at a time.
+/// Breaks every promise that has a switch, or the one that is named, one at a time.
 ///
 /// # Errors
 /// Exit 2 for an unknown name; 4 if the tests are red without any sabotage.
-pub fn run(repo: &Repo, shell: &Shell, out: &Output, name: Option<&str>) -> Result<Exit, Failure> {
-    let switches = promises::switches(&cargo::packages(&repo.root, shell)?);
-    let wanted: Vec<u32> =
-        match name {
-            None => switches.iter().copied().collect(),
-            Some(name) => {
-                let digits = name.trim_start_matches("sabotage-").trim_start_matches(['p', 'P']);
-                let number = digits.parse().ok().filter(|n| switches.contains(n));
-                let names: Vec<String> = switches.iter().map(|n| format!("p{n}")).collect();
-                let failure = || Failure::usage(format!("there is no sabotage called `{name}`"));
-                vec![number.ok_or_else(|| {
-                    failure().with_hint(format!("cargo xtask sabotage [{}]", names.join("|")))
-                })?]
-            }
-        };
-    baseline(repo, shell, &wanted)?;
-    let mut table = Table::new(["promise", "package", "result", "tests that noticed", "time"]);
-    let mut n_unnoticed = 0;
-    for n in wanted {
+pub fn run(repo: &Repo, shell: &Shell, out: &Output, wanted: &Wanted) -> Result<Exit, Failure> {
+    let all = promises::sabotages(repo, &cargo::packages(&repo.root, shell)?)?;
+    let chosen = chosen(all, wanted.name.as_deref())?;
+    baseline(repo, shell, &chosen)?;
+    let mut told = Vec::new();
+    for it in &chosen {
+        let n = it.n;
         shell.progress.line(format!("p{n}: broken on purpose"));
         let begun = shell.progress.elapsed();
-        let ran = test(repo, shell, &[n], Some(n))?;
-        let took = elapsed_text(shell.progress.elapsed().saturating_sub(begun));
-        for (i, suite) in SUITES.iter().enumerate() {
+        let ran = test(repo, shell, std::slice::from_ref(it), true)?;
+        let mut one = Told::new(n);
+        for suite in &it.suites {
             let noticed = match &ran {
                 Ok((ran, results)) => judge(n, suite, ran, results),
                 Err(ran) => Noticed::Broken(format!("it does not compile: {}", ran.ending())),
             };
-            if i > 0 && noticed == Noticed::NoTest {
-                continue;
-            }
-            n_unnoticed += usize::from(!matches!(noticed, Noticed::Red(_)));
             if let Noticed::Red(tests) = &noticed {
                 tests.iter().for_each(|test| shell.progress.line(format!("p{n}: noticed by {test}")));
             }
-            let (result, tests) = cells(&noticed);
-            table.row([format!("P{n}"), (*suite).to_owned(), result, tests, took.clone()]);
+            one.suites.push((suite.clone(), noticed));
+        }
+        if wanted.has_torture && it.switches.iter().any(|switch| switch.package == TORTURED) {
+            one.torture = Some(tortured(repo, shell, n)?);
+        }
+        one.took = shell.progress.elapsed().saturating_sub(begun);
+        told.push(one);
+    }
+    told::tell(out, &told, wanted.is_json)?;
+    Ok(if told.iter().all(Told::is_caught) { Exit::Done } else { Exit::TestsFailed })
+}
+
+fn chosen(all: Vec<Sabotage>, name: Option<&str>) -> Result<Vec<Sabotage>, Failure> {
+    let Some(name) = name else { return Ok(all) };
+    let digits = name.trim_start_matches("sabotage-").trim_start_matches(['p', 'P']);
+    let number: Option<u32> = digits.parse().ok();
+    match all.iter().find(|it| Some(it.n) == number) {
+        Some(one) => Ok(vec![one.clone()]),
+        None => {
+            let names: Vec<String> = all.iter().map(|it| format!("p{}", it.n)).collect();
+            Err(Failure::usage(format!("there is no sabotage called `{name}`"))
+                .with_hint(format!("cargo xtask sabotage [{}]", names.join("|"))))
         }
     }
-    out.text(&table.to_string())?;
-    Ok(if n_unnoticed == 0 { Exit::Done } else { Exit::TestsFailed })
 }
 
 /// The same tests without any sabotage: if they are red already, being red proves nothing.
-fn baseline(repo: &Repo, shell: &Shell, wanted: &[u32]) -> Result<(), Failure> {
+fn baseline(repo: &Repo, shell: &Shell, chosen: &[Sabotage]) -> Result<(), Failure> {
     shell.progress.line("the same tests without sabotage");
-    let (ran, results) = match test(repo, shell, wanted, None)? {
+    let (ran, results) = match test(repo, shell, chosen, false)? {
         Ok(pair) => pair,
         Err(ran) => return Err(Failure::tests_failed("the tests do not compile").with_why(ran.errors)),
     };
@@ -97,28 +114,35 @@ fn baseline(repo: &Repo, shell: &Shell, wanted: &[u32]) -> Result<(), Failure> {
         .with_hint("cargo xtask test"))
 }
 
-/// Runs the tests named after `wanted`, in a target directory of their own so that the usual one stays warm.
-/// The inner error is a build that failed.
+/// A target directory of their own, so that the usual one stays warm.
+fn target(repo: &Repo, shell: &Shell) -> String {
+    let dir = shell.context.var("CARGO_TARGET_DIR").map_or_else(|| repo.root.join("target"), Into::into);
+    dir.join("sabotage").to_string_lossy().into_owned()
+}
+
+/// Runs the tests named after these promises, in the packages that have to notice. The inner error is a build that
+/// failed.
 fn test(
     repo: &Repo,
     shell: &Shell,
-    wanted: &[u32],
-    sabotage: Option<u32>,
+    chosen: &[Sabotage],
+    is_broken: bool,
 ) -> Result<Result<(Ran, Results), Ran>, Failure> {
-    let dir = shell.context.var("CARGO_TARGET_DIR").map_or_else(|| repo.root.join("target"), Into::into);
-    let dir = dir.join("sabotage").to_string_lossy().into_owned();
-    let run = shell.cargo(&repo.root).var("CARGO_TARGET_DIR", &dir).limit(LIMIT);
+    let suites: BTreeSet<&str> = chosen.iter().flat_map(|it| &it.suites).map(String::as_str).collect();
+    let run = shell.cargo(&repo.root).var("CARGO_TARGET_DIR", &target(repo, shell)).limit(LIMIT);
     let run = run.args(["test", "--locked", "--lib", "--bins", "--tests"]);
-    let run = run.args(SUITES.iter().flat_map(|suite| ["-p", suite]));
-    let run =
-        run.args(sabotage.iter().flat_map(|n| ["--features".to_owned(), format!("promotion/sabotage-p{n}")]));
+    let run = run.args(suites.into_iter().flat_map(|suite| ["-p", suite]));
+    let features = chosen.iter().filter(|_| is_broken);
+    let features =
+        features.flat_map(|it| it.suites.iter().map(move |suite| format!("{suite}/sabotage-p{}", it.n)));
+    let run = run.args(features.flat_map(|feature| ["--features".to_owned(), feature]));
     let built = run.clone().args(["--no-run", "--message-format", "json-render-diagnostics"]);
     let built = built.echoed_errors().run(shell)?;
     if !built.is_ok() {
         return Ok(Err(built));
     }
     let packages: BTreeMap<String, String> = libtest::executables(&built.text);
-    let run = run.args(["--no-fail-fast", "--"]).args(wanted.iter().map(|n| format!("p{n}_")));
+    let run = run.args(["--no-fail-fast", "--"]).args(chosen.iter().map(|it| format!("p{}_", it.n)));
     let ran = run.run(shell)?;
     let results = libtest::parse(&ran.text, &ran.errors, &packages);
     Ok(Ok((ran, results)))
@@ -144,16 +168,15 @@ pub fn judge(n: u32, package: &str, ran: &Ran, results: &Results) -> Noticed {
     if named().next().is_none() { Noticed::NoTest } else { Noticed::Green }
 }
 
-fn cells(noticed: &Noticed) -> (String, String) {
-    match noticed {
-        Noticed::Red(tests) => {
-            let first = tests.first().map_or("-", String::as_str);
-            let more = tests.len().saturating_sub(1);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            ("red, as it must be".to_owned(), format!("{first}{more}"))
-        }
-        Noticed::Green => ("GREEN: NOBODY NOTICED".to_owned(), "-".to_owned()),
-        Noticed::NoTest => ("NO TEST".to_owned(), "-".to_owned()),
-        Noticed::Broken(why) => (format!("BROKEN: {why}"), "-".to_owned()),
-    }
+/// Kills processes of a binary in which the promise is broken.
+fn tortured(repo: &Repo, shell: &Shell, n: u32) -> Result<Noticed, Failure> {
+    shell.progress.line(format!("p{n}: {KILLS} processes are killed"));
+    let wanted = torture::Wanted { kills: KILLS, seed: 1, lanes: None, is_json: false };
+    let feature = format!("{TORTURED}/sabotage-p{n}");
+    let ran = torture::strike(repo, shell, &wanted, Some((&feature, &target(repo, shell))))?;
+    Ok(match ran.code {
+        Some(0) => Noticed::Green,
+        Some(4) => Noticed::Red(vec![Kind::Torture.name().to_owned()]),
+        _ => Noticed::Broken(format!("the torture ended with {}", ran.ending())),
+    })
 }

@@ -7,7 +7,7 @@ pub mod promises;
 pub mod purity;
 pub mod reach;
 pub mod sizes;
-mod source;
+pub(crate) mod source;
 
 use crate::cargo::{self, Package};
 use crate::process::Shell;

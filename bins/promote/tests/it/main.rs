@@ -20,6 +20,7 @@ mod laptop;
 mod leaving;
 mod looking;
 mod people;
+mod secrets;
 mod shared_store;
 mod store;
 mod support;

@@ -34,8 +34,8 @@ const TEST: Duration = Duration::from_secs(240);
 
 pub(crate) const PRODUCTION: &str = "runner";
 pub(crate) const STAGING: &str = "runner-staging";
-const TOKEN: &str = "token-of-production-0123456789";
-const TOKEN_STAGING: &str = "token-of-staging-0123456789";
+pub(crate) const TOKEN: &str = "token-of-production-0123456789";
+pub(crate) const TOKEN_STAGING: &str = "token-of-staging-0123456789";
 /// Rights to images, where staging is apart.
 pub(crate) const PULL_STAGING: &str = "token-to-pull-from-staging-0123456789";
 pub(crate) const PULL: &str = "token-to-pull-from-production-0123456789";
@@ -119,6 +119,8 @@ pub(crate) struct Project {
     pub(crate) platform_digest: bool,
     /// Whether the store is in a bucket of the stand-in, and not a file.
     pub(crate) bucket: bool,
+    /// Further rules of promotions into production, as lines of the project file.
+    pub(crate) rules: &'static str,
 }
 
 impl Default for Project {
@@ -131,6 +133,7 @@ impl Default for Project {
             apart: false,
             platform_digest: false,
             bucket: false,
+            rules: "",
         }
     }
 }
@@ -323,8 +326,8 @@ impl Stage {
              [promotion.staging.production]\nsuites = [\"smoke\"]\n\
              approvals = {{ count = {}, from = [\"leads\"], expires = \"24h\" }}\n\
              strategy = \"bluegreen\"\nsettle = \"{}\"\ndrain = \"100ms\"\nsoak = \"0s\"\n\
-             wait-timeout = \"3m\"\npark-for = \"1h\"\n",
-            project.approvals, project.settle
+             wait-timeout = \"3m\"\npark-for = \"1h\"\n{}",
+            project.approvals, project.settle, project.rules
         ));
         self.write("understudy.toml", &text);
     }

@@ -127,7 +127,7 @@ fn a_note_is_printed_and_is_no_finding() {
 }
 
 #[test]
-fn no_secret_is_printed() {
+fn p9_no_secret_is_printed() {
     let project = PROJECT.replace(
         "[environments.staging]\n",
         "[environments.staging]\nfly = { token = \"hunter2hunter2\", orgg = 1 }\n",
@@ -254,7 +254,7 @@ fn only_files_of_a_reasonable_size_are_read() {
 
 /// P11: two names with one value behind them are one token.
 #[test]
-fn tokens_that_are_equal_are_found_where_they_can_be_read() {
+fn p11_tokens_that_are_equal_are_found_where_they_can_be_read() {
     let dir = folder(&[("understudy.toml", PROJECT), ("fly.toml", FLY)]);
     let check = |production: &str, staging: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stagectl"));

@@ -105,7 +105,7 @@ fn a_result_that_nobody_could_read_still_says_how_it_came_out() {
 }
 
 #[test]
-fn a_panic_is_our_bug_and_keeps_secrets() {
+fn p9_a_panic_is_our_bug_and_keeps_secrets() {
     let (code, _, stderr) = run(&["panic"]);
     assert_eq!(code, 1);
     assert!(stderr.contains("this is our bug") && stderr.contains("sample.rs:"), "{stderr}");

@@ -65,6 +65,7 @@ pub fn without_tokens(text: &str) -> String {
 /// The line `line` of `text` with every letter and digit inside one of `hidden`, or of what looks like a token,
 /// replaced by a dot, so that columns stay where they are.
 pub(super) fn masked(text: &str, line: Span, hidden: &[Span]) -> String {
+    let is_shown = cfg!(feature = "sabotage-p9");
     let tokens = tokens(&text[line.clone()]);
     text[line.clone()]
         .char_indices()
@@ -75,7 +76,7 @@ pub(super) fn masked(text: &str, line: Span, hidden: &[Span]) -> String {
             match c {
                 '\t' => ' ',
                 c if c.is_control() => '\u{fffd}',
-                c if secret && (c.is_alphanumeric() || !c.is_ascii()) => '·',
+                c if secret && !is_shown && (c.is_alphanumeric() || !c.is_ascii()) => '·',
                 c => c,
             }
         })
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_token_is_masked_wherever_it_stands() {
+    fn p9_what_looks_like_a_token_is_masked_wherever_it_stands() {
         for (text, shown) in [
             ("org = \"fm2_abc\"", "org = \"···_···\""),
             ("a = \"FlyV1 fm2_a,b\" # c", "a = \"····· ···_·,·\" # c"),

@@ -351,14 +351,14 @@ fn promotions_in_a_circle_are_named_on_every_edge() {
 }
 
 #[test]
-fn shared_secrets_may_be_shared_when_the_file_says_so() {
+fn p11_shared_secrets_may_be_shared_when_the_file_says_so() {
     let shared = "[environments.a]\nfly.token = \"env:T\"\n[environments.b]\nfly.token = \"env:T\"\n";
     assert_eq!(among(shared).code, Code::SharedSecret);
     assert_eq!(all(&format!("{BASE}{shared}[shared]\nsecrets = [\"env:T\"]\n")), []);
 }
 
 #[test]
-fn a_right_to_images_of_one_environment_is_none_of_another() {
+fn p11_a_right_to_images_of_one_environment_is_none_of_another() {
     let production = "[environments.production]\napi.app = \"a\"\n";
     for (rest, key) in [
         ("registry.pull = \"env:FLY_TOKEN_PRODUCTION\"\n", "environments.pr.registry.pull"),
@@ -462,7 +462,7 @@ fn nobody_to_approve_is_a_warning() {
 }
 
 #[test]
-fn a_syntax_error_has_a_place_and_shows_no_value() {
+fn p9_a_syntax_error_has_a_place_and_shows_no_value() {
     let problem = only("[components.api]\nconfig = \"fly.toml\"\ntoken = \"fo1_topsecret\n");
     assert_eq!((problem.code, problem.line), (Code::Syntax, 3), "{problem}");
     assert!(!problem.to_string().contains("topsecret"), "{problem}");
@@ -473,7 +473,7 @@ fn a_syntax_error_has_a_place_and_shows_no_value() {
 
 /// A secret in any wrong place: as a token, under a misspelt key, beside another mistake, in an overlay's variables.
 #[test]
-fn no_message_repeats_a_secret() {
+fn p9_no_message_repeats_a_secret() {
     let secret = "fm2_lJPECAAAAAAAhunter2";
     let places = [
         format!("[environments.pr]\nfly = {{ token = \"{secret}\" }}\n"),

@@ -313,7 +313,7 @@ async fn a_nonce_that_is_no_header_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn the_token_is_in_no_error_even_if_the_server_sends_it_back() {
+async fn p9_the_token_is_in_no_error_even_if_the_server_sends_it_back() {
     let echo = format!("bad token FlyV1 {TOKEN} or fm2_hiddendischarge");
     let typed = json!({"id": "m", "state": "started", "region": TOKEN}).to_string();
     let scripts = [

@@ -381,7 +381,7 @@ async fn a_missing_image_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_token_is_sent_as_basic_and_is_in_no_error() {
+async fn p9_the_token_is_sent_as_basic_and_is_in_no_error() {
     bounded(async {
         let (fake, server) = FakeRegistry::start().await;
         fake.with(|state| {

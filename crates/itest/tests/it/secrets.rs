@@ -10,7 +10,7 @@ use crate::{
 const SECRET: &str = "hunter2\"22";
 
 #[tokio::test]
-async fn a_secret_appears_in_nothing_that_a_run_says() {
+async fn p9_a_secret_appears_in_nothing_that_a_run_says() {
     // The target gives back all it gets: in the body as text and as JSON, in a header, in another form.
     let server = Server::staging(|asked| {
         let authorization = asked.headers.get("authorization").cloned().unwrap_or_default();
@@ -47,7 +47,7 @@ async fn a_secret_appears_in_nothing_that_a_run_says() {
 }
 
 #[tokio::test]
-async fn a_captured_secret_is_hidden_from_the_moment_it_is_known() {
+async fn p9_a_captured_secret_is_hidden_from_the_moment_it_is_known() {
     let server = Server::staging(|asked| match asked.line.as_str() {
         "POST /login" => ok(r#"{"session":"s-55555"}"#),
         _ => status(500, asked.headers["cookie"].clone()),

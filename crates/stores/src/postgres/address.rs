@@ -87,7 +87,11 @@ impl Address {
     pub fn screen(text: &str) -> Result<(), AddressError> {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
         let behind = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default();
-        if behind.contains('@') { Err(AddressError::Unescaped) } else { Ok(()) }
+        if behind.contains('@') && !cfg!(feature = "sabotage-p9") {
+            Err(AddressError::Unescaped)
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads `text`. A relative `sslrootcert` is meant from `root` on.
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_shown_has_the_password() {
+    fn p9_nothing_that_is_shown_has_the_password() {
         let address = read("postgres://me:s3cr%40t@h.example:6543/d?schema=shop&sslrootcert=ca.pem").unwrap();
         assert_eq!(address.config.get_password(), Some("s3cr@t".as_bytes()));
         assert_eq!(address.to_string(), "postgres://me@h.example:6543/d (schema shop)");

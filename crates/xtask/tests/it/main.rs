@@ -7,4 +7,5 @@ mod process;
 mod sabotage;
 mod suite;
 mod tidy;
+mod torture;
 mod world;

@@ -167,7 +167,7 @@ fn a_promise_needs_test_and_sabotage() {
 
     let world = World::clean();
     world.write("docs/requirements.toml", &requirements(&["P1", "P2"]));
-    world.append("crates/promotion/Cargo.toml", "sabotage-p2 = []\n");
+    world.append("crates/promotion/Cargo.toml", "# two at once\nsabotage-p2 = []\n");
     world.append("crates/promotion/src/lib.rs", "const X: bool = cfg!(feature = \"sabotage-p2\");\n");
     world.demand_finding("docs/requirements.toml", "P2 has a sabotage and no test");
 }
@@ -188,6 +188,35 @@ fn a_switch_that_breaks_nothing_is_found() {
     let world = World::clean();
     world.write("crates/promotion/src/lib.rs", "//! Engine.\n\nmod gate;\n");
     world.demand_finding("crates/promotion/Cargo.toml", "`sabotage-p1` breaks nothing");
+}
+
+#[test]
+fn a_switch_that_does_not_say_what_it_breaks_is_found() {
+    let world = World::clean();
+    let manifest = world.repo.read("crates/promotion/Cargo.toml").unwrap();
+    world.write("crates/promotion/Cargo.toml", &manifest.replace("# the gate is open\n", "# all\n#\n"));
+    world.demand_finding("crates/promotion/Cargo.toml", "`sabotage-p1` has no comment above it");
+}
+
+/// A switch may be passed on by a package above; that one breaks nothing itself and needs no words.
+#[test]
+fn a_switch_that_is_passed_on_is_no_finding() {
+    let world = World::clean();
+    let depends =
+        "promotion = { path = \"../promotion\" }\n\n[features]\nsabotage-p1 = [\"promotion/sabotage-p1\"]\n";
+    world.package("providers", depends);
+    world.write("crates/providers/src/lib.rs", "//! Adapters.\n");
+    assert_eq!(world.findings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_test_of_another_package_does_not_keep_a_promise() {
+    let world = World::clean();
+    world.write("docs/requirements.toml", &requirements(&["P1", "P2"]));
+    world.append("crates/promotion/Cargo.toml", "# two at once\nsabotage-p2 = []\n");
+    world.append("crates/promotion/src/lib.rs", "const X: bool = cfg!(feature = \"sabotage-p2\");\n");
+    world.append("crates/flytypes/src/lib.rs", "#[test]\nfn p2_is_kept() {}\n");
+    world.demand_finding("docs/requirements.toml", "P2 has a sabotage and no test");
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl World {
         world.package("flytypes", "");
         world.write("crates/flytypes/src/lib.rs", "//! Values.\n");
         world.package("promotion", "flytypes = { path = \"../flytypes\" }\n");
-        world.append("crates/promotion/Cargo.toml", "[features]\nsabotage-p1 = []\n");
+        world.append("crates/promotion/Cargo.toml", "[features]\n# the gate is open\nsabotage-p1 = []\n");
         world.write(
             "crates/promotion/src/lib.rs",
             "//! Engine.\n\nmod gate;\n\n/// Is it broken?\npub const BROKEN: bool = cfg!(feature = \"sabotage-p1\");\n",

@@ -1,0 +1,244 @@
+//! One promotion from its request to its end, with or without somebody who kills.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use promotion::machine::Phase;
+use tokio::process::Child;
+
+use super::aim::{Aim, Shot};
+use super::judge::{Parked, Shape, judge, parked, shape};
+use super::now;
+use super::report::Report;
+use super::trace::{Landed, Moment, Stop, Struck};
+use super::watch::Watch;
+use crate::support::{Ran, Stage, ended};
+
+/// A promotion is done within this after it was struck, by ticks alone: twice what a lost answer makes them wait,
+/// since a rescuer may be killed too.
+const RESCUE: Duration = Duration::from_secs(240);
+/// Between two ticks, as whoever calls them would.
+const BETWEEN: Duration = Duration::from_millis(300);
+
+/// How a promotion goes when nobody is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// The suite fails in production, and everything is put back.
+    Failing,
+    /// The release comes in.
+    Good,
+}
+
+impl Act {
+    pub(super) const ALL: [Self; 2] = [Self::Failing, Self::Good];
+
+    pub(super) const fn end(self) -> Phase {
+        match self {
+            Self::Failing => Phase::RolledBack,
+            Self::Good => Phase::Succeeded,
+        }
+    }
+}
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Victims {
+    /// Whoever works on the promotion at that moment.
+    Runner,
+    /// And whoever works on it this many records later.
+    RescuerToo { after: usize },
+}
+
+/// An undisturbed promotion.
+#[derive(Debug, Clone)]
+pub(super) struct Model {
+    pub(super) act: Act,
+    pub(super) moments: Vec<Stop>,
+    pub(super) landed: Landed,
+    pub(super) shape: Shape,
+}
+
+/// A release: the id of its deployment on staging, and its version.
+type Release = (String, &'static str);
+
+/// Who does the next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Start,
+    Approve,
+    Tick,
+}
+
+impl Verb {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Approve => "approve",
+            Self::Tick => "tick",
+        }
+    }
+}
+
+/// A promotion under way.
+pub(super) struct Play<'s> {
+    stage: &'s Stage,
+    release: &'s Release,
+    pub(super) watch: Watch<'s>,
+    pub(super) parked: Parked,
+    /// Whether somebody was told that the approval is written down.
+    pub(super) was_approved: bool,
+    ticks: usize,
+}
+
+impl<'s> Play<'s> {
+    async fn new(stage: &'s Stage, act: Act, release: &'s Release) -> Self {
+        stage.fail_smoke(act == Act::Failing);
+        let (parked, watch) = (parked(stage).await, Watch::new(stage).await);
+        Self { stage, release, watch, parked, was_approved: false, ticks: 0 }
+    }
+
+    /// Somebody asks, somebody says yes, and for all the rest there is `tick`.
+    fn verb(&self) -> Verb {
+        let trace = &self.watch.trace;
+        match trace.id() {
+            None => Verb::Start,
+            Some(_) if trace.phase() == Phase::AwaitingApproval && !trace.is_approved() => Verb::Approve,
+            Some(_) => Verb::Tick,
+        }
+    }
+
+    async fn spawn(&self, verb: Verb) -> Child {
+        let (developer, lead) = (self.stage.key("developer"), self.stage.key("lead"));
+        let (release, id) =
+            (&self.release.0, self.watch.trace.id().map(ToString::to_string).unwrap_or_default());
+        let plan = self.watch.trace.plan().unwrap_or_default();
+        let args: &[&str] = match verb {
+            Verb::Start => {
+                &["start", "--to", "production", "--release", release, "--key", &developer, "--json"]
+            }
+            Verb::Approve => &["approve", &id, "--plan", &plan, "--key", &lead, "--json"],
+            Verb::Tick => &["tick", "--json"],
+        };
+        self.stage.command(args).spawn().unwrap()
+    }
+
+    /// Runs the next process, to its end or until `is_time`; in that case it is killed. `since` is for how long it runs.
+    async fn step(&mut self, verb: Verb, is_time: impl Fn(&Watch<'_>, Duration) -> bool) -> (bool, Ran) {
+        let mut child = self.spawn(verb).await;
+        let begun = now();
+        self.ticks += usize::from(verb == Verb::Tick);
+        let is_killed = loop {
+            self.watch.look().await;
+            if is_time(&self.watch, begun.elapsed()) {
+                child.start_kill().unwrap();
+                break true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                break false;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        let ran = ended(child).await;
+        if is_killed {
+            // What was on its way lands.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.watch.look().await;
+        self.was_approved |= verb == Verb::Approve && ran.code == Some(0);
+        (is_killed, ran)
+    }
+}
+
+/// Promotes to its end; what it was like.
+pub(super) async fn undisturbed(stage: &Stage, act: Act, release: &Release) -> Model {
+    let mut play = Play::new(stage, act, release).await;
+    let begun = now();
+    while !play.watch.trace.is_over() {
+        let (_, ran) = play.step(play.verb(), |_, _| false).await;
+        assert!(begun.elapsed() < RESCUE, "undisturbed, it is {}: {ran:?}", play.watch.trace.phase());
+    }
+    let trace = &play.watch.trace;
+    assert_eq!(trace.phase(), act.end(), "undisturbed");
+    let shape = shape(stage, &play.parked, release.1).await;
+    Model { act, moments: trace.stops(), landed: trace.landed(), shape }
+}
+
+/// Kills as the shot says, lets ticks finish, judges. The kill was reserved.
+pub(super) async fn killed(
+    stage: &Stage,
+    model: &Model,
+    release: &Release,
+    shot: &Shot,
+    aim: &Aim,
+    report: &mut Report,
+) -> String {
+    let mut play = Play::new(stage, model.act, release).await;
+    let mut line = format!("{:?} {:?}", model.act, shot.moment);
+    // At how many records the rescuer dies as well.
+    let mut next = Some(shot.moment);
+    let mut begun = now();
+    while !play.watch.trace.is_over() {
+        let verb = play.verb();
+        let moment = next;
+        let (is_killed, ran) = play
+            .step(verb, |watch, since| match moment {
+                Some(Moment::Approving(ms)) => verb == Verb::Approve && since >= Duration::from_millis(ms),
+                Some(moment) => watch.trace.is_there(moment),
+                None => false,
+            })
+            .await;
+        if is_killed {
+            next = None;
+            begun = now();
+            let struck = struck(&play, verb);
+            if struck.is_empty() {
+                aim.missed();
+                report.missed += 1;
+                line.push_str(" (before the first effect or after the last)");
+            } else {
+                aim.hit(&struck);
+                report.kill(play.watch.trace.phase(), verb.name(), &struck);
+                let told: Vec<_> = struck.iter().map(|(effect, side)| format!("{effect} {side}")).collect();
+                let _ = write!(
+                    line,
+                    "; {} killed in {}: {}",
+                    verb.name(),
+                    play.watch.trace.phase(),
+                    told.join(", ")
+                );
+                if let (Victims::RescuerToo { after }, true) = (shot.victims, moment == Some(shot.moment))
+                    && aim.reserve()
+                {
+                    next = Some(Moment::Record(play.watch.trace.records.len() + after));
+                }
+            }
+        } else if verb != Verb::Tick || play.watch.trace.is_over() {
+            continue;
+        } else if begun.elapsed() > RESCUE {
+            report.unresumed.push(format!(
+                "{line}: {:?} is still {}: {ran:?}",
+                play.watch.trace.id(),
+                play.watch.trace.phase()
+            ));
+            break;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    if next.is_some() {
+        aim.missed();
+        report.missed += 1;
+        line.push_str("; over before its moment");
+    }
+    report.ticks += play.ticks;
+    let _ = write!(line, " -> {} after {:.1}s", play.watch.trace.phase(), begun.elapsed().as_secs_f64());
+    judge(stage, &play, model, release.1, &line, report).await;
+    line
+}
+
+fn struck(play: &Play<'_>, verb: Verb) -> Vec<Struck> {
+    if verb == Verb::Approve {
+        let side = if play.watch.trace.is_approved() { "after" } else { "before" };
+        return vec![("approve".to_owned(), side)];
+    }
+    play.watch.trace.struck()
+}
