@@ -10,11 +10,11 @@ use futures_util::future::{LocalBoxFuture, select};
 
 use super::stage::{mortal, stopped};
 use super::trouble::{Life, Mood, Stop, Trouble};
-use crate::engine::{Engine, Handle, Outcome};
+use crate::engine::{Engine, EngineError, Handle, Outcome};
 use crate::journal::{EnvironmentView, PromotionView};
 use crate::machine::Phase;
 use crate::model::{At, Claim, Decision, Hash, Kind, Millis, Person, PromotionId, Release};
-use crate::ports::Clock as _;
+use crate::ports::{Clock as _, JournalError};
 use crate::testing::{Moment, OwnClock, Signer, Switch, World, env};
 
 /// What the cast has in common.
@@ -194,7 +194,12 @@ impl Cast<'_> {
     async fn says(&self, promotion: &PromotionId, who: &Person, plan: Hash, decision: Decision) {
         let proof = Signer::proof(who, &Claim::statement(promotion, &plan, decision));
         let claim = Claim { promotion: promotion.clone(), plan, decision, proof };
-        let _it_may_come_too_late = self.world.bystander().decide(&env("production"), claim).await;
+        // It may come too late; where the store took nothing it is said again.
+        while let Err(EngineError::Journal(JournalError::Store { .. })) =
+            self.world.bystander().decide(&env("production"), claim.clone()).await
+        {
+            self.sleep(WAITS).await;
+        }
     }
 
     /// Comes by every half minute, until nothing is left to do.

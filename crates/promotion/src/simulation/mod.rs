@@ -4,6 +4,7 @@
 //! One seed is one play, to the letter: [`Play::trace`] is the same each time. Whoever finds a seed that breaks a promise
 //! plays it again with [`Plays::tell`].
 
+mod ailing;
 mod cast;
 mod dice;
 mod judge;
@@ -22,6 +23,7 @@ use crate::journal::Record;
 use crate::machine::Phase;
 use crate::model::{At, Hash, Millis, canonical};
 use crate::testing::{Roads, VirtualClock};
+use ailing::Ailing;
 use cast::Cast;
 use dice::Dice;
 use judge::Scene;
@@ -80,8 +82,13 @@ impl Plays {
         let clock = Arc::new(VirtualClock::shared(base.world.now()));
         let begun = base.world.now();
         let world = now(base.world.fork_by(clock.clone()));
-        let world =
+        let mut world =
             world.far(Roads::new(clock.clone(), dice.seed(), trouble.road, base.world.limits.client_timeout));
+        if let Some((from, time, illness)) = trouble.illness {
+            let (store, from) = (world.journal.clone(), begun.plus(from));
+            let until = from.plus(time);
+            world.journal = Arc::new(Ailing { store, clock: clock.clone(), illness, from, until });
+        }
         let mut other = world.beside("store-2", 9_000);
         (other.policy.evidence, other.policy.approvals) = (None, None);
         world.provider.change(|manners| manners.list_lag = trouble.list_lag);

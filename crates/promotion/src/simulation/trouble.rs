@@ -41,6 +41,15 @@ pub(super) enum Mood {
     Repents(Millis),
 }
 
+/// What the store suffers from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Illness {
+    /// It reads, and writes nothing.
+    Full,
+    /// What is written is there, and whoever wrote it hears of an error.
+    Deaf,
+}
+
 /// Everything that disturbs one play.
 #[derive(Debug)]
 pub(super) struct Trouble {
@@ -62,6 +71,8 @@ pub(super) struct Trouble {
     pub(super) rival: Option<Life>,
     /// Somebody with another store wants the same machines.
     pub(super) stranger: Option<Life>,
+    /// From when on the store is ill, for how long, and how.
+    pub(super) illness: Option<(Millis, Millis, Illness)>,
 }
 
 impl Trouble {
@@ -88,6 +99,7 @@ impl Trouble {
             road: dice.of(&[Millis(0), Millis(5), Millis(40), Millis(150)]),
             rival: dice.is(15).then(|| Life::drawn(dice, took, 40)),
             stranger: dice.is(10).then(|| Life::drawn(dice, took, 0)),
+            illness: dice.is(15).then(|| Illness::drawn(dice, took)),
         }
     }
 
@@ -99,6 +111,15 @@ impl Trouble {
     /// Whether the provider refuses a call for good.
     pub(super) fn refuses(&self) -> bool {
         self.faults.iter().any(|(_, fault)| *fault == Fault::Refused)
+    }
+}
+
+impl Illness {
+    fn drawn(dice: &Dice, took: Millis) -> (Millis, Millis, Self) {
+        match dice.below(2) {
+            0 => (dice.time(took), dice.time(Millis::secs(60)), Self::Full),
+            _ => (dice.time(took), dice.time(Millis::secs(2)), Self::Deaf),
+        }
     }
 }
 

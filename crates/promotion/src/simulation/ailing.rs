@@ -1,0 +1,90 @@
+//! A store that is ill for a while.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::trouble::Illness;
+use crate::journal::{Draft, Record};
+use crate::model::{At, EnvironmentName, Millis, StoreId};
+use crate::ports::{Clock, Grant, Journal, JournalError};
+use crate::testing::VirtualClock;
+
+/// The store, and how and when it is ill.
+#[derive(Debug)]
+pub(super) struct Ailing {
+    pub(super) store: Arc<dyn Journal>,
+    pub(super) clock: Arc<VirtualClock>,
+    pub(super) illness: Illness,
+    pub(super) from: At,
+    pub(super) until: At,
+}
+
+fn ill(step: &'static str, message: &str) -> JournalError {
+    JournalError::Store { step, message: message.to_owned() }
+}
+
+impl Ailing {
+    fn is(&self, illness: Illness) -> bool {
+        let now = self.clock.now();
+        self.illness == illness && self.from <= now && now < self.until
+    }
+
+    /// Nothing can be written.
+    fn has_room(&self, step: &'static str) -> Result<(), JournalError> {
+        if self.is(Illness::Full) { Err(ill(step, "the disk is full")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Journal for Ailing {
+    async fn store_id(&self) -> Result<StoreId, JournalError> {
+        self.store.store_id().await
+    }
+
+    async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
+        self.store.environments().await
+    }
+
+    async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.store.read(environment, after).await
+    }
+
+    async fn append(
+        &self,
+        environment: &EnvironmentName,
+        head: u64,
+        epoch: Option<u64>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Record>, JournalError> {
+        self.has_room("appending")?;
+        let sealed = self.store.append(environment, head, epoch, drafts).await?;
+        if self.is(Illness::Deaf) { Err(ill("appending", "the answer was lost")) } else { Ok(sealed) }
+    }
+
+    async fn take_lease(
+        &self,
+        environment: &EnvironmentName,
+        holder: &str,
+        ttl: Millis,
+    ) -> Result<Grant, JournalError> {
+        self.has_room("taking the lease")?;
+        let grant = self.store.take_lease(environment, holder, ttl).await?;
+        if self.is(Illness::Deaf) { Err(ill("taking the lease", "the answer was lost")) } else { Ok(grant) }
+    }
+
+    async fn renew_lease(
+        &self,
+        environment: &EnvironmentName,
+        epoch: u64,
+        ttl: Millis,
+    ) -> Result<(), JournalError> {
+        self.has_room("renewing the lease")?;
+        self.store.renew_lease(environment, epoch, ttl).await
+    }
+
+    async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
+        self.has_room("releasing the lease")?;
+        self.store.release_lease(environment, epoch).await
+    }
+}
