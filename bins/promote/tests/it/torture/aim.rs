@@ -131,14 +131,16 @@ impl Aim {
             stops.filter(|(_, stop)| stop.is_quiet || self.wanted.moments == Moments::Any).collect();
         let is_rare = dice.below(3) > 0;
         let least: Vec<_> = self.with(|taken| {
+            let seen = |one: &Struck| taken.kinds.get(one).copied().unwrap_or_default();
+            // Each effect first, then each of its sides: not every side can be hit on purpose.
             let times = |stop: &[Struck]| {
-                stop.iter()
-                    .map(|one| taken.kinds.get(one).copied().unwrap_or_default())
-                    .min()
-                    .unwrap_or(usize::MAX)
+                let both = |effect: &str| {
+                    ["before", "after"].iter().map(|side| seen(&(effect.to_owned(), *side))).sum::<usize>()
+                };
+                stop.iter().map(|one| (both(&one.0), seen(one))).min()
             };
-            let min = stops.iter().map(|(_, stop)| times(&stop.struck)).min();
-            stops.iter().filter(|(_, stop)| Some(times(&stop.struck)) == min).copied().collect()
+            let min = stops.iter().filter_map(|(_, stop)| times(&stop.struck)).min();
+            stops.iter().filter(|(_, stop)| times(&stop.struck) == min).copied().collect()
         });
         let (model, stop) = *dice.of(if is_rare { &least } else { &stops })?;
         let mut shot = Shot { model, moment: stop.moment, victims: Victims::Runner };

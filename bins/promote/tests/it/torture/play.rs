@@ -131,8 +131,14 @@ impl<'s> Play<'s> {
         self.stage.command(args).spawn().unwrap()
     }
 
-    /// Runs the next process, to its end or until `is_time`; in that case it is killed. `since` is for how long it runs.
-    async fn step(&mut self, verb: Verb, is_time: impl Fn(&Watch<'_>, Duration) -> bool) -> (bool, Ran) {
+    /// Runs the next process, to its end or until `is_time`, which is told for how long it runs; in that case it is killed,
+    /// and the stand-in with it where it is said for how many milliseconds.
+    async fn step(
+        &mut self,
+        verb: Verb,
+        cloud: Option<u64>,
+        is_time: impl Fn(&Watch<'_>, Duration) -> bool,
+    ) -> (bool, Ran) {
         let mut child = self.spawn(verb).await;
         let begun = now();
         self.ticks += usize::from(verb == Verb::Tick);
@@ -140,9 +146,19 @@ impl<'s> Play<'s> {
             self.watch.look().await;
             if is_time(&self.watch, begun.elapsed()) {
                 child.start_kill().unwrap();
+                if let Some(ms) = cloud {
+                    self.stage.kill_cloud().await;
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    self.stage.revive_cloud().await;
+                }
                 break true;
             }
             if child.try_wait().unwrap().is_some() {
+                break false;
+            }
+            if begun.elapsed() > RESCUE {
+                // It hangs, and whoever waits for the promotion says so.
+                child.start_kill().unwrap();
                 break false;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -168,7 +184,7 @@ pub(super) async fn undisturbed(
     let mut play = Play::new(stage, act, release).await;
     let begun = now();
     while !play.watch.trace.is_over() {
-        let (_, ran) = play.step(play.verb(), |_, _| false).await;
+        let (_, ran) = play.step(play.verb(), None, |_, _| false).await;
         if begun.elapsed() > RESCUE {
             return Err(format!("{act:?}, undisturbed, is {}: {ran:?}", play.watch.trace.phase()));
         }
@@ -198,19 +214,19 @@ pub(super) async fn killed(
     while !play.watch.trace.is_over() {
         let verb = play.verb();
         let moment = next;
+        let cloud = match shot.victims {
+            Victims::CloudToo { ms } => Some(ms),
+            _ => None,
+        };
         let (is_killed, ran) = play
-            .step(verb, |watch, since| match moment {
+            .step(verb, cloud, |watch, since| match moment {
                 Some(Moment::Approving(ms)) => verb == Verb::Approve && since >= Duration::from_millis(ms),
                 Some(moment) => watch.trace.is_there(moment),
                 None => false,
             })
             .await;
         if is_killed {
-            if let (Victims::CloudToo { ms }, true) = (shot.victims, moment == Some(shot.moment)) {
-                stage.kill_cloud().await;
-                tokio::time::sleep(Duration::from_millis(ms)).await;
-                stage.revive_cloud().await;
-                play.watch.look().await;
+            if cloud.is_some() {
                 report.cloud();
                 line.push_str("; localcloud killed");
             }
@@ -238,8 +254,6 @@ pub(super) async fn killed(
                     next = Some(Moment::Record(play.watch.trace.records.len() + after));
                 }
             }
-        } else if verb != Verb::Tick || play.watch.trace.is_over() {
-            continue;
         } else if begun.elapsed() > RESCUE {
             report.unresumed.push(format!(
                 "{line}: {:?} is still {}: {ran:?}",
@@ -248,7 +262,9 @@ pub(super) async fn killed(
             ));
             break;
         }
-        tokio::time::sleep(BETWEEN).await;
+        if verb == Verb::Tick && !play.watch.trace.is_over() {
+            tokio::time::sleep(BETWEEN).await;
+        }
     }
     if next.is_some() {
         aim.missed();
