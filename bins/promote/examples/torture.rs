@@ -1,6 +1,6 @@
 //! `cargo xtask torture`: SIGKILL of whoever works on a promotion, at moments spread over it, then `promote tick` only.
 //! Prints where it struck and what was wrong, and leaves with 4 when anything was. Needs the binary beside it:
-//! `cargo build -p promote --bins --examples`.
+//! `cargo build -p promote -p localcloud-cli --bins --examples`.
 
 #![expect(clippy::unwrap_used, reason = "a harness that cannot go on has failed")]
 
@@ -24,7 +24,7 @@ const KILLS_PER_LANE: usize = 5;
 const LANES_MAX: usize = 16;
 
 fn read(args: &[String]) -> Option<(Wanted, bool)> {
-    let mut wanted = Wanted { kills: 40, lanes: 0, seed: 1, moments: Moments::Any };
+    let mut wanted = Wanted { kills: 40, lanes: 0, seed: 1, moments: Moments::Any, cloud: None };
     let mut is_json = false;
     let mut args = args.iter();
     while let Some(flag) = args.next() {
@@ -57,9 +57,16 @@ fn main() -> ExitCode {
         say(USAGE);
         return ExitCode::from(2);
     };
+    // Where the stand-in was built too, it is killed too.
+    let mut wanted = wanted;
+    wanted.cloud = Some(support::exe().with_file_name("localcloud")).filter(|path| path.exists());
+    if wanted.cloud.is_none() {
+        say("`localcloud` is not beside `promote`: only runners are killed");
+    }
+    let seed = wanted.seed;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let report = runtime.block_on(torture::run(wanted, &say));
-    let text = if is_json { format!("{}\n", report.json(wanted.seed)) } else { report.text() };
+    let text = if is_json { format!("{}\n", report.json(seed)) } else { report.text() };
     let _ = std::io::stdout().write_all(text.as_bytes());
     // As every chore: 4 is what tests found.
     if report.wrong() == 0 { ExitCode::SUCCESS } else { ExitCode::from(4) }

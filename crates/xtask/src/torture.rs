@@ -55,9 +55,11 @@ pub(crate) fn strike(
         cargo = cargo.var("CARGO_TARGET_DIR", target);
     }
     let features: Vec<&str> = sabotage.iter().flat_map(|(feature, _)| ["--features", *feature]).collect();
-    // The harness looks for the binary beside itself.
-    let build = ["build", "--locked", "--quiet", "-p", "promote", "--bin", "promote", "--example", "torture"];
-    let built = cargo.clone().limit(BUILD_LIMIT).echoed_errors().args(build).args(&features).run(shell)?;
+    // The harness looks for the binaries beside itself.
+    let build = ["build", "--locked", "--quiet", "-p", "promote", "-p", "localcloud-cli"];
+    let what = ["--bin", "promote", "--bin", "localcloud", "--example", "torture"];
+    let built = cargo.clone().limit(BUILD_LIMIT).echoed_errors().args(build).args(what).args(&features);
+    let built = built.run(shell)?;
     if !built.is_ok() {
         let failure = Failure::bug(format!("the torture does not build: {}", built.ending()));
         return Err(failure.with_why(built.errors));

@@ -3,6 +3,9 @@
 //! The stand-in runs in the test's own process, so that only the binary can be killed. Its machines run the example
 //! service out of the binary itself, which is also the machines' shim: images are a few bytes and start at once.
 
+#[path = "support/cloud.rs"]
+mod cloud;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,10 +25,12 @@ use flytypes::machine::MachineConfig;
 use flytypes::wire::{CheckState, Machine, MachineState};
 use futures_util::StreamExt as _;
 use localcloud::flyctl::{Deploy, Flyctl};
-use localcloud::{EdgeLag, Handle, Localcloud, Options, Orgs, Right, Scope};
+use localcloud::{EdgeLag, Localcloud, Options, Orgs, Right, Scope};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+
+use cloud::{Apart, Cloud};
 
 /// No process of a test runs longer.
 const PROCESS: Duration = Duration::from_secs(90);
@@ -121,6 +126,10 @@ pub(crate) struct Project {
     pub(crate) bucket: bool,
     /// Further rules of promotions into production, as lines of the project file.
     pub(crate) rules: &'static str,
+    /// As the project file has it.
+    pub(crate) strategy: &'static str,
+    /// The binary `localcloud`, where the stand-in is to be a process of its own.
+    pub(crate) cloud: Option<PathBuf>,
 }
 
 impl Default for Project {
@@ -134,6 +143,8 @@ impl Default for Project {
             platform_digest: false,
             bucket: false,
             rules: "",
+            strategy: "bluegreen",
+            cloud: None,
         }
     }
 }
@@ -167,7 +178,7 @@ impl Drop for Dir {
 /// A directory with a project, and the stand-in it is for.
 pub(crate) struct Stage {
     dir: Dir,
-    cloud: Handle,
+    cloud: Cloud,
     client: Client,
     staging: Client,
     registry: Registry,
@@ -197,7 +208,22 @@ impl Stage {
         options.quirks.platform_digest = project.platform_digest;
         options.lag = EdgeLag { min_ms: 0, max_ms: 50 };
         options.buckets = BTreeMap::from([("journals".to_owned(), "acme".to_owned())]);
-        let cloud = Localcloud::start(options).await.unwrap();
+        let cloud = match &project.cloud {
+            None => Cloud::Here(Box::new(Localcloud::start(options).await.unwrap())),
+            Some(program) => {
+                let mut args = vec!["--runtime", "plain", "--lag-ms", "0..50", "--no-rate-limits"];
+                let tokens = [
+                    format!("{TOKEN}=acme"),
+                    format!("{TOKEN_STAGING}={org_staging}"),
+                    format!("{PULL_STAGING}={org_staging}:pull"),
+                    format!("{PULL}=acme:pull"),
+                    format!("{PUSH}=acme:push"),
+                ];
+                args.extend(tokens.iter().flat_map(|token| ["--token", token.as_str()]));
+                let args = args.into_iter().map(ToOwned::to_owned).collect();
+                Cloud::Apart(Box::new(Apart::up(program.clone(), dir.0.path().join("cloud"), args).await))
+            }
+        };
         let storage = vec![
             ("AWS_ACCESS_KEY_ID", Orgs::key_id(TOKEN)),
             ("AWS_SECRET_ACCESS_KEY", TOKEN.to_owned()),
@@ -325,9 +351,9 @@ impl Stage {
             "[people]\nleads = [\"{lead}\"]\n\n[suites.smoke]\nfile = \"tests/smoke.toml\"\n\n\
              [promotion.staging.production]\nsuites = [\"smoke\"]\n\
              approvals = {{ count = {}, from = [\"leads\"], expires = \"24h\" }}\n\
-             strategy = \"bluegreen\"\nsettle = \"{}\"\ndrain = \"100ms\"\nsoak = \"0s\"\n\
+             strategy = \"{}\"\nsettle = \"{}\"\ndrain = \"100ms\"\nsoak = \"0s\"\n\
              wait-timeout = \"3m\"\npark-for = \"1h\"\n{}",
-            project.approvals, project.settle, project.rules
+            project.approvals, project.strategy, project.settle, project.rules
         ));
         self.write("understudy.toml", &text);
     }
@@ -549,6 +575,21 @@ impl Stage {
     /// Ends the stand-in and its machines.
     pub(crate) async fn end(self) {
         self.cloud.down().await;
+    }
+
+    /// SIGKILL of the stand-in, where it is a process of its own; machines live on.
+    pub(crate) async fn kill_cloud(&self) {
+        self.cloud.kill().await;
+    }
+
+    /// The stand-in comes back, and finds what it had.
+    pub(crate) async fn revive_cloud(&self) {
+        self.cloud.revive().await;
+    }
+
+    /// Whether the stand-in can be killed.
+    pub(crate) const fn has_cloud_apart(&self) -> bool {
+        self.cloud.is_apart()
     }
 
     pub(crate) fn audit(&self) -> PathBuf {

@@ -13,6 +13,8 @@ fn the_harness_is_called_and_its_end_is_told() {
     let world = World::clean();
     world.package("promote", "");
     world.write("crates/promote/src/main.rs", "fn main() {}\n");
+    world.package("localcloud-cli", "\n[[bin]]\nname = \"localcloud\"\npath = \"src/main.rs\"\n");
+    world.write("crates/localcloud-cli/src/main.rs", "fn main() {}\n");
     world.write("crates/promote/examples/torture.rs", HARNESS);
     let mut shell = world.shell.clone();
     let target = world.repo.root.join("target").display().to_string();

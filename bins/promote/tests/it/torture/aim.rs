@@ -8,6 +8,9 @@ use super::play::{Model, Victims};
 use super::trace::{Moment, Struck};
 use super::{Moments, Wanted};
 
+/// About as long as `approve` takes on a machine that has other things to do.
+const APPROVING_MS: u64 = 200;
+
 /// SplitMix64.
 #[derive(Debug)]
 pub(super) struct Dice(AtomicU64);
@@ -106,7 +109,13 @@ impl Aim {
     }
 
     /// The next one, with its kill reserved; none when enough were killed.
-    pub(super) fn shot(&self, models: &[Model], dice: &Dice) -> Option<Shot> {
+    pub(super) fn shot(
+        &self,
+        models: &[Model],
+        strategy: usize,
+        has_cloud: bool,
+        dice: &Dice,
+    ) -> Option<Shot> {
         // Whatever ends before its moment is tried again, but not for ever.
         let tries_max = self.wanted.kills.saturating_mul(3).saturating_add(20);
         let may = self.with(|taken| {
@@ -116,30 +125,33 @@ impl Aim {
         if !may || !self.reserve() {
             return None;
         }
-        let stops =
-            models.iter().enumerate().flat_map(|(n, model)| model.moments.iter().map(move |stop| (n, stop)));
+        let own = models.iter().enumerate().filter(|(_, model)| model.strategy == strategy);
+        let stops = own.flat_map(|(n, model)| model.moments.iter().map(move |stop| (n, stop)));
         let stops: Vec<_> =
             stops.filter(|(_, stop)| stop.is_quiet || self.wanted.moments == Moments::Any).collect();
         let is_rare = dice.below(3) > 0;
         let least: Vec<_> = self.with(|taken| {
+            let seen = |one: &Struck| taken.kinds.get(one).copied().unwrap_or_default();
+            // Each effect first, then each of its sides: not every side can be hit on purpose.
             let times = |stop: &[Struck]| {
-                stop.iter()
-                    .map(|one| taken.kinds.get(one).copied().unwrap_or_default())
-                    .min()
-                    .unwrap_or(usize::MAX)
+                let both = |effect: &str| {
+                    ["before", "after"].iter().map(|side| seen(&(effect.to_owned(), *side))).sum::<usize>()
+                };
+                stop.iter().map(|one| (both(&one.0), seen(one))).min()
             };
-            let min = stops.iter().map(|(_, stop)| times(&stop.struck)).min();
-            stops.iter().filter(|(_, stop)| Some(times(&stop.struck)) == min).copied().collect()
+            let min = stops.iter().filter_map(|(_, stop)| times(&stop.struck)).min();
+            stops.iter().filter(|(_, stop)| times(&stop.struck) == min).copied().collect()
         });
         let (model, stop) = *dice.of(if is_rare { &least } else { &stops })?;
         let mut shot = Shot { model, moment: stop.moment, victims: Victims::Runner };
         if self.wanted.moments == Moments::Any {
             match dice.below(10) {
-                0 => shot.moment = Moment::Approving(dice.below(60)),
+                0 => shot.moment = Moment::Approving(dice.below(APPROVING_MS)),
                 1 | 2 => {
-                    shot.victims =
-                        Victims::RescuerToo { after: 1 + usize::try_from(dice.below(8)).unwrap_or(0) }
+                    let after = 1 + usize::try_from(dice.below(8)).unwrap_or(0);
+                    shot.victims = Victims::RescuerToo { after };
                 }
+                3 | 4 if has_cloud => shot.victims = Victims::CloudToo { ms: 50 + dice.below(1_000) },
                 _ => {}
             }
         }

@@ -70,13 +70,14 @@ fn approvals(trace: &Trace, was_told: bool) -> Vec<String> {
     wrong
 }
 
-/// Compares with the undisturbed promotion. What did not come to its end is judged for its approval alone.
+/// Compares with the undisturbed promotion. Where the stand-in died as well, the last lines of its log may be gone with it,
+/// and `has_lost_lines`: then nothing may have landed more often. What did not come to its end is judged for its approval alone.
 pub(super) async fn judge(
     stage: &Stage,
     play: &Play<'_>,
     model: &Model,
     version: &str,
-    line: &str,
+    (line, has_lost_lines): (&str, bool),
     report: &mut Report,
 ) {
     let trace = &play.watch.trace;
@@ -95,7 +96,7 @@ pub(super) async fn judge(
     if !more.is_empty() {
         let what = format!("{more:?} landed more often: {landed:?} and undisturbed {:?}", model.landed);
         report.double_effects.push(say(&what));
-    } else if landed != model.landed {
+    } else if landed != model.landed && !has_lost_lines {
         report.violations.push(say(&format!("landed {landed:?} and undisturbed {:?}", model.landed)));
     }
     if trace.phase() != model.act.end() {

@@ -11,6 +11,7 @@ mod report;
 mod trace;
 mod watch;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::support::{Project, Stage};
@@ -29,7 +30,7 @@ pub(crate) enum Moments {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// How many processes are killed.
     pub(crate) kills: usize,
@@ -38,6 +39,8 @@ pub(crate) struct Wanted {
     /// What decides where it strikes.
     pub(crate) seed: u64,
     pub(crate) moments: Moments,
+    /// The binary `localcloud`, where stand-ins are killed as well.
+    pub(crate) cloud: Option<PathBuf>,
 }
 
 /// What is given up after so many violations in one stand-in: whatever follows stands on their ground.
@@ -48,13 +51,19 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// How machines are replaced, which lanes take in turn: new ones beside the old, and where they stand.
+const STRATEGIES: [&str; 2] = ["bluegreen", "rolling"];
+
 /// A stage on which releases 1.0.0 and 1.1.0 are both tested, and the first one runs.
-async fn stage() -> (Stage, [(String, &'static str); 2]) {
+async fn stage(strategy: usize, cloud: Option<PathBuf>) -> (Stage, [(String, &'static str); 2]) {
     // One failed promotion after the other is what is wanted here: no breaker.
     let project = Project {
         approvals: 1,
         lease: "2s",
+        apart: true,
         rules: "breaker = { failures = 1000, window = \"1h\" }\n",
+        strategy: STRATEGIES[strategy],
+        cloud,
         ..Project::default()
     };
     let (stage, [old, new]) = Stage::played(project).await;
@@ -64,24 +73,38 @@ async fn stage() -> (Stage, [(String, &'static str); 2]) {
 /// Kills so many processes, and judges what became of their promotions.
 pub(crate) async fn run(wanted: Wanted, say: &dyn Fn(&str)) -> Report {
     let begun = now();
-    let first = Lane::new(stage().await, 0, wanted.seed);
-    let mut models = Vec::new();
-    for act in Act::ALL {
-        let model = undisturbed(&first.stage, act, &first.next).await;
-        say(&format!("{act:?}: {} moments; {:?}; {:?}", model.moments.len(), model.landed, model.shape));
-        models.push(model);
-    }
-    // The good one came in.
-    let mut first = first;
-    first.turn();
-    let aim = Aim::new(wanted);
     let n_lanes = wanted.lanes.clamp(1, wanted.kills.max(1));
-    let rest = (1..n_lanes).map(|n| async move { Lane::new(stage().await, n, wanted.seed) });
+    let wanted = &wanted;
+    let lane = |n: usize| async move {
+        let strategy = n % STRATEGIES.len();
+        Lane::new(stage(strategy, wanted.cloud.clone()).await, (n, strategy), wanted.seed)
+    };
+    let mut report = Report::default();
+    let mut models = Vec::new();
+    let mut first = Vec::new();
+    let learning = (0..n_lanes.min(STRATEGIES.len())).map(|n| async move { lane(n).await.learn(say).await });
+    for learned in futures_util::future::join_all(learning).await {
+        match learned {
+            Ok((lane, own)) => {
+                first.push(lane);
+                models.extend(own);
+            }
+            Err(what) => report.unresumed.push(what),
+        }
+    }
+    let aim = Aim::new(wanted.clone());
     let (aim, models) = (&aim, models.as_slice());
-    let rest = rest.map(|lane| async move { lane.await.run(aim, models, say).await });
-    let all = futures_util::future::join(first.run(aim, models, say), futures_util::future::join_all(rest));
-    let (mut report, others) = all.await;
-    others.into_iter().for_each(|other| report.add(other));
+    if report.wrong() == 0 {
+        let n_first = first.len();
+        let rest = (n_first..n_lanes).map(|n| async move { lane(n).await.run(aim, models, say).await });
+        let first = first.into_iter().map(|lane| lane.run(aim, models, say));
+        let all = futures_util::future::join(
+            futures_util::future::join_all(first),
+            futures_util::future::join_all(rest),
+        );
+        let (first, rest) = all.await;
+        first.into_iter().chain(rest).for_each(|other| report.add(other));
+    }
     report.took = begun.elapsed();
     report
 }
@@ -93,11 +116,36 @@ struct Lane {
     /// What comes next, and what runs.
     next: (String, &'static str),
     runs: (String, &'static str),
+    /// Its place among the strategies.
+    strategy: usize,
 }
 
 impl Lane {
-    fn new((stage, [runs, next]): (Stage, [(String, &'static str); 2]), n: usize, seed: u64) -> Self {
-        Self { stage, dice: Dice::new(seed, n), next, runs }
+    fn new(
+        (stage, [runs, next]): (Stage, [(String, &'static str); 2]),
+        (n, strategy): (usize, usize),
+        seed: u64,
+    ) -> Self {
+        Self { stage, dice: Dice::new(seed, n), next, runs, strategy }
+    }
+
+    /// What promotions are like in which nobody is killed; or how one of them did not come to its end.
+    async fn learn(mut self, say: &dyn Fn(&str)) -> Result<(Self, Vec<Model>), String> {
+        let mut models = Vec::new();
+        for act in Act::ALL {
+            let model = undisturbed(&self.stage, act, self.strategy, &self.next).await?;
+            let kind = STRATEGIES[self.strategy];
+            say(&format!(
+                "{kind} {act:?}: {} moments; {:?}; {:?}",
+                model.moments.len(),
+                model.landed,
+                model.shape
+            ));
+            models.push(model);
+        }
+        // The good one came in.
+        self.turn();
+        Ok((self, models))
     }
 
     fn turn(&mut self) {
@@ -106,7 +154,7 @@ impl Lane {
 
     async fn run(mut self, aim: &Aim, models: &[Model], say: &dyn Fn(&str)) -> Report {
         let mut report = Report::default();
-        while let Some(shot) = aim.shot(models, &self.dice) {
+        while let Some(shot) = aim.shot(models, self.strategy, self.stage.has_cloud_apart(), &self.dice) {
             let model = &models[shot.model];
             let line = killed(&self.stage, model, &self.next, &shot, aim, &mut report).await;
             say(&format!("{:3}/{} {line}", aim.struck(), aim.wanted()));
@@ -126,8 +174,8 @@ impl Lane {
 #[cfg(test)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_killed_ticks_finish_it_and_nothing_is_done_twice() {
-    let wanted = Wanted { kills: 5, lanes: 2, seed: 1, moments: Moments::Quiet };
-    let report = crate::support::within(run(wanted, &|line| eprintln!("{line}"))).await;
+    let wanted = Wanted { kills: 5, lanes: 2, seed: 1, moments: Moments::Quiet, cloud: None };
+    let report = crate::support::within(run(wanted.clone(), &|line| eprintln!("{line}"))).await;
     assert_eq!(report.wrong(), 0, "{}", report.text());
     let told = report.json(wanted.seed);
     for kind in ["double_effects", "lost_approvals", "mixed_fleets", "unresumed", "violations"] {

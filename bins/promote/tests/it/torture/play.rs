@@ -12,7 +12,7 @@ use super::now;
 use super::report::Report;
 use super::trace::{Landed, Moment, Stop, Struck};
 use super::watch::Watch;
-use crate::support::{Ran, Stage, ended};
+use crate::support::{PRODUCTION, Ran, Stage, ended};
 
 /// A promotion is done within this after it was struck, by ticks alone: twice what a lost answer makes them wait,
 /// since a rescuer may be killed too.
@@ -47,12 +47,16 @@ pub(super) enum Victims {
     Runner,
     /// And whoever works on it this many records later.
     RescuerToo { after: usize },
+    /// And the stand-in, which is back after so many milliseconds.
+    CloudToo { ms: u64 },
 }
 
 /// An undisturbed promotion.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) act: Act,
+    /// Its place among the strategies.
+    pub(super) strategy: usize,
     pub(super) moments: Vec<Stop>,
     pub(super) landed: Landed,
     pub(super) shape: Shape,
@@ -93,6 +97,11 @@ pub(super) struct Play<'s> {
 impl<'s> Play<'s> {
     async fn new(stage: &'s Stage, act: Act, release: &'s Release) -> Self {
         stage.fail_smoke(act == Act::Failing);
+        // Retention has taken the image out of production's repository, so that it has to be copied again.
+        let commit = release.1.replace('.', "").repeat(14);
+        if let Some(digest) = stage.digest_of(&format!("{PRODUCTION}:production-{}", &commit[..40])).await {
+            stage.prune(&digest).await;
+        }
         let (parked, watch) = (parked(stage).await, Watch::new(stage).await);
         Self { stage, release, watch, parked, was_approved: false, ticks: 0 }
     }
@@ -122,8 +131,14 @@ impl<'s> Play<'s> {
         self.stage.command(args).spawn().unwrap()
     }
 
-    /// Runs the next process, to its end or until `is_time`; in that case it is killed. `since` is for how long it runs.
-    async fn step(&mut self, verb: Verb, is_time: impl Fn(&Watch<'_>, Duration) -> bool) -> (bool, Ran) {
+    /// Runs the next process, to its end or until `is_time`, which is told for how long it runs; in that case it is killed,
+    /// and the stand-in with it where it is said for how many milliseconds.
+    async fn step(
+        &mut self,
+        verb: Verb,
+        cloud: Option<u64>,
+        is_time: impl Fn(&Watch<'_>, Duration) -> bool,
+    ) -> (bool, Ran) {
         let mut child = self.spawn(verb).await;
         let begun = now();
         self.ticks += usize::from(verb == Verb::Tick);
@@ -131,9 +146,19 @@ impl<'s> Play<'s> {
             self.watch.look().await;
             if is_time(&self.watch, begun.elapsed()) {
                 child.start_kill().unwrap();
+                if let Some(ms) = cloud {
+                    self.stage.kill_cloud().await;
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    self.stage.revive_cloud().await;
+                }
                 break true;
             }
             if child.try_wait().unwrap().is_some() {
+                break false;
+            }
+            if begun.elapsed() > RESCUE {
+                // It hangs, and whoever waits for the promotion says so.
+                child.start_kill().unwrap();
                 break false;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -149,18 +174,27 @@ impl<'s> Play<'s> {
     }
 }
 
-/// Promotes to its end; what it was like.
-pub(super) async fn undisturbed(stage: &Stage, act: Act, release: &Release) -> Model {
+/// Promotes to its end; what it was like, or how it did not come there.
+pub(super) async fn undisturbed(
+    stage: &Stage,
+    act: Act,
+    strategy: usize,
+    release: &Release,
+) -> Result<Model, String> {
     let mut play = Play::new(stage, act, release).await;
     let begun = now();
     while !play.watch.trace.is_over() {
-        let (_, ran) = play.step(play.verb(), |_, _| false).await;
-        assert!(begun.elapsed() < RESCUE, "undisturbed, it is {}: {ran:?}", play.watch.trace.phase());
+        let (_, ran) = play.step(play.verb(), None, |_, _| false).await;
+        if begun.elapsed() > RESCUE {
+            return Err(format!("{act:?}, undisturbed, is {}: {ran:?}", play.watch.trace.phase()));
+        }
     }
     let trace = &play.watch.trace;
-    assert_eq!(trace.phase(), act.end(), "undisturbed");
+    if trace.phase() != act.end() {
+        return Err(format!("{act:?}, undisturbed, ended as {}", trace.phase()));
+    }
     let shape = shape(stage, &play.parked, release.1).await;
-    Model { act, moments: trace.stops(), landed: trace.landed(), shape }
+    Ok(Model { act, strategy, moments: trace.stops(), landed: trace.landed(), shape })
 }
 
 /// Kills as the shot says, lets ticks finish, judges. The kill was reserved.
@@ -180,14 +214,22 @@ pub(super) async fn killed(
     while !play.watch.trace.is_over() {
         let verb = play.verb();
         let moment = next;
+        let cloud = match shot.victims {
+            Victims::CloudToo { ms } => Some(ms),
+            _ => None,
+        };
         let (is_killed, ran) = play
-            .step(verb, |watch, since| match moment {
+            .step(verb, cloud, |watch, since| match moment {
                 Some(Moment::Approving(ms)) => verb == Verb::Approve && since >= Duration::from_millis(ms),
                 Some(moment) => watch.trace.is_there(moment),
                 None => false,
             })
             .await;
         if is_killed {
+            if cloud.is_some() {
+                report.cloud();
+                line.push_str("; localcloud killed");
+            }
             next = None;
             begun = now();
             let struck = struck(&play, verb);
@@ -212,8 +254,6 @@ pub(super) async fn killed(
                     next = Some(Moment::Record(play.watch.trace.records.len() + after));
                 }
             }
-        } else if verb != Verb::Tick || play.watch.trace.is_over() {
-            continue;
         } else if begun.elapsed() > RESCUE {
             report.unresumed.push(format!(
                 "{line}: {:?} is still {}: {ran:?}",
@@ -222,7 +262,9 @@ pub(super) async fn killed(
             ));
             break;
         }
-        tokio::time::sleep(BETWEEN).await;
+        if verb == Verb::Tick && !play.watch.trace.is_over() {
+            tokio::time::sleep(BETWEEN).await;
+        }
     }
     if next.is_some() {
         aim.missed();
@@ -231,7 +273,8 @@ pub(super) async fn killed(
     }
     report.ticks += play.ticks;
     let _ = write!(line, " -> {} after {:.1}s", play.watch.trace.phase(), begun.elapsed().as_secs_f64());
-    judge(stage, &play, model, release.1, &line, report).await;
+    let has_lost_lines = matches!(shot.victims, Victims::CloudToo { .. });
+    judge(stage, &play, model, release.1, (&line, has_lost_lines), report).await;
     line
 }
 

@@ -35,6 +35,11 @@ impl Report {
         }
     }
 
+    /// The stand-in was killed together with somebody.
+    pub(super) fn cloud(&mut self) {
+        *self.killed.entry("localcloud").or_default() += 1;
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.kills += other.kills;
         self.missed += other.missed;

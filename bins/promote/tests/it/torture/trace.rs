@@ -18,11 +18,12 @@ pub(super) const EFFECTS: [&str; 7] = [
     "machine-uncordon",
     "machine-delete",
 ];
-/// What is seen of leases and labels, which may be written more than once.
-const MARKS: [&str; 4] = ["lease-acquire", "lease-release", "metadata-patch", "metadata-key-set"];
+/// What is seen of leases, labels and images, which may be written more than once.
+const MARKS: [&str; 5] =
+    ["lease-acquire", "lease-release", "metadata-patch", "metadata-key-set", "registry-manifest-put"];
 
 /// Whoever does nothing for so long waits, and is still waiting when the signal arrives.
-const WAITING_US: i64 = 60_000;
+const WAITING_US: i64 = 150_000;
 
 /// The names of a call in the audit log.
 const fn actions(call: &UnitCall) -> &'static [&'static str] {
@@ -45,11 +46,11 @@ pub(super) type Landed = BTreeMap<String, Vec<usize>>;
 /// Effect, and whether the provider had done it.
 pub(super) type Struck = (String, &'static str);
 
-/// Where somebody is killed: when this many of the records or effects of the promotion are there.
+/// Where somebody is killed: when this many records or audit lines of the promotion are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     Record(usize),
-    Effect(usize),
+    Line(usize),
     /// So many milliseconds after somebody began to write an approval down.
     Approving(u64),
 }
@@ -82,6 +83,7 @@ fn is_effect(line: &Value) -> bool {
 /// The name under which a phase's own work is told, where it has one.
 const fn work(phase: Phase) -> Option<&'static str> {
     match phase {
+        Phase::Locked => Some("lease"),
         Phase::Rechecking => Some("recheck"),
         Phase::Copying => Some("copy"),
         Phase::Snapshotting => Some("snapshot"),
@@ -106,7 +108,7 @@ impl Trace {
     pub(super) fn is_there(&self, moment: Moment) -> bool {
         match moment {
             Moment::Record(n) => self.records.len() >= n,
-            Moment::Effect(n) => self.effects().count() >= n,
+            Moment::Line(n) => self.lines.len() >= n,
             Moment::Approving(_) => false,
         }
     }
@@ -166,8 +168,7 @@ impl Trace {
             seen.lines.extend(line.cloned());
             let moment = match (record, line) {
                 (Some(_), _) => Moment::Record(seen.records.len()),
-                (_, Some(line)) if is_effect(line) => Moment::Effect(seen.effects().count()),
-                _ => continue,
+                (None, _) => Moment::Line(seen.lines.len()),
             };
             let is_last = |(next, ..): &(i64, _, _)| next - at >= WAITING_US;
             let is_quiet = record.is_some() && all.get(n + 1).is_none_or(is_last) && seen.open().is_empty();
@@ -287,7 +288,21 @@ impl Trace {
             return open;
         }
         match work(self.phase()) {
-            Some(work) => vec![(work.to_owned(), "before")],
+            Some(work) => {
+                // Images go to the registry, leases to the machines; of the rest the provider knows nothing.
+                let from = self.records.iter().rev().find_map(|record| match &record.entry {
+                    Entry::Stepped { .. } => Some(record.at.0 * 1000),
+                    _ => None,
+                });
+                let action = match work {
+                    "lease" => Some("lease-acquire"),
+                    "copy" => Some("registry-manifest-put"),
+                    _ => None,
+                };
+                let is_done =
+                    |action| self.has_line(from.unwrap_or_default(), |line| line["action"] == action);
+                vec![(work.to_owned(), if action.is_some_and(is_done) { "after" } else { "before" })]
+            }
             None => self.last().map(|effect| (effect, "after")).into_iter().collect(),
         }
     }
