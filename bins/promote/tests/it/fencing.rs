@@ -13,7 +13,7 @@ const FENCED: [&str; 6] = [
     "machine-stop",
     "machine-cordon",
     "machine-uncordon",
-    "machine-destroy",
+    "machine-delete",
 ];
 
 /// Changes of machines that nobody had leased then, and calls that were refused because of a lease or its number.
