@@ -47,7 +47,7 @@ pub(crate) enum Verb {
     Show(One),
     /// Shows why a promotion stands where it stands, event by event
     Explain(One),
-    /// Looks after everything once: orphans, timers, parked fleets, and whether what is recorded runs
+    /// Looks after everything once: orphans, timers, parked fleets, drift
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),

@@ -20,7 +20,7 @@ status         Shows what runs, and what is under way
 history        Shows every deployment
 show           Shows one promotion
 explain        Shows why a promotion stands where it stands, event by event
-tick           Looks after everything once: orphans, timers, parked fleets
+tick           Looks after everything once: orphans, timers, parked fleets, drift
 breaker        Shows or closes an environment's circuit breaker
 migrate-store  Moves the journal into another store, and closes the old one
 help           Print this message or the help of the given subcommand(s)
