@@ -10,6 +10,7 @@ mod eject;
 mod flyctl_history;
 mod groups;
 mod parked;
+mod reminded;
 mod secrets;
 mod traffic;
 
