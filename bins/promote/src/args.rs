@@ -49,7 +49,7 @@ pub(crate) enum Verb {
     Explain(One),
     /// Shows what was built, copied, tested, approved and runs
     Receipt(One),
-    /// Looks after everything once: orphans, timers, parked fleets, and whether what is recorded runs
+    /// Looks after everything once: orphans, timers, parked fleets, drift
     Tick(Tick),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),

@@ -58,7 +58,7 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     };
     let mut value = json!({
         "ok": exit == Exit::Done, "driven": driven, "ended": ended, "drifted": drifted, "unknown": unknown,
-        "problems": ticked.problems,
+        "told": ticked.told, "problems": ticked.problems,
     });
     if exit != Exit::Done {
         let what = ticked.problems.first().map_or(exit.meaning(), String::as_str);
@@ -89,6 +89,9 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         }
         for (environment, what) in &ticked.unknown {
             text.push_str(&format!("{environment} unknown: {what}\n"));
+        }
+        for notice in &ticked.told {
+            text.push_str(&format!("{} told {}\n", notice.environment, notice.id));
         }
         for problem in &ticked.problems {
             text.push_str(&format!("problem: {problem}\n"));

@@ -128,3 +128,32 @@ async fn what_somebody_else_deployed_is_seen_repaired_and_accepted() {
     })
     .await;
 }
+
+/// `tick` has nothing but the store: what the project file ignores stands there, with the release that it came with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_project_file_ignores_is_no_drift() {
+    within(async {
+        let stage = Stage::new(Project::default()).await;
+        stage.edit(
+            "[environments.production]\n",
+            "[environments.production]\ndrift.ignore = [\"env.LOG_LEVEL\"]\n",
+        );
+        let image = stage.push("1.0.0").await;
+        let id = stage.put("production", &image).await;
+        let shown = stage.run(&["show", &id, "--json"]).await.exits(0).json();
+        assert_eq!(shown["plan_detail"]["target"]["policy"]["drift_ignored"], json!(["env.LOG_LEVEL"]));
+        let machines = stage.machines(PRODUCTION).await;
+        for (name, drifts) in [("LOG_LEVEL", false), ("OTHER", true)] {
+            let set = |config: &mut flytypes::machine::MachineConfig| {
+                config.env.insert(name.to_owned(), "debug".to_owned());
+            };
+            stage.change(PRODUCTION, &stage.machines(PRODUCTION).await[0], set).await;
+            tokio::time::sleep(LIST_LAG).await;
+            let found = tick(&stage).await["drifted"].clone();
+            assert_eq!(found != json!([]), drifts, "{name}: {found}");
+        }
+        assert_eq!(machines.len(), stage.machines(PRODUCTION).await.len());
+        stage.end().await;
+    })
+    .await;
+}

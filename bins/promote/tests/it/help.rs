@@ -21,7 +21,7 @@ history        Shows every deployment
 show           Shows one promotion
 explain        Shows why a promotion stands where it stands, event by event
 receipt        Shows what was built, copied, tested, approved and runs
-tick           Looks after everything once: orphans, timers, parked fleets
+tick           Looks after everything once: orphans, timers, parked fleets, drift
 breaker        Shows or closes an environment's circuit breaker
 audit          Looks whether the journal is what was written
 migrate-store  Moves the journal into another store, and closes the old one

@@ -17,7 +17,7 @@ async fn shapes(stage: &Stage, id: &str) {
     let environment = &status["environments"][0];
     assert_eq!(
         keys(environment),
-        BTreeSet::from(["environment", "current", "since", "under_way", "records"])
+        BTreeSet::from(["environment", "current", "since", "under_way", "records", "drift", "drift_ended",])
     );
     assert_eq!((&environment["current"]["id"], &environment["under_way"]), (&json!(id), &json!([])));
     let promotion = BTreeSet::from([

@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     binding::{self, Binding, FlyBinding},
     component::Component,
+    drift::{self, DriftField},
     scalars,
 };
 use crate::{
@@ -78,6 +79,8 @@ pub struct Environment {
     pub bindings: BTreeMap<ComponentName, Binding>,
     /// Fields in which it may differ from what it mirrors.
     pub may_differ: BTreeSet<FieldPath>,
+    /// What may differ there from what was put there, without being drift.
+    pub drift_ignored: BTreeSet<DriftField>,
     /// Limits of the code runner, for [`super::EnvironmentConfig`].
     pub limits: Limits,
 }
@@ -131,8 +134,8 @@ impl Environment {
 }
 
 /// The keys of an environment that are no components.
-pub(super) const RESERVED: [&str; 9] =
-    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "limits", "registry"];
+pub(super) const RESERVED: [&str; 10] =
+    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "drift", "limits", "registry"];
 
 /// An environment and where its name stands.
 #[derive(Debug)]
@@ -184,6 +187,7 @@ fn environment(
         branch: section.get("branch").and_then(|v| v.resolved()),
         mirrors: section.get("mirrors").and_then(|v| v.resolved()),
         may_differ: section.get("parity").map(|v| may_differ(&v)).unwrap_or_default(),
+        drift_ignored: section.get("drift").map(|v| drift::ignored(&v)).unwrap_or_default(),
         limits: limits(section.get("limits")),
         bindings: bindings(&section, known),
         name,

@@ -6,6 +6,7 @@
 mod binding;
 mod checks;
 mod component;
+mod drift;
 mod environment;
 mod explain;
 mod people;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
 pub use component::{Component, ComponentKind, HealthProof};
+pub use drift::DriftField;
 pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits, RegistryAccess};
 pub use explain::Explained;
 pub use people::People;

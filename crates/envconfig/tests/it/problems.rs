@@ -305,6 +305,10 @@ fn each_mistake_among_environments_has_its_code() {
             "`env`?",
         ),
         ("[environments.pr]\nparity.may-difer = []\n", Code::UnknownKey, "did you mean `may-differ`?"),
+        ("[environments.pr]\ndrift.ignores = []\n", Code::UnknownKey, "did you mean `ignore`?"),
+        ("[environments.pr]\ndrift.ignore = [\"cuont\"]\n", Code::UnknownWord, "did you mean `count`?"),
+        ("[environments.pr]\ndrift.ignore = [\"env.1X\"]\n", Code::Malformed, "letters, digits and `_`"),
+        ("[environments.pr]\ndrift.ignore = \"count\"\n", Code::WrongType, "drift.ignore"),
     ];
     for (rest, code, said) in table {
         let problem = among(&format!("{production}{rest}"));

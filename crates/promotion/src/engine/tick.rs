@@ -7,7 +7,7 @@ use super::{Engine, EngineError, Outcome};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::machine::Phase;
 use crate::model::{At, ComponentName, EnvironmentName, Fleet, Place, PromotionId, UnitId, UnitState, label};
-use crate::ports::{JournalError, Key};
+use crate::ports::{JournalError, Key, Notice};
 use crate::rollout::UnitCall;
 
 /// What a tick did.
@@ -21,6 +21,8 @@ pub struct Ticked {
     pub drifted: Vec<(EnvironmentName, DriftSeen)>,
     /// What nobody can compare, for people; that is no drift.
     pub unknown: Vec<(EnvironmentName, String)>,
+    /// What people were told: of drift, and again of what waits for them.
+    pub told: Vec<Notice>,
     /// What could not be done this time.
     pub problems: Vec<String>,
 }
@@ -37,6 +39,10 @@ impl Engine {
         let mut ticked = Ticked::default();
         for environment in self.ports.journal.environments().await? {
             let view = self.view(&environment).await?;
+            // Before it is tried again: what does not go on may not for long.
+            if let Err(error) = self.tell_again(&environment, &mut ticked).await {
+                ticked.problems.push(format!("{environment}: {}", told(&error)));
+            }
             for id in self.due(&view) {
                 match self.drive(&environment, &id).await {
                     Ok(outcome) => ticked.driven.push((environment.clone(), id, outcome)),
@@ -53,6 +59,9 @@ impl Engine {
             match self.catch_up(&environment).await {
                 Ok(why) => ticked.problems.extend(why),
                 Err(error) => ticked.problems.push(format!("{environment}: {}", told(&error))),
+            }
+            if let Err(error) = self.tell_again(&environment, &mut ticked).await {
+                ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
         }
         Ok(ticked)

@@ -85,7 +85,9 @@ async fn what_somebody_else_deployed_is_recorded_once() {
 
     let ticked = tick(&world).await;
     let drift = open(&world).await.expect("it is recorded");
-    assert_eq!(ticked.drifted, [(env("production"), DriftSeen::Opened(drift.clone()))]);
+    let opened = DriftView { told: 0, ..drift.clone() };
+    assert_eq!(ticked.drifted, [(env("production"), DriftSeen::Opened(opened))]);
+    assert_eq!(drift.told, 1, "and people heard of it");
     assert_eq!((ticked.problems, ticked.unknown), (Vec::new(), Vec::new()));
     let [seen] = &drift.differences[..] else { panic!("{drift:?}") };
     assert_eq!((seen.component.as_str(), seen.field.as_str()), ("api", "image"));

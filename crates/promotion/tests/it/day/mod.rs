@@ -11,6 +11,7 @@ mod flyctl_history;
 mod groups;
 mod parked;
 mod receipt;
+mod reminded;
 mod secrets;
 mod traffic;
 
