@@ -2,6 +2,7 @@
 
 mod audit;
 mod chain;
+mod evidence;
 mod memory;
 mod migrate;
 mod receipt;
