@@ -20,7 +20,7 @@ impl Came {
     }
 
     pub(super) fn failed(why: impl Into<String>) -> Self {
-        Self::Event(Event::Failed(Failure { component: None, why: why.into() }))
+        Self::Event(Event::Failed(Failure { component: None, suite: None, why: why.into() }))
     }
 
     pub(super) fn errored(why: impl Into<String>) -> Self {

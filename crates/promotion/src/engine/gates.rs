@@ -240,6 +240,10 @@ impl Session<'_> {
             let mut refused = None;
             let mut good = false;
             for attestation in covering {
+                if let Some(why) = from.voids(attestation) {
+                    refused = Some(why);
+                    continue;
+                }
                 match self.engine.ports.attestor.verify(attestation).await {
                     Ok(()) => good = true,
                     Err(error) if error.kind == PortErrorKind::Refused => refused = Some(error.message),

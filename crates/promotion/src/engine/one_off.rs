@@ -72,7 +72,9 @@ impl Session<'_> {
         stamp: &Stamp,
     ) -> Result<Option<Came>, EngineError> {
         let (phase, name) = (self.phase(), target.place.component.clone());
-        let failed = |why| Some(Came::Event(Event::Failed(Failure { component: Some(name.clone()), why })));
+        let failed = |why| {
+            Some(Came::Event(Event::Failed(Failure { component: Some(name.clone()), suite: None, why })))
+        };
         let mut looks_failed = 0;
         // Whether the last create certainly did not happen.
         let mut is_free = false;

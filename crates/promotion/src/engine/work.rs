@@ -13,7 +13,7 @@ use crate::journal::{Entry, PromotionView};
 use crate::machine::{Event, Failure, Phase, Work};
 use crate::model::{
     At, Attestation, ComponentName, ComponentSnapshot, ComponentTarget, Fleet, Hash, Kind, Running, Snapshot,
-    Statement, SuiteName, Unit, canonical, label,
+    Statement, SuiteName, Unit, config_hash, label,
 };
 use crate::ports::{PortError, PortErrorKind, Verdict};
 use crate::rollout::{
@@ -26,6 +26,11 @@ pub(super) fn judge(error: PortError) -> Came {
     } else {
         Came::errored(error.message)
     }
+}
+
+/// A suite did not pass: that stays with the release.
+fn not_passed(suite: SuiteName, why: String) -> Came {
+    Came::Event(Event::Failed(Failure { component: None, suite: Some(suite), why }))
 }
 
 impl Session<'_> {
@@ -129,7 +134,9 @@ impl Session<'_> {
                 Rolled::Done => {}
                 Rolled::Yield => return Ok(Came::Yield),
                 Rolled::Errored(why) => return Ok(Came::errored(why)),
-                Rolled::Failed(why) => return Ok(Came::Event(Event::Failed(Failure { component, why }))),
+                Rolled::Failed(why) => {
+                    return Ok(Came::Event(Event::Failed(Failure { component, suite: None, why })));
+                }
             }
         }
         Ok(Came::done(Work::Deployed))
@@ -197,9 +204,13 @@ impl Session<'_> {
             match report.verdict {
                 Verdict::Passed => {}
                 Verdict::Failed => {
-                    return Ok(Came::failed(format!("suite `{suite}` failed: {}", report.why.join("; "))));
+                    let why = format!("suite `{suite}` failed: {}", report.why.join("; "));
+                    return Ok(not_passed(suite, why));
                 }
-                Verdict::NoTest => return Ok(Came::failed(format!("suite `{suite}` ran no test"))),
+                Verdict::NoTest => {
+                    let why = format!("suite `{suite}` ran no test");
+                    return Ok(not_passed(suite, why));
+                }
                 Verdict::Inconclusive => {
                     return Ok(Came::errored(format!(
                         "suite `{suite}` is inconclusive: {}",
@@ -269,18 +280,9 @@ impl Session<'_> {
 
     async fn attest(&self, suite: SuiteName, report: Hash) -> Result<Attestation, PortError> {
         let facts = &self.view().state.facts;
-        let configs: Vec<_> = self
-            .targets()
-            .into_iter()
-            .map(|target| {
-                let groups: BTreeMap<_, _> =
-                    target.groups.into_iter().map(|(name, group)| (name, group.config)).collect();
-                (target.place.component, groups)
-            })
-            .collect();
         let statement = Statement {
             release: facts.request.release.id(),
-            config: canonical::hash("understudy configuration v1", &configs),
+            config: config_hash(&self.targets()),
             suite,
             environment: facts.request.environment.clone(),
             class: facts.request.class,
@@ -401,7 +403,7 @@ impl Session<'_> {
             };
             // The other components are put back all the same: one that is wrong is better than two.
             if let Err(why) = wrong {
-                failed.get_or_insert(Failure { component: Some(name), why });
+                failed.get_or_insert(Failure { component: Some(name), suite: None, why });
             }
         }
         if let Some(came) = self.end_release_commands(true).await? {
@@ -513,7 +515,7 @@ impl Readback {
         match self {
             Self::Away(why) => Came::errored(why),
             Self::Old => Came::errored("what is shown is older than the last calls"),
-            Self::Wrong(why) => Came::Event(Event::Failed(Failure { component, why })),
+            Self::Wrong(why) => Came::Event(Event::Failed(Failure { component, suite: None, why })),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod chain;
 mod drift;
+mod evidence;
 mod memory;
 mod migrate;
 mod receipt;

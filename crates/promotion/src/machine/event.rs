@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::phase::{Phase, Signal};
 use crate::model::{
     Approval, At, Attestation, ComponentName, ImageRecord, Person, Plan, PromotionId, Running, Signed,
-    Snapshot,
+    Snapshot, SuiteName,
 };
 
 /// Why the work of a phase failed for good.
@@ -15,6 +15,9 @@ use crate::model::{
 pub struct Failure {
     /// The component, where it was one.
     pub component: Option<ComponentName>,
+    /// The suite that the release did not pass, where it was one: what it had passed before counts no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<SuiteName>,
     /// What happened and what was expected, for people.
     pub why: String,
 }

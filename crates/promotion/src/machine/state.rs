@@ -229,24 +229,27 @@ impl State {
             ) => {}
             Event::Failed(failure) => remember(&mut facts.failure, failure.clone()),
             Event::GateClosed { gate, why } => {
-                remember(&mut facts.failure, Failure { component: None, why: format!("gate {gate}: {why}") });
+                remember(
+                    &mut facts.failure,
+                    Failure { component: None, suite: None, why: format!("gate {gate}: {why}") },
+                );
             }
             Event::Reject(approval) => {
                 remember(
                     &mut facts.failure,
-                    Failure { component: None, why: format!("rejected by {}", approval.by) },
+                    Failure { component: None, suite: None, why: format!("rejected by {}", approval.by) },
                 );
             }
             Event::Cancel { by, reason, .. } => {
                 facts.aborted_by = Some(by.clone());
                 remember(
                     &mut facts.failure,
-                    Failure { component: None, why: format!("aborted by {by}: {reason}") },
+                    Failure { component: None, suite: None, why: format!("aborted by {by}: {reason}") },
                 );
             }
             Event::Deadline => {
                 let why = format!("{} took too long", self.phase);
-                remember(&mut facts.failure, Failure { component: None, why });
+                remember(&mut facts.failure, Failure { component: None, suite: None, why });
             }
             Event::Errored { why } => facts.stalled = Some(why.clone()),
             Event::Supersede { by } => facts.superseded_by = Some(by.clone()),

@@ -157,7 +157,7 @@ fn event(request: &Request, n: u8, mark: u8) -> Event {
         13 => Event::Reject(approval()),
         14 => Event::LockTaken { holder: "runner".to_owned() },
         15 => Event::Differs { plan: Box::new(plan), why },
-        16 => Event::Failed(Failure { component: None, why }),
+        16 => Event::Failed(Failure { component: None, suite: None, why }),
         17 => Event::Errored { why },
         18 => Event::Deadline,
         _ if mark.is_multiple_of(2) => Event::Cancel { by: World::lead(), reason: why, signed: None },

@@ -184,7 +184,7 @@ fn event(sign: Sign, state: &State) -> Event {
         Sign::Copied => Event::Done(Work::Copied { images: BTreeMap::new() }),
         Sign::Snapshot => Event::Done(Work::Snapshot { snapshot: Box::new(Snapshot::default()) }),
         Sign::Deployed => Event::Done(Work::Deployed),
-        Sign::Failed => Event::Failed(Failure { component: None, why }),
+        Sign::Failed => Event::Failed(Failure { component: None, suite: None, why }),
         Sign::Verified => Event::Done(Work::Verified {
             attestations: Vec::new(),
             running: std::collections::BTreeMap::new(),

@@ -1,0 +1,44 @@
+//! Why evidence counts no more, beside its age: what happened to the release since, in the environment it is from.
+
+use super::view::{EnvironmentView, PromotionView};
+use crate::model::{Attestation, Hash, Kind, Statement, config_hash};
+
+impl EnvironmentView {
+    /// Why `attestation`, which was made here, counts no more; nothing where it does.
+    pub fn voids(&self, attestation: &Attestation) -> Option<String> {
+        let it = &attestation.statement;
+        if let Some(failed) = self.failed_since(it) {
+            return Some(format!("`{}` did not pass there again in {}", it.suite, failed.id()));
+        }
+        let (now, config) = self.runs_with(&it.release)?;
+        (config != it.config).then(|| {
+            format!(
+                "{} put the release there with another configuration than the one that was tested",
+                now.id()
+            )
+        })
+    }
+
+    /// A later run of the suite on the release that did not pass. Promotions here come one after the other, so that what was
+    /// locked after the suite had ended ran after it.
+    fn failed_since(&self, it: &Statement) -> Option<&PromotionView> {
+        self.promotions.values().find(|promotion| {
+            let facts = &promotion.state.facts;
+            facts.failure.as_ref().is_some_and(|failure| failure.suite.as_ref() == Some(&it.suite))
+                && facts.locked_at.is_some_and(|locked| locked >= it.at)
+                && facts.request.release.id() == it.release
+        })
+    }
+
+    /// What last put `release` here to stay, and with which configuration. What was taken over was configured by others.
+    fn runs_with(&self, release: &Hash) -> Option<(&PromotionView, Hash)> {
+        let puts = |view: &&PromotionView| {
+            let request = &view.state.facts.request;
+            matches!(request.kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap)
+                && request.release.id() == *release
+        };
+        let last = self.standing().into_iter().rfind(puts)?;
+        let plan = last.state.facts.plan.as_ref()?;
+        Some((last, config_hash(&plan.target.components)))
+    }
+}

@@ -1,0 +1,102 @@
+//! P1: evidence dies by a later run that did not pass, by another configuration where it was made, and by age.
+
+use promotion::engine::Outcome;
+use promotion::machine::Phase;
+use promotion::model::{Kind, Millis};
+use promotion::ports::Verdict;
+use promotion::testing::{Manners, World, env};
+
+use crate::story::releases;
+
+async fn rehearsed() -> World {
+    let world = World::new(1, Manners::default());
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    world
+}
+
+/// Puts the second release on staging once more.
+async fn again(world: &World) -> Phase {
+    match world.put("staging", Kind::Deploy, &releases().1).await.unwrap().1 {
+        Outcome::Ended(phase) => phase,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why the gate of evidence is closed; nothing where people are asked.
+async fn closed(world: &World) -> Option<String> {
+    let handle = world.engine().request(world.ask("production", Kind::Promote, &releases().1)).await.unwrap();
+    match handle.drive().await.unwrap() {
+        Outcome::Waiting { .. } => None,
+        Outcome::Ended(Phase::Blocked) => {
+            let view = world.bystander().view(&env("production")).await.unwrap();
+            let why = view.promotions[&handle.id].state.facts.failure.clone().unwrap().why;
+            assert!(why.starts_with("gate attestation: "), "{why}");
+            Some(why)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What Kargo does not do: verification that failed later takes back what passed before.
+#[tokio::test]
+async fn p1_a_later_run_that_fails_voids_what_passed_before() {
+    for verdict in [Verdict::Failed, Verdict::NoTest] {
+        let world = rehearsed().await;
+        world.suites.tell(&env("staging"), "1.1.0", verdict);
+        assert_eq!(again(&world).await, Phase::RolledBack);
+        let why = closed(&world).await.unwrap();
+        assert!(why.contains("`smoke` did not pass there again in p-"), "{why}");
+        // What passes after that is evidence of its own.
+        world.suites.tell(&env("staging"), "1.1.0", Verdict::Passed);
+        assert_eq!(again(&world).await, Phase::Succeeded);
+        assert_eq!(closed(&world).await, None);
+    }
+}
+
+#[tokio::test]
+async fn p1_a_failed_run_of_another_release_voids_nothing() {
+    let world = rehearsed().await;
+    world.suites.tell(&env("staging"), "1.2.0", Verdict::Failed);
+    let third = World::release("1.2.0", 3, 13);
+    let (_, outcome) = world.put("staging", Kind::Deploy, &third).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::RolledBack));
+    assert_eq!(closed(&world).await, None);
+}
+
+/// The release runs on staging with another configuration since, and nobody tested it with that.
+#[tokio::test]
+async fn p1_another_configuration_where_it_was_tested_voids_the_evidence() {
+    let world = rehearsed().await;
+    let put = async |is_tested: bool, value: &str| {
+        let mut ask = world.ask("staging", Kind::Deploy, &releases().1);
+        if !is_tested {
+            ask.policy.verify.clear();
+        }
+        for group in ask.components.iter_mut().flat_map(|component| component.groups.values_mut()) {
+            group.config["env"]["MODE"] = value.into();
+        }
+        let handle = world.engine().request(ask).await.unwrap();
+        assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    };
+    // A release is judged by the rules of the one before, so this one is tested still, and brings other rules.
+    put(false, "other").await;
+    assert_eq!(closed(&world).await, None);
+    put(false, "third").await;
+    let why = closed(&world).await.unwrap();
+    assert!(why.contains("with another configuration than the one that was tested"), "{why}");
+    // Back to what was tested.
+    put(true, "other").await;
+    assert_eq!(closed(&world).await, None);
+    put(true, "fourth").await;
+    assert_eq!(closed(&world).await, None, "tested with it");
+}
+
+#[tokio::test]
+async fn p1_old_evidence_is_none() {
+    let world = rehearsed().await;
+    let max_age = world.policy.evidence.as_ref().unwrap().max_age;
+    world.clock.advance(Millis(max_age.0 + 1));
+    let why = closed(&world).await.unwrap();
+    assert!(why.contains("has no valid attestation of suite `smoke`"), "{why}");
+}
