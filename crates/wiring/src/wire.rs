@@ -16,7 +16,7 @@ use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, 
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
 use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
-use promotion::ports::{Attestor, Ids as _, Journal, Randomness};
+use promotion::ports::{Attestor, Clock as _, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
 use providers::ssh::{self, AllowedSigners, SshApprovals, SshAttestor};
@@ -423,6 +423,7 @@ pub(crate) fn allowed_signers(root: &Path) -> Result<AllowedSigners, Failure> {
     let path = root.join(".understudy/allowed_signers");
     match std::fs::read_to_string(&path) {
         Ok(text) => AllowedSigners::parse(&path.display().to_string(), &text)
+            .map(|allowed| allowed.at(SystemClock.now()))
             .map_err(|error| Failure::usage("the allowed signers cannot be read").with_source(error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(AllowedSigners::default()),
         Err(error) => Err(Failure::usage(format!("{} cannot be read", path.display())).with_source(error)),

@@ -107,3 +107,43 @@ async fn one_good_signature_of_an_allowed_key_is_enough_and_none_of_a_removed_on
         AllowedSigners::parse("f", &format!("lead {}", old.public_key().to_openssh().unwrap())).unwrap();
     assert!(open_envelope(&lead, ATTESTATION_NAMESPACE, &sealed(&old).await).is_err());
 }
+
+/// ssh-keygen(1), ALLOWED SIGNERS: `valid-after` and `valid-before`. A key whose time is over, or is not told, counts no more
+/// than one that was taken out.
+#[tokio::test]
+async fn a_key_counts_in_its_time_alone() {
+    let key = passing_key().unwrap();
+    let envelope = SshAttestor::new(key.clone(), AllowedSigners::default())
+        .seal(STATEMENT_PAYLOAD, &point().payload())
+        .await
+        .unwrap();
+    let public = key.public_key().to_openssh().unwrap();
+    let parse = |times: &str| {
+        let line = format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\",{times} {public}\n");
+        AllowedSigners::parse("allowed_signers", &line)
+    };
+    // 2027-01-15T08:00:00Z, in seconds since 1970.
+    let now = At(1_800_000_000_000);
+    for (times, counts) in [
+        ("valid-before=\"20270116Z\"", true),
+        ("valid-before=\"20270115Z\"", false),
+        ("valid-before=\"202701150801Z\"", true),
+        ("valid-before=\"20270115080000Z\"", false),
+        ("valid-after=\"20270115080000Z\"", true),
+        ("valid-after=\"20270115080001Z\"", false),
+        ("valid-after=\"20260101Z\",valid-before=\"20280101Z\"", true),
+        ("valid-after=\"20260101Z\",valid-before=\"20270101Z\"", false),
+    ] {
+        let allowed = parse(times).unwrap();
+        assert!(
+            open_envelope(&allowed, ATTESTATION_NAMESPACE, &envelope).is_err(),
+            "{times}: no time is told"
+        );
+        let opened = open_envelope(&allowed.at(now), ATTESTATION_NAMESPACE, &envelope);
+        assert_eq!(opened.is_ok(), counts, "{times}: {opened:?}");
+    }
+    for wrong in ["valid-before=\"20270116\"", "valid-before=\"20271399Z\"", "valid-before=\"tomorrowZ\""] {
+        let error = parse(wrong).unwrap_err().to_string();
+        assert!(error.starts_with("allowed_signers:1: ") && error.contains("YYYYMMDDZ"), "{error}");
+    }
+}
