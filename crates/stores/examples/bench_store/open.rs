@@ -10,6 +10,7 @@ use promotion::ports::Journal as _;
 use promotion::testing::{Manners, Moment, Switch, World, env};
 use stores::postgres::{Address, Postgres};
 use stores::testing::Cluster;
+use tokio::task::JoinSet;
 
 use super::{Measured, disk, figure, millis, now, percentile};
 
@@ -68,19 +69,17 @@ pub(super) async fn measure() -> Measured {
         trips.push(begun.elapsed());
     }
     let begun = now();
-    let mut words = Vec::with_capacity(OPEN);
+    let mut words = JoinSet::new();
     for (n, (environment, claim)) in (0_u32..).zip(waiting) {
         let due = begun + EVERY * n;
         tokio::time::sleep_until(due.into()).await;
         let engine = engine.clone();
         // From when it was due: who is kept waiting by the one before has waited, too.
-        words.push(tokio::spawn(
-            async move { engine.decide(&environment, claim).await.map(|_| due.elapsed()) },
-        ));
+        words.spawn(async move { engine.decide(&environment, claim).await.map(|_| due.elapsed()) });
     }
     let mut times = Vec::with_capacity(OPEN);
-    for word in words {
-        times.push(word.await??);
+    while let Some(word) = words.join_next().await {
+        times.push(word??);
     }
     syncs.extend(disk::syncs(dir.path(), SYNCS)?);
     let (sync, trip) = (percentile(&mut syncs, 990), percentile(&mut trips, 500));
