@@ -219,7 +219,7 @@ fn line(entry: &Entry) -> String {
             let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
             format!("drift: {}", lines.join("; "))
         }
-        Entry::ToldAgain { n } => format!("people were told again, for the {n}. time"),
+        Entry::ToldAgain { n } => format!("people were told again, {n} times by now"),
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())
         }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::journal::{Recorded, Spot};
 use crate::model::{
-    At, ComponentTarget, Difference, Digest, Fleet, GroupTarget, Strategy, Unit, UnitConfig, UnitId,
-    is_ignored, label,
+    At, ComponentName, ComponentTarget, Difference, Digest, Fleet, GroupTarget, Strategy, Unit, UnitConfig,
+    UnitId, is_ignored, label,
 };
 
 /// What a look at a place came to.
@@ -17,6 +17,26 @@ pub(super) struct Compared {
     pub(super) differences: Vec<Difference>,
     /// What nobody can tell, for people.
     pub(super) unknown: Vec<String>,
+    /// Of which units.
+    unseen: BTreeSet<UnitId>,
+}
+
+impl Compared {
+    /// What was known of units of which nobody can tell now is neither over nor new.
+    pub(super) fn keep_hidden(&mut self, component: &ComponentName, known: &[Difference]) {
+        for hidden in known.iter().filter(|it| it.component == *component) {
+            let Some(hidden) = hidden.hidden(&self.unseen) else { continue };
+            let alike = self.differences.iter_mut().find(|it| {
+                (&it.field, &it.at, &it.was, &it.is, &it.by)
+                    == (&hidden.field, &hidden.at, &hidden.was, &hidden.is, &hidden.by)
+            });
+            match alike {
+                Some(it) => it.units.extend(hidden.units),
+                None => self.differences.push(hidden),
+            }
+        }
+        self.differences.sort();
+    }
 }
 
 /// In what two units may differ alike: component apart.
@@ -58,9 +78,10 @@ impl Differing<'_> {
 pub(super) fn compare(recorded: &Recorded, fleet: &Fleet, ignored: &BTreeSet<String>) -> Compared {
     let target = &recorded.target;
     let mut differing = Differing { ignored, found: BTreeMap::new() };
-    let mut unknown = Vec::new();
+    let (mut unknown, mut unseen) = (Vec::new(), BTreeSet::new());
     for unit in fleet.live() {
         if unit.is_away() || unit.digest.is_none() {
+            unseen.insert(unit.id.clone());
             unknown.push(format!(
                 "what machine {} of `{}` runs is not known: it is {}",
                 unit.id, target.place.name, unit.state
@@ -90,7 +111,7 @@ pub(super) fn compare(recorded: &Recorded, fleet: &Fleet, ignored: &BTreeSet<Str
     };
     let mut differences: Vec<Difference> = differing.found.into_iter().map(difference).collect();
     differences.sort();
-    Compared { differences, unknown }
+    Compared { differences, unknown, unseen }
 }
 
 /// The configuration that `unit` should have, unless it has one that is as good: a second fleet takes over what machines

@@ -1,10 +1,12 @@
 //! What is found, against what was put there: fleets that others changed meanwhile, and fleets that nobody can name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::Session;
 use crate::journal::{PromotionView, Spot};
-use crate::model::{ComponentTarget, Fleet, Kind, PromotionId, Unit, UnitState, label};
+use crate::model::{
+    ComponentTarget, Fleet, Kind, PromotionId, Strategy, Unit, UnitConfig, UnitId, UnitState, label,
+};
 
 /// What somebody else deployed on a unit of the promotion whose release runs here.
 pub(super) struct Drifted {
@@ -79,6 +81,7 @@ impl Session<'_> {
                 group.counts.clone_from(&recorded.counts);
             }
         }
+        target.own.extend(taken_over(&put.target, fleet));
         let mut units: BTreeMap<Spot, Vec<&Unit>> = BTreeMap::new();
         for unit in fleet.live().filter(|unit| !unit.is_away()) {
             units.entry((unit.group.clone(), unit.region.clone())).or_default().push(unit);
@@ -104,6 +107,32 @@ impl Session<'_> {
             )
         })
     }
+}
+
+/// What units of a second fleet have of their own: it took that over from the first one's, and nobody wrote down which has
+/// what. Each has what it is most like.
+fn taken_over(put: &ComponentTarget, fleet: &Fleet) -> BTreeMap<UnitId, UnitConfig> {
+    let mut taken = BTreeMap::new();
+    if put.strategy != Strategy::BlueGreen {
+        return taken;
+    }
+    let mut left: Vec<&UnitConfig> = put.own.values().collect();
+    for unit in fleet.live().filter(|unit| !put.own.contains_key(&unit.id)) {
+        let Some(group) = put.groups.get(&unit.group) else { continue };
+        let as_group = unlike(&group.config, &unit.config);
+        let nearest = (0..left.len()).min_by_key(|n| unlike(left[*n], &unit.config));
+        if let Some(n) = nearest.filter(|n| unlike(left[*n], &unit.config) < as_group) {
+            taken.insert(unit.id.clone(), left.remove(n).clone());
+        }
+    }
+    taken
+}
+
+/// In how many fields two configurations differ.
+fn unlike(one: &UnitConfig, other: &UnitConfig) -> usize {
+    let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return usize::MAX };
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    keys.into_iter().filter(|key| one.get(*key) != other.get(*key)).count()
 }
 
 /// Why what runs cannot be taken over: nobody could say which release it is (P6).

@@ -123,8 +123,8 @@ impl Session<'_> {
                         "the secrets of `{name}` changed since: machines that are changed back or made anew get those of now"
                     ));
                 }
-                Kind::Rollback { .. } | Kind::Repair => {}
-                Kind::Deploy | Kind::Promote | Kind::Bootstrap => {
+                Kind::Rollback { .. } => {}
+                Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Repair => {
                     warnings.extend(secrets::warnings(&target, &seen));
                     caveats.extend(secrets::caveat(&target, &seen));
                     if let Some(job) = &target.release_command {
@@ -239,6 +239,8 @@ impl Session<'_> {
             }
         };
         match deciding {
+            // What is taken over brings no rules.
+            Some(policy) if request.kind == Kind::Adopt => (policy.clone(), None),
             Some(policy) if *policy != request.policy => (policy.clone(), Some(request.policy.clone())),
             _ => (request.policy.clone(), None),
         }

@@ -1,5 +1,7 @@
 //! What waits for people and is not looked after: they are told again, a few times and no more.
 
+use std::collections::BTreeSet;
+
 use super::tick::Ticked;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError};
@@ -44,7 +46,9 @@ fn waits(view: &EnvironmentView, promotion: &PromotionView, now: At) -> Option<(
         return (now < facts.deadline).then(|| (since, first("waiting"), text));
     }
     if phase == Phase::RollbackFailed {
-        let is_last = view.ended().last().is_some_and(|last| last.id() == id);
+        // What was refused before it changed anything looked after nothing.
+        let acted = |it: &&PromotionView| it.state.facts.snapshot.is_some();
+        let is_last = view.ended().filter(acted).last().is_some_and(|last| last.id() == id);
         let is_looked_after = view.breaker_reset().is_some_and(|reset| reset >= promotion.at)
             || view.last_ejected().is_some_and(|ejected| ejected >= promotion.at);
         let why = facts.failure.as_ref().map(|failure| format!(": {}", failure.why)).unwrap_or_default();
@@ -127,13 +131,20 @@ impl Engine {
         epoch: u64,
         ticked: &mut Ticked,
     ) -> Result<(), EngineError> {
-        for matter in matters(&*self.view(environment).await?, self.ports.clock.now()) {
+        let mut failed = BTreeSet::new();
+        loop {
+            let view = self.view(environment).await?;
+            let due = matters(&view, self.ports.clock.now());
+            let Some(matter) = due.into_iter().find(|matter| !failed.contains(&matter.notice.id)) else {
+                return Ok(());
+            };
             if let Err(error) = self.ports.notifier.notify(&matter.notice).await {
                 ticked.problems.push(format!("{environment}: could not tell: {error}"));
+                failed.insert(matter.notice.id);
                 continue;
             }
             ticked.told.push(matter.notice);
-            let view = self.view(environment).await?;
+            // Behind the very records that the matter was read from: what came meanwhile may have ended it.
             let entry = Entry::ToldAgain { n: matter.due };
             let draft = Draft { promotion: matter.of, at: self.ports.clock.now(), entry };
             match self.ports.journal.append(environment, view.head, Some(epoch), vec![draft]).await {
@@ -143,6 +154,5 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
     }
 }

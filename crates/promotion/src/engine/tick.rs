@@ -6,7 +6,9 @@ use super::watching::{DriftSeen, Looks};
 use super::{Engine, EngineError, Outcome};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::machine::Phase;
-use crate::model::{At, ComponentName, EnvironmentName, Fleet, Place, PromotionId, UnitId, UnitState, label};
+use crate::model::{
+    At, ComponentName, EnvironmentName, Fleet, Place, PromotionId, Unit, UnitId, UnitState, label,
+};
 use crate::ports::{JournalError, Key, Notice};
 use crate::rollout::UnitCall;
 
@@ -104,8 +106,8 @@ impl Engine {
             .collect();
         let mut due = Vec::new();
         for (place, component) in places {
-            let Some(fleet) = looks.at(self.ports.deployer.as_ref(), &place, ticked).await else { continue };
-            if !self.over(&place, fleet).await?.is_empty() {
+            let Some(fleet) = looks.at(&self.ports, &place, At(i64::MIN), ticked).await else { continue };
+            if !self.over(&view, &place, fleet).await?.is_empty() {
                 due.push((place, component));
             }
         }
@@ -137,14 +139,14 @@ impl Engine {
             // Looked at again: nobody else changes them from here on.
             let looked = self.keeping(environment, lease, self.ports.deployer.observe_fleet(&place)).await?;
             let fleet = looked.map_err(|error| EngineError::Refused { why: error.message })?;
-            let units = self.over(&place, &fleet).await?;
+            let view = self.view(environment).await?;
+            let units = self.over(&view, &place, &fleet).await?;
             if units.is_empty() {
                 continue;
             }
             // Written down first: whoever finds a unit gone finds here why.
             let entry = Entry::ParkedEnded { component, units: units.clone() };
             let draft = Draft { promotion: None, at: self.ports.clock.now(), entry };
-            let view = self.view(environment).await?;
             if view.active().is_some() {
                 break;
             }
@@ -162,10 +164,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Parked units of ours whose time is over: labelled, stopped, of this store and environment (P10).
-    async fn over(&self, place: &Place, fleet: &Fleet) -> Result<Vec<UnitId>, EngineError> {
+    /// Parked units of ours whose time is over: labelled, stopped, of this store and environment, and parked by a promotion
+    /// that the store knows (P10): one that was restored from an older copy does not know what they are for.
+    async fn over(
+        &self,
+        view: &EnvironmentView,
+        place: &Place,
+        fleet: &Fleet,
+    ) -> Result<Vec<UnitId>, EngineError> {
         let store = self.ports.journal.store_id().await?;
         let now = self.ports.clock.now().to_string();
+        let is_known = |unit: &Unit| match unit.label(label::PARKED_BY) {
+            Some(by) => PromotionId::new(by).is_ok_and(|by| view.promotions.contains_key(&by)),
+            None => true,
+        };
         Ok(fleet
             .units
             .iter()
@@ -174,6 +186,7 @@ impl Engine {
                     && unit.label(label::STORE) == Some(store.as_str())
                     && unit.label(label::ENVIRONMENT) == Some(place.environment.as_str())
                     && unit.state == UnitState::Stopped
+                    && is_known(unit)
             })
             .map(|unit| unit.id.clone())
             .collect())

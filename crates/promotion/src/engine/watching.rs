@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::compare::compare;
 use super::tick::Ticked;
 use super::verbs::lost_tail;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Ports};
 use crate::journal::{Draft, DriftView, Entry, EnvironmentView};
-use crate::model::{Difference, EnvironmentName, Fleet, Millis, Place};
-use crate::ports::{Deployer, JournalError};
+use crate::model::{At, Difference, EnvironmentName, Fleet, Millis, Place};
+use crate::ports::JournalError;
 
 /// What a tick saw of an environment's drift.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,39 +30,44 @@ impl DriftSeen {
     }
 }
 
-/// Each place is looked at once in a tick, whoever wants to know; that it is away is told once.
+/// Each place is looked at once in a tick, whoever wants to know, unless something happened there since; that it is away is
+/// told once.
 #[derive(Debug, Default)]
-pub(super) struct Looks(BTreeMap<Place, Option<Fleet>>);
+pub(super) struct Looks(BTreeMap<Place, (At, Option<Fleet>)>);
 
 impl Looks {
+    /// What was at `place` at `since` or later.
     pub(super) async fn at(
         &mut self,
-        deployer: &dyn Deployer,
+        ports: &Ports,
         place: &Place,
+        since: At,
         ticked: &mut Ticked,
     ) -> Option<&Fleet> {
-        if !self.0.contains_key(place) {
-            let fleet = match deployer.observe_fleet(place).await {
+        if self.0.get(place).is_none_or(|(at, _)| *at < since) {
+            let at = ports.clock.now();
+            let fleet = match ports.deployer.observe_fleet(place).await {
                 Ok(fleet) => Some(fleet),
                 Err(error) => {
                     ticked.problems.push(format!("{}: {}", place.name, error.message));
                     None
                 }
             };
-            self.0.insert(place.clone(), fleet);
+            self.0.insert(place.clone(), (at, fleet));
         }
-        self.0.get(place).and_then(Option::as_ref)
+        self.0.get(place).and_then(|(_, fleet)| fleet.as_ref())
     }
 }
 
-/// Whether what is at the places of `view` is nobody's work in progress: none of ours is under way, none owes leases, and
-/// so much time has gone by since the last one that acted ended that no list is as old as its calls. Calls that come late were waited
-/// for before it ended.
-fn is_calm(view: &EnvironmentView, lag: Millis, now: crate::model::At) -> bool {
+/// From when on a look at the places of `view` shows nobody's work in progress: none of ours is under way, none owes
+/// leases, and so much time has gone by since the last one that acted ended that no list is as old as its calls. Calls that
+/// come late were waited for before it ended.
+fn calm_since(view: &EnvironmentView, lag: Millis) -> Option<At> {
     let acted = view.promotions.values().filter(|promotion| promotion.state.facts.locked_at.is_some());
     let last = acted.map(|promotion| promotion.at).max();
     let busy = view.promotions.values().any(|promotion| promotion.state.phase.is_active());
-    !busy && view.holder().is_none() && last.is_none_or(|last| now >= last.plus(lag))
+    let is_calm = !busy && view.holder().is_none();
+    is_calm.then(|| last.map_or(At(i64::MIN), |last| last.plus(lag)))
 }
 
 impl Engine {
@@ -78,21 +83,26 @@ impl Engine {
         let Some(current) = view.current() else { return Ok(()) };
         let recorded = current.recorded();
         let lag = recorded.iter().map(|it| it.target.limits.list_lag).max().unwrap_or(Millis::ZERO);
-        if !is_calm(&view, lag, self.ports.clock.now()) {
+        let Some(calm) = calm_since(&view, lag).filter(|calm| self.ports.clock.now() >= *calm) else {
             return Ok(());
-        }
-        let ignored = &current.state.facts.request.policy.drift_ignored;
+        };
+        let Some(rules) = view.rules() else { return Ok(()) };
+        let ignored = &rules.drift_ignored;
         let mut found = Vec::new();
         for component in &recorded {
             let place = &component.target.place;
-            let Some(fleet) = looks.at(self.ports.deployer.as_ref(), place, ticked).await else {
-                return Ok(());
-            };
-            let compared = compare(component, fleet, ignored);
+            let Some(fleet) = looks.at(&self.ports, place, calm, ticked).await else { return Ok(()) };
+            let mut compared = compare(component, fleet, ignored);
+            let known = view.drift().map_or(&[][..], |drift| &drift.differences);
+            compared.keep_hidden(&place.component, known);
             found.extend(compared.differences);
             ticked.unknown.extend(compared.unknown.into_iter().map(|what| (environment.clone(), what)));
         }
         let known = view.drift().map_or(&[][..], |drift| &drift.differences);
+        for difference in &mut found {
+            difference.keep_since(known);
+        }
+        found.sort();
         if found == known {
             return Ok(());
         }

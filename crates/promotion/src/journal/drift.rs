@@ -1,6 +1,9 @@
 //! What an environment's journal says of drift: the one record that is open, and how earlier ones ended.
 
-use crate::model::{At, Difference, Kind, Person, PromotionId};
+use crate::model::{At, Difference, Kind, Millis, Person, PromotionId};
+
+/// Drift that comes back within this time had not ended.
+const COMES_BACK: Millis = Millis::secs(3600);
 
 /// Drift as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +76,30 @@ impl Drifts {
                 Err("it ends drift, and none is open".to_owned())
             };
         }
-        let new =
-            || DriftView { seq, of: of.clone(), opened: at, changed: at, differences: Vec::new(), told: 0 };
-        let open = self.open.get_or_insert_with(new);
-        (open.of, open.changed, open.differences) = (of.clone(), at, found.to_vec());
+        if self.open.is_none() {
+            let new = || DriftView {
+                seq,
+                of: of.clone(),
+                opened: at,
+                changed: at,
+                differences: Vec::new(),
+                told: 0,
+            };
+            self.open = Some(self.again(at, of).unwrap_or_else(new));
+        }
+        if let Some(open) = &mut self.open {
+            (open.of, open.changed, open.differences) = (of.clone(), at, found.to_vec());
+        }
         Ok(())
+    }
+
+    /// What had gone by itself a moment ago and is there again: the same drift, of which people heard.
+    fn again(&mut self, at: At, of: &PromotionId) -> Option<DriftView> {
+        self.ended
+            .pop_if(|(drift, ended, how)| {
+                *how == DriftEnd::Gone && drift.of == *of && at.since(*ended) < COMES_BACK
+            })
+            .map(|(drift, ..)| drift)
     }
 
     pub(super) fn end(&mut self, at: At, how: DriftEnd) -> bool {

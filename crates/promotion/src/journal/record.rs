@@ -145,7 +145,7 @@ pub enum Entry {
     },
     /// People were told again of what nobody looked after: of the promotion, else of the drift that is open.
     ToldAgain {
-        /// For the how manieth time.
+        /// How often they were told by now.
         n: u32,
     },
     /// A parked fleet's time is over: these units are destroyed now.

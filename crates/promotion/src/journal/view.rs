@@ -173,8 +173,10 @@ impl EnvironmentView {
                 self.drifts.seen(record.seq, record.at, of, differences)
             }
             (Entry::ToldAgain { n }, None) => {
-                let drift = self.drifts.open.as_mut().ok_or("no drift is open of which anybody was told")?;
-                drift.told = *n;
+                // That people were told is so, whether or not what they were told of is over.
+                if let Some(drift) = self.drifts.open.as_mut() {
+                    drift.told = *n;
+                }
                 Ok(())
             }
             (Entry::ParkedEnded { .. }, _) => Ok(()),
@@ -274,13 +276,19 @@ impl EnvironmentView {
     }
 
     /// The rules in force: those that the release which runs now brought. Where nothing runs that this journal knows of,
-    /// since everything was undone, those by which the last release came there.
+    /// since everything was undone, those by which the last release came there. An adoption over what stood goes on with the
+    /// rules in force.
     pub fn rules(&self) -> Option<&Policy> {
         let came = |view: &&PromotionView| {
             view.state.phase == Phase::Succeeded
                 && !matches!(view.state.facts.request.kind, Kind::Rollback { .. })
         };
-        let current = self.current().map(|view| &view.state.facts.request.policy);
+        let standing = self.standing();
+        let current = standing.last().map(|view| match view.state.facts.request.kind {
+            // What is taken over where something stood brings no rules: nobody approved any.
+            Kind::Adopt if standing.len() > 1 => view.state.policy(),
+            _ => &view.state.facts.request.policy,
+        });
         current.or_else(|| self.ended().filter(came).last().map(|view| view.state.policy()))
     }
 

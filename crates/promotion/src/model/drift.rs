@@ -33,6 +33,27 @@ pub struct Difference {
     pub since: Option<At>,
 }
 
+impl Difference {
+    /// Whether both say the same of the same units. Since when may be told otherwise each time: a provider counts starts
+    /// and stops in, too.
+    fn is(&self, other: &Self) -> bool {
+        Self { since: None, ..self.clone() } == Self { since: None, ..other.clone() }
+    }
+
+    /// The instant of what is `known` already stays.
+    pub(crate) fn keep_since(&mut self, known: &[Self]) {
+        if let Some(known) = known.iter().find(|known| known.is(self)) {
+            self.since = known.since;
+        }
+    }
+
+    /// What is known of units of which nobody can tell now stays, too.
+    pub(crate) fn hidden(&self, unknown: &BTreeSet<UnitId>) -> Option<Self> {
+        let units: BTreeSet<UnitId> = self.units.intersection(unknown).cloned().collect();
+        (!units.is_empty()).then(|| Self { units, ..self.clone() })
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.component, self.field)?;

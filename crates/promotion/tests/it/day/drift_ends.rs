@@ -1,11 +1,16 @@
 //! The ways out of drift: what runs is taken over, what is recorded is put back, or something else is put there.
 
-use promotion::engine::{Ask, Outcome, Ticked};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use promotion::engine::{Ask, Engine, Outcome, Ticked};
 use promotion::journal::DriftEnd;
 use promotion::machine::Phase;
-use promotion::model::{Decision, Kind, Millis, Release, Strategy};
+use promotion::model::{Decision, Fleet, Kind, Millis, Place, Release, Strategy};
+use promotion::ports::{Deployer, Key, Performed, PortError};
 use promotion::rollout::UnitCall;
-use promotion::testing::{Manners, World, env};
+use promotion::testing::{Manners, Moment, Provider, Switch, World, env};
+use serde_json::{Value, json};
 
 use super::drift_seen::{call_of_somebody, open, put, somebody, tick, units};
 use super::failure;
@@ -176,4 +181,89 @@ async fn a_promotion_over_drift_says_so_and_ends_it() {
     assert_eq!(last_end(&world).await, DriftEnd::Replaced { promotion: handle.id.clone() });
     world.clock.advance(Millis::secs(60));
     assert_eq!(tick(&world).await, Ticked::default());
+}
+
+/// P1: what is taken over brings no rules of its own, for nobody approved any.
+#[tokio::test]
+async fn p1_taking_over_what_drifted_brings_no_rules() {
+    let world = World::new(1, Manners::default());
+    put(&world).await;
+    let unit = units(&world).await[0].clone();
+    somebody(&world, &unit, |spec| spec.config["guest"] = serde_json::json!({"memory_mb": 512})).await;
+    tick(&world).await;
+    let (first, second) = releases();
+    let mut ask = world.ask_by(&World::lead(), "production", Kind::Adopt, &first);
+    (ask.policy.approvals, ask.policy.evidence) = (None, None);
+    let handle = world.engine().request(ask).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let view = world.engine().view(&env("production")).await.unwrap();
+    assert_eq!(view.rules(), Some(&world.policy));
+
+    // Nor for what comes next, whatever that brings.
+    let mut ask = world.ask("production", Kind::Promote, &second);
+    (ask.policy.approvals, ask.policy.evidence) = (None, None);
+    let handle = world.engine().request(ask).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    let why = failure(&world, &handle.id).await;
+    assert!(why.contains("gate attestation"), "{why}");
+}
+
+/// A provider whose machines keep their size, whatever the group's is.
+#[derive(Debug)]
+struct KeepsSizes(Provider);
+
+#[async_trait]
+impl Deployer for KeepsSizes {
+    async fn observe_fleet(&self, place: &Place) -> Result<Fleet, PortError> {
+        self.0.observe_fleet(place).await
+    }
+
+    fn kept(&self, _: &Place, present: &Value, wanted: &Value) -> Value {
+        let mut kept = wanted.clone();
+        if let Some(guest) = present.get("guest") {
+            kept["guest"] = guest.clone();
+        }
+        kept
+    }
+
+    async fn perform(&self, place: &Place, call: &UnitCall, key: &Key) -> Result<Performed, PortError> {
+        self.0.perform(place, call, key).await
+    }
+}
+
+/// What a machine has of its own, and a second fleet took over, a repair keeps.
+#[tokio::test]
+async fn a_repair_keeps_what_machines_have_of_their_own() {
+    for strategy in [Strategy::BlueGreen, Strategy::Rolling] {
+        let mut world = World::new(1, Manners::default());
+        world.strategy = strategy;
+        let (first, second) = releases();
+        world.put("production", Kind::Bootstrap, &first).await.unwrap();
+        world.put("staging", Kind::Bootstrap, &second).await.unwrap();
+        let unit = units(&world).await[1].clone();
+        somebody(&world, &unit, |spec| spec.config["guest"] = json!({"memory_mb": 1024})).await;
+        let mut ports = world.ports(&Switch::new(Moment::Never));
+        ports.deployer = Arc::new(KeepsSizes(world.provider.clone()));
+        let engine = Engine::new(world.options.clone(), ports);
+        let drive = async |ask: Ask| {
+            let handle = engine.request(ask).await.unwrap();
+            assert!(matches!(handle.drive().await.unwrap(), Outcome::Waiting { .. }), "{strategy:?}");
+            let claim = world.claim(&handle, &World::lead(), Decision::Approve).await;
+            engine.decide(&handle.environment, claim).await.unwrap();
+            assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded), "{strategy:?}");
+            world.clock.advance(Millis::secs(60));
+        };
+        drive(world.ask("production", Kind::Promote, &second)).await;
+        let before = seen(&world).await;
+        let large = before.iter().filter(|(_, config, _)| config.contains("1024")).count();
+        assert_eq!(large, 1, "{strategy:?}: {before:?}");
+        assert_eq!(engine.tick().await.unwrap(), Ticked::default(), "{strategy:?}");
+
+        for unit in units(&world).await {
+            somebody(&world, &unit, |spec| spec.config["env"]["DEBUG"] = "1".into()).await;
+        }
+        engine.tick().await.unwrap();
+        drive(repair(&world).await).await;
+        assert_eq!(seen(&world).await, before, "{strategy:?}");
+    }
 }

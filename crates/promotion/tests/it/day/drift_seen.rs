@@ -285,6 +285,68 @@ async fn what_nobody_knows_is_no_drift() {
     assert!(what.contains(unit.as_str()) && what.contains("is not known"), "{what}");
 }
 
+/// Nor does what was known of it end: a host that is silent for a while is no repair.
+#[tokio::test]
+async fn what_was_known_of_a_machine_that_nobody_sees_stays() {
+    let world = World::new(1, Manners::default());
+    put(&world).await;
+    let fleet = units(&world).await;
+    for unit in &fleet {
+        somebody(&world, unit, image(9)).await;
+    }
+    tick(&world).await;
+    let drift = open(&world).await.unwrap();
+    world.provider.change(|manners| manners.unreachable = vec![fleet[0].id.clone()]);
+    assert_eq!(tick(&world).await.drifted, []);
+    // The other one is put right meanwhile.
+    let unit = units(&world).await.into_iter().find(|unit| unit.id == fleet[1].id).unwrap();
+    somebody(&world, &unit, image(1)).await;
+    tick(&world).await;
+    let left = open(&world).await.expect("one is left");
+    assert_eq!((left.seq, &left.differences[0].units), (drift.seq, &BTreeSet::from([fleet[0].id.clone()])));
+}
+
+/// Whoever routes puts a machine to sleep and wakes it: since when it runs changes, and what it is does not.
+#[tokio::test]
+async fn a_machine_that_is_woken_is_no_other_drift() {
+    let world = World::new(1, Manners::default());
+    put(&world).await;
+    let unit = units(&world).await[0].clone();
+    somebody(&world, &unit, image(9)).await;
+    tick(&world).await;
+    let drift = open(&world).await.unwrap();
+    for _ in 0..3 {
+        call_of_somebody(&world, UnitCall::Stop { unit: unit.id.clone() }).await;
+        world.clock.advance(Millis::secs(300));
+        world.provider.wake(&World::place("production", "api"), &unit.id);
+        world.clock.advance(Millis::secs(30));
+        assert_eq!(tick(&world).await.drifted, []);
+    }
+    let after = open(&world).await.unwrap();
+    assert_eq!((after.differences, records(&world).await.len()), (drift.differences, 1));
+}
+
+/// What comes back within the hour had not ended: nobody is told of it as of something new.
+#[tokio::test]
+async fn drift_that_comes_back_is_the_same() {
+    let world = World::new(1, Manners::default());
+    put(&world).await;
+    let change = async |byte| {
+        let unit = units(&world).await[0].clone();
+        somebody(&world, &unit, image(byte)).await;
+        world.clock.advance(Millis::secs(600));
+        tick(&world).await
+    };
+    assert_eq!(change(9).await.told.len(), 1);
+    let first = open(&world).await.unwrap();
+    change(1).await;
+    assert_eq!((open(&world).await, ends(&world).await), (None, vec![DriftEnd::Gone]));
+    assert_eq!(change(9).await.told, []);
+    let again = open(&world).await.unwrap();
+    assert_eq!((again.seq, again.opened, again.told), (first.seq, first.opened, 1));
+    assert_eq!(ends(&world).await, []);
+}
+
 /// A list may be as old as it may be: right after a promotion it shows what ran before, and that is no drift. Nor is
 /// anything while one is under way.
 #[tokio::test]

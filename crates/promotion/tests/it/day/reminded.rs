@@ -1,10 +1,14 @@
 //! What waits for people and is not looked after: they are told again after 1 h, 4 h and 24 h, and no more, under the id
 //! that they know (P3: at least once, with the same id), however many runners come by.
 
-use promotion::engine::Outcome;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use promotion::engine::{DriftSeen, Engine, Outcome};
 use promotion::machine::Phase;
 use promotion::model::{Kind, Millis};
-use promotion::ports::Notice;
+use promotion::ports::{Notice, Notifier, PortError};
 use promotion::testing::{Manners, Moment, Switch, World};
 
 use super::drift_seen::{put, somebody, tick, units};
@@ -47,6 +51,61 @@ async fn open_drift_is_told_at_once_and_then_urgently() {
     assert_eq!(desk.len(), 4, "nobody hears of it twice");
 }
 
+/// Tells people, and meanwhile something happens.
+struct Meanwhile {
+    desk: Arc<dyn Notifier>,
+    happens: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("meanwhile")
+    }
+}
+
+#[async_trait]
+impl Notifier for Meanwhile {
+    async fn notify(&self, notice: &Notice) -> Result<(), PortError> {
+        let happens = self.happens.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens.await;
+        }
+        self.desk.notify(notice).await
+    }
+}
+
+/// P8: another runner sees that the drift is over while people are told of it: that they were told is then no record, and
+/// the journal can be read.
+#[tokio::test]
+async fn p8_drift_that_ends_while_people_are_told_of_it_spoils_no_journal() {
+    let world = Arc::new(World::new(1, Manners::default()));
+    put(&world).await;
+    let unit = units(&world).await[0].clone();
+    let guest = unit.config["guest"].clone();
+    somebody(&world, &unit, |spec| spec.config["guest"] = serde_json::json!({"memory_mb": 512})).await;
+    let other = world.clone();
+    let happens = Box::pin(async move {
+        let unit = units(&other).await[0].clone();
+        somebody(&other, &unit, |spec| {
+            if guest.is_null() {
+                spec.config.as_object_mut().unwrap().remove("guest");
+            } else {
+                spec.config["guest"] = guest;
+            }
+        })
+        .await;
+        let seen = tick(&other).await.drifted;
+        assert!(matches!(&seen[..], [(_, DriftSeen::Gone(_))]), "{seen:?}");
+    });
+    let mut ports = world.ports(&Switch::new(Moment::Never));
+    ports.notifier = Arc::new(Meanwhile { desk: ports.notifier.clone(), happens: Mutex::new(Some(happens)) });
+    let told = Engine::new(world.options.clone(), ports).tick().await.unwrap().told;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let view = world.engine().view(&promotion::testing::env("production")).await.unwrap();
+    assert_eq!(view.drift(), None);
+    assert_eq!(tick(&world).await.problems, Vec::<String>::new());
+}
+
 /// The approval's wait ends after 24 h; until then it is told again under the notice that asked for it.
 #[tokio::test]
 async fn a_promotion_that_waits_for_approval_is_told_again() {
@@ -74,6 +133,10 @@ async fn p6_a_failed_rollback_is_told_again_until_somebody_looked() {
         let world = &asked.world;
         let notices = world.desk.notices();
         let escalated = notices.iter().find(|notice| notice.urgent).expect("it pages a human");
+        // What is refused looks after nothing.
+        let (_, second) = releases();
+        let (_, outcome) = world.put("production", Kind::Promote, &second).await.unwrap();
+        assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
         if looked {
             world.reset_breaker(&World::lead(), "I looked").await.unwrap();
         }

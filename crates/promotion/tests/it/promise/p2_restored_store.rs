@@ -7,7 +7,7 @@ use std::sync::Arc;
 use promotion::engine::{Eject, Outcome};
 use promotion::journal::Memory;
 use promotion::machine::Phase;
-use promotion::model::{Kind, StoreId};
+use promotion::model::{Kind, Millis, StoreId};
 use promotion::testing::{Manners, World, env};
 
 use crate::story::shape;
@@ -70,4 +70,20 @@ async fn p2_what_a_restored_store_does_not_know_can_be_taken_over() {
     world.put("staging", Kind::Deploy, &third).await.unwrap();
     let (_, outcome) = world.put("production", Kind::Promote, &third).await.unwrap();
     assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+}
+
+/// P10: what that promotion parked is not ended either when its time is over: nobody here knows what it is for.
+#[tokio::test]
+async fn p10_a_restored_store_ends_no_parked_fleet_that_it_does_not_know() {
+    let world = restored().await;
+    let parked = async || {
+        let fleet = world.fleet("production", "api").await;
+        fleet.units.iter().filter(|unit| unit.is_parked()).count()
+    };
+    let before = parked().await;
+    assert!(before > 0);
+    world.clock.advance(Millis(world.limits.park_for.0 * 2));
+    let mut ended = world.engine().tick().await.unwrap().ended;
+    ended.retain(|(environment, _)| *environment == env("production"));
+    assert_eq!((ended, parked().await), (Vec::new(), before));
 }
