@@ -25,3 +25,4 @@ mod shared_store;
 mod store;
 mod support;
 mod torture;
+mod tortured;
