@@ -19,13 +19,21 @@ impl EnvironmentView {
         })
     }
 
-    /// A later run of the suite on the release that did not pass. Promotions here come one after the other, so that what was
-    /// locked after the suite had ended ran after it.
+    /// A later run of the suite on the release that did not pass. Promotions here come one after the other, so that what ended
+    /// after the tested one ran after it, and what holds the environment now ran last. Times say nothing of that: each
+    /// runner has a clock of its own.
     fn failed_since(&self, it: &Statement) -> Option<&PromotionView> {
-        self.promotions.values().find(|promotion| {
+        let ended = self.ended().position(|promotion| *promotion.id() == it.deployment);
+        let is_at_work = self.active().is_some_and(|promotion| *promotion.id() == it.deployment);
+        let n_before = match ended {
+            Some(place) => place + 1,
+            None if is_at_work => self.ended().count(),
+            None => 0,
+        };
+        let later = self.ended().skip(n_before).chain(self.active());
+        later.filter(|promotion| *promotion.id() != it.deployment).find(|promotion| {
             let facts = &promotion.state.facts;
             facts.failure.as_ref().is_some_and(|failure| failure.suite.as_ref() == Some(&it.suite))
-                && facts.locked_at.is_some_and(|locked| locked >= it.at)
                 && facts.request.release.id() == it.release
         })
     }

@@ -1,10 +1,12 @@
 //! P1: evidence dies by a later run that did not pass, by another configuration where it was made, and by age.
 
+use std::sync::Arc;
+
 use promotion::engine::Outcome;
 use promotion::machine::Phase;
 use promotion::model::{Kind, Millis};
 use promotion::ports::Verdict;
-use promotion::testing::{Manners, World, env};
+use promotion::testing::{Manners, Moment, OwnClock, Switch, World, env};
 
 use crate::story::releases;
 
@@ -52,6 +54,38 @@ async fn p1_a_later_run_that_fails_voids_what_passed_before() {
         assert_eq!(again(&world).await, Phase::Succeeded);
         assert_eq!(closed(&world).await, None);
     }
+}
+
+/// What is later is what the journal has later: runners' clocks differ, and the one whose suite failed may go behind.
+#[tokio::test]
+async fn p1_a_later_run_that_fails_by_a_slow_clock_voids_what_passed_before() {
+    let world = rehearsed().await;
+    world.suites.tell(&env("staging"), "1.1.0", Verdict::Failed);
+    let slow = Arc::new(OwnClock::new(world.clock.clone(), -120_000));
+    let asked = world.engine().request(world.ask("staging", Kind::Deploy, &releases().1)).await.unwrap();
+    let handle = world.engine_by(slow, &Switch::new(Moment::Never)).handle(asked.environment, asked.id);
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::RolledBack));
+    let why = closed(&world).await.expect("the evidence has died");
+    assert!(why.contains(&format!("`smoke` did not pass there again in {}", handle.id)), "{why}");
+}
+
+/// A run that failed before is none that takes back what passed later, whatever a fast clock wrote beside it.
+#[tokio::test]
+async fn p1_an_earlier_run_that_failed_by_a_fast_clock_voids_nothing() {
+    let world = rehearsed().await;
+    world.suites.tell(&env("staging"), "1.2.0", Verdict::Failed);
+    let third = World::release("1.2.0", 3, 13);
+    let fast = Arc::new(OwnClock::new(world.clock.clone(), 120_000));
+    let asked = world.engine().request(world.ask("staging", Kind::Deploy, &third)).await.unwrap();
+    let handle = world.engine_by(fast, &Switch::new(Moment::Never)).handle(asked.environment, asked.id);
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::RolledBack));
+    world.suites.tell(&env("staging"), "1.2.0", Verdict::Passed);
+    let (_, outcome) = world.put("staging", Kind::Deploy, &third).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    let asked = world.ask("production", Kind::Promote, &third);
+    let handle = world.engine().request(asked).await.unwrap();
+    let outcome = handle.drive().await.unwrap();
+    assert!(matches!(outcome, Outcome::Waiting { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
