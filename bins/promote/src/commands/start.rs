@@ -32,10 +32,11 @@ pub(crate) fn rules_into<'p>(project: &'p Project, to: &str) -> Option<&'p Promo
 /// The rules of what is put there first decide over what comes next, so also a bootstrap brings all of them.
 pub(crate) fn policy_into(project: &Project, to: &str) -> Result<Policy, Failure> {
     let into = project.paths().iter().find(|((_, into), _)| into.as_str() == to);
-    match into {
+    let policy = match into {
         Some(((from, _), rules)) => policy_for(project, Some(from.as_str()), Some(rules)),
         None => policy_for(project, None, rules_into(project, to)),
-    }
+    }?;
+    Ok(Policy { freezes: providers::freezes(project, to), ..policy })
 }
 
 /// The engine's form of them; without a path, nothing is asked and nothing is run.

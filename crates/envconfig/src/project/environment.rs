@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     binding::{self, Binding, FlyBinding},
     component::Component,
+    freeze::{self, Freeze},
     scalars,
 };
 use crate::{
@@ -70,6 +71,8 @@ pub struct Environment {
     pub lifecycle: Resolved<Lifecycle>,
     /// Who can reach it.
     pub access: Resolved<Access>,
+    /// When nothing new comes here.
+    pub freeze: Resolved<Vec<Freeze>>,
     /// The account on Fly.
     pub fly: FlyAccess,
     /// The rights to its images.
@@ -131,8 +134,8 @@ impl Environment {
 }
 
 /// The keys of an environment that are no components.
-pub(super) const RESERVED: [&str; 9] =
-    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "limits", "registry"];
+pub(super) const RESERVED: [&str; 10] =
+    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "limits", "registry", "freeze"];
 
 /// An environment and where its name stands.
 #[derive(Debug)]
@@ -185,6 +188,7 @@ fn environment(
         mirrors: section.get("mirrors").and_then(|v| v.resolved()),
         may_differ: section.get("parity").map(|v| may_differ(&v)).unwrap_or_default(),
         limits: limits(section.get("limits")),
+        freeze: freeze::read(section.get("freeze")),
         bindings: bindings(&section, known),
         name,
         class,

@@ -29,8 +29,8 @@ fn is_in_another_order(record: &Record, body: &str) -> bool {
 /// A JSON value that keeps the order of its fields, and those that stand there twice.
 enum Tree {
     Plain(Value),
-    List(Vec<Tree>),
-    Map(Vec<(String, Tree)>),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Tree {
