@@ -30,7 +30,7 @@ async fn first_come_lets_both_wait() {
     assert_eq!(phase(&world, &next).await, Phase::AwaitingApproval);
 }
 
-/// Reference/promotion.md 4: superseding never cancels past the pivot, and who did not pass its own gates takes nobody's
+/// Superseding never cancels past the pivot, and who did not pass its own gates takes nobody's
 /// place.
 #[tokio::test]
 async fn the_newest_takes_the_place_of_what_waits_once_it_waits_itself() {
