@@ -178,7 +178,7 @@ fn hold_text(run: &Run<'_>, explained: &Explained) -> String {
         }
     };
     if let Some((gate, why)) = &explained.ahead {
-        text.push_str(&format!("ahead      gate {gate} is closed now: {why}\n"));
+        text.push_str(&format!("ahead      gate {gate}: {why}\n"));
     }
     text
 }

@@ -106,8 +106,12 @@ impl Session<'_> {
         let by_person = self.environment.freezes(now).max_by_key(|freeze| freeze.until);
         if let Some(freeze) = by_person {
             let until = freeze.until.map(|until| format!(" until {until}")).unwrap_or_default();
+            // What people open is not open yet where a window begins before they do.
+            let behind = freeze.until.and_then(|until| frozen(&state.policy().freezes, until).ok().flatten());
+            let behind =
+                behind.map(|it| format!(", and by its policy until {}", it.until)).unwrap_or_default();
             return Gate::Closed(format!(
-                "`{name}` is frozen{until}, {}; ask again then, or `promote unlock --env {name} --reason R` first",
+                "`{name}` is frozen{until}, {}{behind}; ask again then, or `promote unlock --env {name} --reason R` first",
                 said(freeze)
             ));
         }

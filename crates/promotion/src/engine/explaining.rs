@@ -27,7 +27,8 @@ pub struct Hold {
 pub struct Explained {
     /// What holds it; nothing where it succeeded or is at work.
     pub hold: Option<Hold>,
-    /// A gate that is closed at this moment to a promotion that has still to pass it: its name, and why.
+    /// A gate that is closed at this moment to a promotion that has still to pass it, or that cannot be asked: its name,
+    /// and why.
     pub ahead: Option<(String, String)>,
 }
 
@@ -45,6 +46,11 @@ impl Engine {
         let ahead = if is_before_gates && session.view().state.facts.plan.is_some() {
             match session.ask_gates().await? {
                 Came::Event(Event::GateClosed { gate, why }) => Some((gate, why)),
+                Came::Event(Event::Errored { why }) => {
+                    let named = why.strip_prefix("gate ").and_then(|rest| rest.split_once(": "));
+                    let (gate, why) = named.unwrap_or(("unknown", &why));
+                    Some((gate.to_owned(), format!("it cannot be asked now, {why}")))
+                }
                 Came::Event(_) | Came::Yield => None,
             }
         } else {

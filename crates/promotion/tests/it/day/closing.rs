@@ -200,6 +200,11 @@ async fn a_window_of_the_policy_stops_what_is_new_and_says_when_it_opens() {
     ask.policy.freezes.clear();
     let handle = world.engine().request(ask).await.unwrap();
     assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    // A person's freeze that ends within the window says when it really opens.
+    let until = world.now().plus(HOUR);
+    world.close(&World::lead(), Closing::Freeze { until }, "the fair").await.unwrap();
+    let why = blocked(&world, Kind::Promote, &second).await;
+    assert!(why.contains("the fair, and by its policy until 2027-01-18T07:00:00.000Z"), "{why}");
     world.clock.advance(Millis::secs(3 * 24 * 3600));
     goes(&world, &second).await;
 }

@@ -87,3 +87,21 @@ async fn what_nobody_can_judge_says_what_is_away_and_since_when() {
     assert_eq!((hold.by.as_str(), Some(hold.since)), (promotion.state.phase.name(), promotion.stalled_since));
     assert_eq!(Some(&hold.why), promotion.state.facts.stalled.as_ref());
 }
+
+/// A gate that cannot be asked is neither open nor closed, and whoever looks learns why.
+#[tokio::test]
+async fn a_gate_ahead_that_cannot_be_asked_says_so() {
+    let mut world = World::new(1, Manners::default());
+    for environment in ["staging", "production"] {
+        world.provider.set_secret(&World::place(environment, "api"), "A");
+    }
+    world.required = ["A".to_owned()].into();
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let (handle, _) = world.put("production", Kind::Promote, &second).await.unwrap();
+    assert_eq!(explained(&world, &handle).await.ahead, None);
+    world.provider.away_for(promotion::model::Millis::secs(60));
+    let (gate, why) = explained(&world, &handle).await.ahead.unwrap();
+    assert_eq!(gate, "secrets");
+    assert!(why.starts_with("it cannot be asked now, "), "{why}");
+}
