@@ -57,7 +57,7 @@ pub fn decode_beside(
     hash: &str,
 ) -> Result<Record, JournalError> {
     let record = decode(environment, seq, body)?;
-    beside(&record, hash)?;
+    beside(environment, seq, &record, hash)?;
     Ok(record)
 }
 
@@ -69,16 +69,17 @@ pub fn tip_beside(
     hash: &str,
 ) -> Result<Record, JournalError> {
     let record = tip(environment, seq, body)?;
-    beside(&record, hash)?;
+    beside(environment, seq, &record, hash)?;
     Ok(record)
 }
 
-fn beside(record: &Record, hash: &str) -> Result<(), JournalError> {
+/// Of a record that somebody put where it does not belong, its place is named and not what it says of itself.
+fn beside(environment: &EnvironmentName, seq: u64, record: &Record, hash: &str) -> Result<(), JournalError> {
     if record.hash.as_str() == hash {
         return Ok(());
     }
     let why = "the hash beside it is another one than its own".to_owned();
-    Err(JournalError::Damaged { environment: record.environment.clone(), seq: record.seq, why })
+    Err(JournalError::Damaged { environment: environment.clone(), seq, why })
 }
 
 /// Reads a chain's last record, behind which something is about to be appended: it must be sound by itself, for what
