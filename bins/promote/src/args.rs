@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clikit::Common;
 use envconfig::Period;
+use promotion::model::At;
 use wiring::keys::Who;
 
 /// Rehearses a release on staging and promotes the very same image to production
@@ -45,12 +46,20 @@ pub(crate) enum Verb {
     History(Environment),
     /// Shows one promotion
     Show(One),
-    /// Shows why a promotion stands where it stands, event by event
+    /// Shows what holds a promotion and what opens that, then event by event
     Explain(One),
     /// Shows what was built, copied, tested, approved and runs
     Receipt(One),
     /// Looks after everything once: orphans, timers, parked fleets, drift
     Tick(Tick),
+    /// Stops everything in an environment until somebody opens it
+    Lock(Close),
+    /// Opens what people locked or froze
+    Unlock(Close),
+    /// Stops what is new in an environment until an instant; a rollback is not stopped
+    Freeze(Freeze),
+    /// Lets releases in for a while without evidence and approval, on the record
+    BreakGlass(BreakGlass),
     /// Shows or closes an environment's circuit breaker
     Breaker(Breaker),
     /// Looks whether the journal is what was written
@@ -235,6 +244,42 @@ pub(crate) struct MigrateStore {
     /// Says what would be moved
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Close {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// Why; whoever is stopped by it reads this
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Freeze {
+    #[command(flatten)]
+    pub(crate) close: Close,
+    /// The end: `2026-12-27T08:00+01:00`, or `2026-12-27T08:00[Europe/Berlin]`
+    #[arg(long, value_name = "T")]
+    pub(crate) until: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BreakGlass {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) to: String,
+    /// Why; it stands in the journal and in every receipt
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: String,
+    /// For how long, 4h at most; it ends by itself
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) time: Period,
+    #[command(flatten)]
+    pub(crate) who: Who,
 }
 
 #[derive(Debug, clap::Args)]

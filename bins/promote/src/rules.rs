@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promotion::model::{ApprovalRule, EvidenceRule, Person, Policy, SuiteName};
+use promotion::model::{ApprovalRule, EvidenceRule, FreezeWindow, Person, Policy, SuiteName};
 
 /// Each rule in which two policies differ: its name, what the one says, what the other says.
 pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, String, String)> {
@@ -15,6 +15,8 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
             ("soak", policy.soak.to_string()),
             ("deadline", policy.deadline.to_string()),
             ("drift that is ignored", fields(&policy.drift_ignored)),
+            ("freeze", windows(&policy.freezes)),
+            ("queue", policy.queue.name().to_owned()),
         ]
     };
     let both = all(one).into_iter().zip(all(other));
@@ -37,6 +39,11 @@ fn approvals(rule: Option<&ApprovalRule>) -> String {
 fn fields(names: &BTreeSet<String>) -> String {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn windows(windows: &[FreezeWindow]) -> String {
+    let windows: Vec<_> = windows.iter().map(ToString::to_string).collect();
+    if windows.is_empty() { "never".to_owned() } else { windows.join("; ") }
 }
 
 fn suites(names: &BTreeSet<SuiteName>) -> String {

@@ -12,6 +12,7 @@ use promotion::model::{
 };
 use serde_json::{Value, json};
 
+use crate::commands::closing::closed;
 use crate::rules::differences;
 use crate::watch::{bytes, bytes_of};
 
@@ -118,6 +119,9 @@ pub(crate) fn promotion_text(view: &PromotionView) -> String {
     let _ = writeln!(out, "asked by   {}", request.requested_by);
     for approval in &facts.approvals {
         let _ = writeln!(out, "approved   {} at {}", approval.by, approval.at);
+    }
+    if let Some(glass) = &request.break_glass {
+        let _ = writeln!(out, "exception  {glass}");
     }
     if let Some(plan) = &facts.plan {
         let _ = writeln!(out, "plan       {}", plan.hash);
@@ -239,6 +243,8 @@ pub(crate) fn history_text(history: &[(Vec<DeploymentInfo>, Vec<Eject>)]) -> Str
                 table.row(["", environment, "eject", "", "ejected", &eject.at.to_string(), by, why]);
             }
             let Some(it) = deployments.get(n) else { break };
+            let glass = it.break_glass.as_ref().map(ToString::to_string);
+            let why: Vec<&str> = glass.as_deref().into_iter().chain(it.why.as_deref()).collect();
             let status = serde_json::to_value(it.status).unwrap_or_default();
             table.row([
                 it.id.as_str(),
@@ -248,7 +254,7 @@ pub(crate) fn history_text(history: &[(Vec<DeploymentInfo>, Vec<Eject>)]) -> Str
                 status.as_str().unwrap_or_default(),
                 &it.deployed_at.to_string(),
                 it.deployed_by.as_str(),
-                it.why.as_deref().unwrap_or(""),
+                &why.join("; "),
             ]);
         }
     }
@@ -258,6 +264,10 @@ pub(crate) fn history_text(history: &[(Vec<DeploymentInfo>, Vec<Eject>)]) -> Str
 /// A deployment as JSON: the fields readers outside know, and ours.
 pub(crate) fn deployment(info: &DeploymentInfo) -> Value {
     let mut value = serde_json::to_value(info).unwrap_or_default();
+    if let Some(glass) = &info.break_glass {
+        value["breakGlass"] =
+            json!({"by": glass.by, "reason": glass.reason, "until": glass.until.to_string()});
+    }
     value["deployedAt"] = Value::from(info.deployed_at.to_string());
     value
 }
@@ -273,6 +283,7 @@ pub(crate) fn environment(view: &EnvironmentView) -> Value {
         "records": view.head,
     });
     value["drift"] = view.drift().map(drift).unwrap_or_default();
+    value["closed"] = closed(view);
     let ended = view.drifts_ended().iter().map(|(it, at, end)| {
         let mut value = drift(it);
         value["ended"] = json!(at.to_string());

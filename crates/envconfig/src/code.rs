@@ -62,6 +62,7 @@ codes! {
     NobodyAsked = "E0218", "nobody is asked before production";
     ParkedTooShort = "E0219", "the earlier machines are parked for no longer than the soak";
     AnchorInStore = "E0220", "the anchors are kept in the store that they prove";
+    FreezeSpan = "E0221", "a freeze that is never closed, or has two kinds of ends";
     Clamped = "E0301", "a duration outside of what Fly accepts";
     NoProcesses = "E0302", "a service does not say which processes it serves";
     NoProcessGroup = "E0303", "no process group has this name";

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{
     Binding, Class as FileClass, Component, Environment, HealthProof, MaxUnavailable as FileMaxUnavailable,
-    Project, PromotionPolicy, Strategy as FileStrategy,
+    Project, PromotionPolicy, Queue, Strategy as FileStrategy,
 };
 use envconfig::{Resolved, Source};
 use flytypes::ImageRef;
 use promotion::model::{
     ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
     GroupName, GroupTarget, Limits, MaxUnavailable, Millis, NameError, OneOff, Person, Place, Policy, Proof,
-    RegionName, SecretsTarget, Strategy, SuiteName,
+    QueueRule, RegionName, SecretsTarget, Strategy, SuiteName,
 };
 use serde_json::Value;
 
@@ -349,5 +349,11 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
         soak: Millis(if from.is_some() { rules.soak.value.as_millis() } else { 0 }),
         deadline: Policy::default().deadline,
         drift_ignored: BTreeSet::new(),
+        freezes: Vec::new(),
+        queue: match rules.queue.value {
+            Queue::FirstCome => QueueRule::FirstCome,
+            Queue::NewestWins => QueueRule::NewestWins,
+            Queue::Refuse => QueueRule::Refuse,
+        },
     })
 }

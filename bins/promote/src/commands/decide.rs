@@ -94,14 +94,29 @@ pub(crate) async fn breaker(run: &Run<'_>, args: Breaker) -> Result<Exit, Failur
     let rule =
         view.current().map(|current| current.state.facts.request.policy.breaker.clone()).unwrap_or_default();
     let now = promotion::ports::Clock::now(&providers::SystemClock);
-    let (open, text) = match view.breaker(&rule, now) {
+    let state = view.breaker(&rule, now);
+    let (since, text, next) = match &state {
         BreakerState::Closed { failures } => {
-            (false, format!("closed: {failures} of {} failures within {}", rule.failures, rule.window))
+            (None, format!("{failures} of {} failures within {}", rule.failures, rule.window), None)
         }
-        BreakerState::Open { why } => (true, format!("open: {why}")),
+        BreakerState::Open { why, since, until } => {
+            let probe = until.map(|until| format!("; from {until} on one may try")).unwrap_or_default();
+            (Some(since), format!("{why}{probe}"), Some("reset --reason R"))
+        }
+        BreakerState::HalfOpen { why, since, opened } => {
+            let tried = "one may try: what was put where it is rehearsed, and passed there, after that";
+            (Some(since), format!("{why} by {opened}; {tried}"), Some("reset --reason R"))
+        }
     };
-    run.out.emit(&json!({"ok": true, "environment": environment, "open": open, "why": text}), |_| {
-        format!("{text}\n")
+    let next = next.map(|action| run.paste(format!("promote breaker {action} --env {environment}")));
+    let value = json!({
+        "ok": true, "environment": environment, "state": state.name(), "why": text, "next": next,
+        "since": since.map(ToString::to_string), "open": matches!(state, BreakerState::Open { .. }),
+    });
+    run.out.emit(&value, |_| {
+        let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+        let next = next.as_ref().map(|next| format!("next       {next}, by somebody who may approve\n"));
+        format!("{}{since}: {text}\n{}", state.name(), next.unwrap_or_default())
     })?;
     Ok(Exit::Done)
 }

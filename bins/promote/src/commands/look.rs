@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use clikit::{Exit, Failure, Table};
+use promotion::engine::Explained;
 use promotion::journal::{Entry, EnvironmentView, OneOffStep, Record};
 use serde_json::{Value, json};
 use wiring::Absent;
 
-use super::Run;
+use super::{Run, closing};
 use crate::args::{Environment, One};
 use crate::wire::Wired;
 use crate::{find, show};
@@ -69,7 +70,9 @@ pub(crate) async fn status(run: &Run<'_>, args: Environment) -> Result<Exit, Fai
                  next       {accept} takes it over, {repair} puts back what is recorded\n"
             )
         });
-        table.to_string() + &drifts.collect::<String>()
+        let closed: String = views.iter().map(|view| closing::closed_text(view)).collect();
+        let closed = if closed.is_empty() { closed } else { format!("\n{closed}") };
+        table.to_string() + &closed + &drifts.collect::<String>()
     })?;
     Ok(Exit::Done)
 }
@@ -131,7 +134,7 @@ pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Every event of a promotion in order, with what it led to.
+/// What holds a promotion, then every event of it in order, with what it led to.
 pub(crate) async fn explain(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
@@ -147,14 +150,37 @@ pub(crate) async fn explain(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     let mut value = show::promotion(promotion);
     value["ok"] = Value::from(true);
     value["events"] = Value::from(events);
+    let explained = wired.engine.explain(&view.name, &id).await.map_err(find::engine_failure)?;
+    value["hold"] = json!(explained.hold.as_ref().map(|hold| json!({
+        "by": hold.by, "why": hold.why, "since": hold.since.to_string(),
+        "until": hold.until.map(|until| until.to_string()), "opens": hold.opens.as_ref().map(|it| run.paste(it)),
+    })));
+    value["ahead"] = json!(explained.ahead.as_ref().map(|(gate, why)| json!({"gate": gate, "why": why})));
     run.out.emit(&value, |_| {
+        let held = hold_text(run, &explained);
         let mut table = Table::new(["record", "at", "what"]);
         for (seq, at, text) in &lines {
             table.row([&seq.to_string(), at, text]);
         }
-        format!("{table}\n{}", show::promotion_text(promotion))
+        format!("{held}\n{table}\n{}", show::promotion_text(promotion))
     })?;
     Ok(Exit::Done)
+}
+
+fn hold_text(run: &Run<'_>, explained: &Explained) -> String {
+    let mut text = match &explained.hold {
+        None => "held by    nothing\n".to_owned(),
+        Some(hold) => {
+            let until = hold.until.map(|until| format!(", until {until} at the latest")).unwrap_or_default();
+            let opens = hold.opens.as_ref().map(|opens| format!("next       {}\n", run.paste(opens)));
+            let (by, since, why) = (&hold.by, hold.since, &hold.why);
+            format!("held by    {by} since {since}{until}\nbecause    {why}\n{}", opens.unwrap_or_default())
+        }
+    };
+    if let Some((gate, why)) = &explained.ahead {
+        text.push_str(&format!("ahead      gate {gate}: {why}\n"));
+    }
+    text
 }
 
 fn line(entry: &Entry) -> String {
@@ -213,6 +239,11 @@ fn line(entry: &Entry) -> String {
             },
         },
         Entry::BreakerReset { by, reason, .. } => format!("breaker closed by {by}: {reason}"),
+        Entry::GlassBroken { glass } => glass.to_string(),
+        Entry::Closed { closing, by, reason, .. } => {
+            let until = closing.until().map(|until| format!(" until {until}")).unwrap_or_default();
+            format!("{}{until} by {by}: {reason}", closing.verb())
+        }
         Entry::Ejected { by, .. } => format!("taken out of our hands by {by}"),
         Entry::Drifted { differences, .. } if differences.is_empty() => "drift gone".to_owned(),
         Entry::Drifted { differences, .. } => {

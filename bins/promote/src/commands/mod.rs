@@ -4,6 +4,7 @@ pub(crate) mod adopt;
 mod alone;
 pub(crate) mod ask;
 pub(crate) mod audit;
+pub(crate) mod closing;
 pub(crate) mod decide;
 pub(crate) mod deploy;
 pub(crate) mod look;

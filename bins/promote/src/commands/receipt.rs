@@ -55,6 +55,9 @@ fn text(receipt: &Receipt) -> String {
     for it in &receipt.approved {
         let _ = writeln!(out, "approved   {} at {}, proof {}", it.by, it.at, it.proof.short());
     }
+    if let Some(glass) = &receipt.break_glass {
+        let _ = writeln!(out, "exception  {glass}");
+    }
     receipt.verified.iter().for_each(|it| tested(&mut out, "verified", it));
     for (component, unit) in
         receipt.running.iter().flat_map(|(name, all)| all.iter().map(move |it| (name, it)))

@@ -37,7 +37,8 @@ pub(crate) fn policy_into(project: &Project, to: &str) -> Result<Policy, Failure
         None => policy_for(project, None, rules_into(project, to)),
     }?;
     let ignored = project.environment(to).into_iter().flat_map(|environment| &environment.drift_ignored);
-    Ok(Policy { drift_ignored: ignored.map(ToString::to_string).collect(), ..policy })
+    let drift_ignored = ignored.map(ToString::to_string).collect();
+    Ok(Policy { drift_ignored, freezes: providers::freezes(project, to), ..policy })
 }
 
 /// The engine's form of them; without a path, nothing is asked and nothing is run.

@@ -19,9 +19,13 @@ rollback       Goes back to the release before
 status         Shows what runs, and what is under way
 history        Shows every deployment
 show           Shows one promotion
-explain        Shows why a promotion stands where it stands, event by event
+explain        Shows what holds a promotion and what opens that, then event by event
 receipt        Shows what was built, copied, tested, approved and runs
 tick           Looks after everything once: orphans, timers, parked fleets, drift
+lock           Stops everything in an environment until somebody opens it
+unlock         Opens what people locked or froze
+freeze         Stops what is new in an environment until an instant; a rollback is not stopped
+break-glass    Lets releases in for a while without evidence and approval, on the record
 breaker        Shows or closes an environment's circuit breaker
 audit          Looks whether the journal is what was written
 migrate-store  Moves the journal into another store, and closes the old one

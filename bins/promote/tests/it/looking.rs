@@ -17,7 +17,16 @@ async fn shapes(stage: &Stage, id: &str) {
     let environment = &status["environments"][0];
     assert_eq!(
         keys(environment),
-        BTreeSet::from(["environment", "current", "since", "under_way", "records", "drift", "drift_ended",])
+        BTreeSet::from([
+            "environment",
+            "current",
+            "since",
+            "under_way",
+            "records",
+            "drift",
+            "drift_ended",
+            "closed"
+        ])
     );
     assert_eq!((&environment["current"]["id"], &environment["under_way"]), (&json!(id), &json!([])));
     let promotion = BTreeSet::from([
@@ -58,7 +67,10 @@ async fn shapes(stage: &Stage, id: &str) {
     assert_eq!(keys(&signed), BTreeSet::from(["payload", "payloadType", "signatures"]));
 
     let explained = stage.run(&["explain", id, "--json"]).await.exits(0).json();
-    assert_eq!(keys(&explained), promotion.iter().copied().chain(["ok", "events"]).collect());
+    assert_eq!(
+        keys(&explained),
+        promotion.iter().copied().chain(["ok", "events", "hold", "ahead"]).collect()
+    );
     let events = explained["events"].as_array().unwrap();
     assert!(events.iter().all(|event| keys(event) == BTreeSet::from(["seq", "at", "what"])));
     let text: Vec<_> = events.iter().filter_map(|event| event["what"].as_str()).collect();

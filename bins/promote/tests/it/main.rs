@@ -13,6 +13,7 @@ mod bucket;
 mod drift;
 mod environments;
 mod fencing;
+mod gates;
 mod help;
 mod images;
 mod kept;

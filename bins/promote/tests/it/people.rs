@@ -177,6 +177,9 @@ async fn closing_a_breaker_is_for_those_who_may_approve() {
         let reset = |key| ["breaker", "reset", "--env", "production", "--reason", "mended", "--key", key];
         stage.run(&reset(&developer)).await.exits(3).says(&["not among those who may approve"]);
         stage.run(&reset(&lead)).await.exits(0);
+        let shown = stage.run(&["breaker", "--env", "production", "--json"]).await.exits(0).json();
+        assert_eq!((&shown["state"], &shown["open"]), (&json!("closed"), &json!(false)));
+        assert_eq!((&shown["since"], &shown["next"]), (&Value::Null, &Value::Null));
         stage.end().await;
     })
     .await;

@@ -8,6 +8,7 @@ use super::{
     binding::{self, Binding, FlyBinding},
     component::Component,
     drift::{self, DriftField},
+    freeze::{self, Freeze},
     scalars,
 };
 use crate::{
@@ -71,6 +72,8 @@ pub struct Environment {
     pub lifecycle: Resolved<Lifecycle>,
     /// Who can reach it.
     pub access: Resolved<Access>,
+    /// When nothing new comes here.
+    pub freeze: Resolved<Vec<Freeze>>,
     /// The account on Fly.
     pub fly: FlyAccess,
     /// The rights to its images.
@@ -134,8 +137,19 @@ impl Environment {
 }
 
 /// The keys of an environment that are no components.
-pub(super) const RESERVED: [&str; 10] =
-    ["class", "branch", "mirrors", "fly", "access", "lifecycle", "parity", "drift", "limits", "registry"];
+pub(super) const RESERVED: [&str; 11] = [
+    "class",
+    "branch",
+    "mirrors",
+    "fly",
+    "access",
+    "lifecycle",
+    "parity",
+    "drift",
+    "limits",
+    "registry",
+    "freeze",
+];
 
 /// An environment and where its name stands.
 #[derive(Debug)]
@@ -189,6 +203,7 @@ fn environment(
         may_differ: section.get("parity").map(|v| may_differ(&v)).unwrap_or_default(),
         drift_ignored: section.get("drift").map(|v| drift::ignored(&v)).unwrap_or_default(),
         limits: limits(section.get("limits")),
+        freeze: freeze::read(section.get("freeze")),
         bindings: bindings(&section, known),
         name,
         class,

@@ -69,6 +69,7 @@ fn environment_rows(environment: &Environment, rows: &mut Vec<Explained>) {
     rows.extend(environment.mirrors.iter().map(|mirrors| row(&key("mirrors"), mirrors)));
     rows.push(row(&key("lifecycle"), &environment.lifecycle));
     rows.push(row(&key("access"), &environment.access));
+    rows.push(row(&key("freeze"), &list(&environment.freeze)));
     rows.push(row(&key("fly.token"), &environment.fly.token));
     rows.push(row(&key("registry.pull"), &environment.registry.pull));
     rows.push(row(&key("registry.push"), &environment.registry.push));
@@ -126,4 +127,5 @@ fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) 
     rows.push(row(&key("park-for"), &policy.park_for));
     rows.push(row(&key("breaker.failures"), &policy.breaker.failures));
     rows.push(row(&key("breaker.window"), &policy.breaker.window));
+    rows.push(row(&key("queue"), &policy.queue));
 }

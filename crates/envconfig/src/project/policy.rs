@@ -23,6 +23,18 @@ word_value! {
     }
 }
 
+word_value! {
+    /// Who goes next, where more than one release wants the same environment.
+    Queue, "a rule of the queue", {
+        /// In the order of asking.
+        FirstCome = "first-come",
+        /// What was asked for last: what waits gives way to it, what holds the environment goes to its end.
+        NewestWins = "newest-wins",
+        /// Nobody is let in while one is there.
+        Refuse = "refuse",
+    }
+}
+
 /// The policy of one promotion path, every value with its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,6 +65,8 @@ pub struct PromotionPolicy {
     pub park_for: Resolved<Period>,
     /// When promotions stop by themselves.
     pub breaker: Breaker,
+    /// Who goes next.
+    pub queue: Resolved<Queue>,
 }
 
 /// Who must agree to a plan.
@@ -113,6 +127,8 @@ pub struct PolicyTerms {
     pub breaker_failures: u32,
     /// See [`Breaker::window`].
     pub breaker_window: Period,
+    /// See [`PromotionPolicy::queue`].
+    pub queue: Queue,
 }
 
 impl PromotionPolicy {
@@ -145,6 +161,7 @@ impl PromotionPolicy {
             park_for: self.park_for.value,
             breaker_failures: self.breaker.failures.value,
             breaker_window: self.breaker.window.value,
+            queue: self.queue.value,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     environment::{Class, Environment, Located},
     people::People,
-    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Strategy, Waves},
+    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Waves},
     scalars,
     suite::Suites,
 };
@@ -207,6 +207,9 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
             "long enough to notice a bad release, short enough to cost nothing",
         ),
         breaker: breaker(get("breaker")),
+        queue: get("queue")
+            .and_then(|value| value.resolved())
+            .unwrap_or_else(|| Resolved::default_of(Queue::FirstCome, "whoever asked first goes first")),
     };
     if let Some(section) = section {
         section.finish();

@@ -2,7 +2,7 @@
 
 use envconfig::{
     Period, SecretRef, Source,
-    project::{Access, Binding, Class, Component, HealthProof, Lifecycle, Project, Strategy},
+    project::{Access, Binding, Class, Component, HealthProof, Lifecycle, Project, Queue, Strategy},
 };
 
 pub(crate) const SMALLEST: &str = r#"
@@ -185,6 +185,7 @@ bake = "10m"
 waves = [["lhr"], ["fra", "iad"]]
 park-for = "1h30m"
 strategy = "rolling"
+queue = "newest-wins"
 [people]
 leads = ["github:1"]
 ops = ["github:2"]
@@ -211,6 +212,7 @@ secrets = ["env:SENTRY_DSN"]
     assert_eq!(policy.max_unavailable.value.of(10), 2);
     assert_eq!(policy.bake.value, seconds(600));
     assert_eq!(policy.waves.value.to_string(), r#"[["lhr"], ["fra", "iad"]]"#);
+    assert_eq!(policy.queue.value, Queue::NewestWins);
     assert_eq!(policy.suites.value[0].as_str(), "smoke");
     assert_eq!(policy.approvals.from.value.len(), 2);
     assert_eq!(project.suites()["smoke"].tags.len(), 2);
@@ -325,4 +327,39 @@ fn references_to_secrets_read_back() {
         let error = text.parse::<SecretRef>().unwrap_err();
         assert!(text.is_empty() || !error.to_string().contains(text) || "env:NAME file:PATH".contains(text));
     }
+}
+
+/// A window comes every week, in minutes since Monday, or once.
+#[test]
+fn windows_of_a_freeze_are_weekly_or_once() {
+    use envconfig::project::FreezeSpan;
+    let project = read(
+        r#"
+[components.api]
+config = "fly.toml"
+[environments.production]
+api.app = "runner"
+freeze = [
+  { from = "Fri 16:00", to = "Mon 08:00", zone = "Europe/Berlin", reason = "weekend" },
+  { from = "2026-12-20T00:00", to = "2027-01-04T08:00", zone = "America/New_York", reason = "holidays" },
+]
+[environments.staging]
+api.app = "runner-staging"
+[people]
+leads = ["github:1"]
+"#,
+    );
+    let production = project.environment("production").unwrap();
+    let [weekend, holidays] = production.freeze.value.as_slice() else { panic!("two windows") };
+    // Friday is four days after Monday.
+    let week = FreezeSpan::Week { from: 4 * 24 * 60 + 16 * 60, to: 8 * 60 };
+    assert_eq!((weekend.span, weekend.zone.as_str()), (week, "Europe/Berlin"));
+    let FreezeSpan::Once { from, to } = holidays.span else { panic!("once") };
+    assert_eq!(
+        (from.to_string(), to.to_string()),
+        ("2026-12-20T00:00:00".into(), "2027-01-04T08:00:00".into())
+    );
+    assert_eq!(weekend.to_string(), "Fri 16:00 to Mon 08:00 Europe/Berlin (weekend)");
+    let staging = project.environment("staging").unwrap();
+    assert!(staging.freeze.value.is_empty() && staging.freeze.is_default());
 }

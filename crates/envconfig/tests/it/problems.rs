@@ -189,6 +189,12 @@ fn each_mistake_has_its_code_key_and_advice() {
             "did you mean `canary`?",
         ),
         (
+            "[promotion.staging.production]\nqueue = \"newest\"\n",
+            Code::UnknownWord,
+            "promotion.staging.production.queue",
+            "`newest-wins`",
+        ),
+        (
             "[promotion.staging.production]\nbreaker.failures = 0\n",
             Code::Malformed,
             "promotion.staging.production.breaker.failures",
@@ -303,6 +309,41 @@ fn each_mistake_among_environments_has_its_code() {
             "[environments.pr]\napi = { app = \"x\", overlay = { envv = { A = \"hunter2\" } } }\n",
             Code::UnknownKey,
             "`env`?",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"Fri 16:00\", to = \"Mon 08:00\", zone = \"Europe/Berln\", reason = \"x\" }]\n",
+            Code::Malformed,
+            "did you mean `Europe/Berlin`?",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"Fri 16:00\", to = \"Mon 08:00\", zone = \"CEST\", reason = \"x\" }]\n",
+            Code::Malformed,
+            "`CEST` is not a time zone",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"Fri 16:00\", to = \"Mon 08:00\", reason = \"x\" }]\n",
+            Code::Missing,
+            "another instant in each time zone",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"Fri 16:00\", to = \"Mon 8\", zone = \"UTC\", reason = \"x\" }]\n",
+            Code::Malformed,
+            "such as `Fri 16:00`",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"2027-01-04T08:00\", to = \"2026-12-20T00:00\", zone = \"UTC\", reason = \"x\" }]\n",
+            Code::FreezeSpan,
+            "ends before it begins",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"Fri 16:00\", to = \"Fri 16:00\", zone = \"UTC\", reason = \"x\" }]\n",
+            Code::FreezeSpan,
+            "begins when it ends",
+        ),
+        (
+            "[environments.pr]\nfreeze = [{ from = \"Fri 16:00\", to = \"2026-12-20T00:00\", zone = \"UTC\", reason = \"x\" }]\n",
+            Code::FreezeSpan,
+            "a weekday at one end",
         ),
         ("[environments.pr]\nparity.may-difer = []\n", Code::UnknownKey, "did you mean `may-differ`?"),
         ("[environments.pr]\ndrift.ignores = []\n", Code::UnknownKey, "did you mean `ignore`?"),

@@ -95,6 +95,12 @@ impl Session<'_> {
                 self.emit(Event::Deadline).await?;
                 continue;
             }
+            if phase.is_human_wait() || phase == Phase::Queued {
+                self.overtake().await?;
+                if self.phase() != phase {
+                    continue;
+                }
+            }
             if phase.is_human_wait() {
                 return Ok(Outcome::Waiting { until: self.view().state.facts.deadline });
             }

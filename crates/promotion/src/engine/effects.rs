@@ -31,8 +31,11 @@ impl Session<'_> {
                 self.notify(&id, false, text).await;
             }
             EffectName::Tell => {
-                let text = self.ending();
-                self.notify(&id, false, text).await;
+                // What nobody was asked about is told at once.
+                let glass = self.view().state.facts.request.break_glass.as_ref();
+                let under = glass.map(|glass| format!("under the {glass}; ")).unwrap_or_default();
+                let text = format!("{under}{}", self.ending());
+                self.notify(&id, !under.is_empty(), text).await;
             }
             EffectName::Escalate => {
                 let text = format!("ROLLBACK FAILED, a human must look: {}", self.ending());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flytypes::{Digest, ImageRef};
 
+use super::closing;
 use super::keeping::keep_tags;
 use super::lanes::side_by_side;
 use super::locked::is_away;
@@ -87,8 +88,13 @@ fn refused(why: String) -> EngineError {
     EngineError::Refused { why }
 }
 
-/// Nothing may be on its way: what it would do next rests on the labels.
+/// Nothing may be on its way: what it would do next rests on the labels. Nor may somebody have locked it.
 fn nothing_under_way(view: &EnvironmentView) -> Result<(), EngineError> {
+    if let Some(lock) = view.lock() {
+        let name = &view.name;
+        let unlock = format!("`promote unlock --env {name} --reason R`");
+        return Err(refused(format!("`{name}` is locked {}; ask them, then {unlock}", closing::said(lock))));
+    }
     let Some(other) = view.promotions.values().find(|other| !other.state.phase.is_final()) else {
         return Ok(());
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::EngineError;
 use super::drive::Came;
 use super::session::Session;
-use crate::journal::{BreakerState, EnvironmentView};
+use crate::journal::EnvironmentView;
 use crate::machine::{Event, Work};
 use crate::model::{Attestation, Class, ComponentName, EvidenceRule, Kind, PromotionId, Request, Word};
 use crate::ports::PortErrorKind;
@@ -38,10 +38,15 @@ impl Session<'_> {
             ("release", self.release()),
             ("class", self.class()),
             ("role", self.role()),
-            ("breaker", self.breaker()),
+            ("lock", self.human_lock()),
+            ("freeze", self.freeze()),
+            ("breaker", self.breaker().await?),
             ("attestation", self.evidence().await?),
             ("secrets", self.secrets().await),
         ];
+        if let Some(glass) = self.glass().await {
+            gates.push(("break-glass", glass));
+        }
         if people_too {
             gates.push(("requester", self.requester().await));
             gates.push(("approval", self.people().await));
@@ -177,26 +182,13 @@ impl Session<'_> {
         }
     }
 
-    fn breaker(&self) -> Gate {
-        let facts = &self.view().state.facts;
-        if matches!(facts.request.kind, Kind::Rollback { .. } | Kind::Adopt) {
-            return Gate::Open("not asked: nothing new is put there".to_owned());
-        }
-        match self.environment.breaker(&self.view().state.policy().breaker, self.now()) {
-            BreakerState::Closed { failures } => {
-                Gate::Open(format!("closed, {failures} failures in its window"))
-            }
-            BreakerState::Open { why } => Gate::Closed(format!(
-                "{why}; look, then `promote breaker reset --env {} --reason R`",
-                self.environment.name
-            )),
-        }
-    }
-
     async fn evidence(&mut self) -> Result<Gate, EngineError> {
         let request = &self.view().state.facts.request;
         if request.kind != Kind::Promote {
             return Ok(Gate::Open(format!("not asked of a {}", request.kind.verb())));
+        }
+        if let Some(lifted) = self.lifted() {
+            return Ok(lifted);
         }
         if cfg!(feature = "sabotage-p1") {
             return Ok(Gate::Open("not looked at".to_owned()));

@@ -1,6 +1,9 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
 mod anchoring;
+mod break_glass;
+mod breaker;
+mod closing;
 mod compare;
 mod copying;
 mod drift;
@@ -9,6 +12,7 @@ mod effects;
 mod eject;
 mod error;
 mod events;
+mod explaining;
 mod gates;
 mod images;
 mod keeping;
@@ -18,6 +22,7 @@ mod one_off;
 mod pace;
 mod planning;
 mod preview;
+mod queue;
 mod reminding;
 mod roll;
 mod secrets;
@@ -37,6 +42,7 @@ use tokio::sync::broadcast;
 pub use eject::{Eject, Ejected, UnitAt};
 pub use error::EngineError;
 pub use events::{EngineEvent, Events};
+pub use explaining::{Explained, Hold};
 pub use planning::snapshot_release;
 pub use tick::Ticked;
 pub use verbs::{Ask, Planned};

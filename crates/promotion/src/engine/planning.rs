@@ -72,6 +72,11 @@ impl Session<'_> {
         let mut baseline = BTreeMap::new();
         let (mut first, mut lines) = (Vec::new(), Vec::new());
         let mut warnings = self.open_drift();
+        if let Some(glass) = &request.break_glass {
+            warnings.push(format!(
+                "{glass}; neither evidence nor people are asked for, and no freeze or breaker stops it"
+            ));
+        }
         let (mut caveats, mut opaque) = (Vec::new(), Vec::new());
         let mut images = Vec::new();
         let mut found_any = false;

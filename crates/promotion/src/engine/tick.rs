@@ -94,7 +94,8 @@ impl Engine {
         ticked: &mut Ticked,
     ) -> Result<(), EngineError> {
         let view = self.view(environment).await?;
-        if view.active().is_some() {
+        // What a person locked is left as it is: parked units cost little, and nobody knows what they are needed for.
+        if view.active().is_some() || view.lock().is_some() {
             return Ok(());
         }
         // All places that were ever promoted into: a component that is no longer asked for may have parked units.
@@ -147,7 +148,7 @@ impl Engine {
             // Written down first: whoever finds a unit gone finds here why.
             let entry = Entry::ParkedEnded { component, units: units.clone() };
             let draft = Draft { promotion: None, at: self.ports.clock.now(), entry };
-            if view.active().is_some() {
+            if view.active().is_some() || view.lock().is_some() {
                 break;
             }
             self.ports.journal.append(environment, view.head, Some(lease.0), vec![draft]).await?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::break_glass::is_lifted;
 use super::drive::Came;
+use super::queue;
 use super::session::Session;
 use super::{Engine, EngineError, Handle};
 use crate::journal::{Draft, Entry, EnvironmentView, Memory};
@@ -197,15 +199,20 @@ impl Engine {
             requested_by,
             signed: ask.signed,
             reason: ask.reason,
+            break_glass: None,
             at,
         };
-        let entry = Entry::Requested { request: Box::new(request) };
         self.append_open(&environment, |view| {
             if let Some(before) = statement.as_ref().and_then(|statement| view.asked_by(statement)) {
                 let why = format!("this word asked for {} already; sign anew to ask again", before.id());
                 return Err(EngineError::Proof(PortError::refused(why)));
             }
-            Ok(Draft { promotion: Some(id.clone()), at, entry: entry.clone() })
+            if let Some(why) = queue::refusal(view, &request) {
+                return Err(EngineError::Refused { why });
+            }
+            let break_glass = view.break_glass(at).filter(|_| is_lifted(&request.kind)).cloned();
+            let request = Box::new(Request { break_glass, ..request.clone() });
+            Ok(Draft { promotion: Some(id.clone()), at, entry: Entry::Requested { request } })
         })
         .await?;
         Ok(self.handle(environment, id))
@@ -270,9 +277,7 @@ impl Engine {
                     format!("the breaker was closed at {reset}, after this was signed; look, and sign anew");
                 return Err(EngineError::Proof(PortError::refused(why)));
             }
-            let last = || Some(&view.promotions.values().next_back()?.state.facts.request.policy);
-            let rules = view.rules().or_else(last);
-            if let Some(why) = rules.and_then(|rules| rules.bars(&by)) {
+            if let Some(why) = view.rules_or_last().and_then(|rules| rules.bars(&by)) {
                 let why =
                     format!("the breaker of `{environment}` stays as it is: {why}; one of them closes it");
                 return Err(EngineError::Refused { why });
@@ -304,7 +309,7 @@ impl Engine {
         .await
     }
 
-    async fn append_open(
+    pub(super) async fn append_open(
         &self,
         environment: &EnvironmentName,
         draft: impl Fn(&EnvironmentView) -> Result<Draft, EngineError>,

@@ -73,6 +73,7 @@ pub fn tip_beside(
     Ok(record)
 }
 
+/// Of a record that somebody put where it does not belong, its place is named and not what it says of itself.
 fn beside(environment: &EnvironmentName, seq: u64, record: &Record, hash: &str) -> Result<(), JournalError> {
     if record.hash.as_str() == hash {
         return Ok(());

@@ -1,7 +1,9 @@
 //! The journal's records, its chain, what it adds up to, and stores.
 
 mod audit;
+mod breaker;
 mod chain;
+mod closed;
 mod drift;
 mod evidence;
 mod memory;
@@ -16,7 +18,9 @@ mod verbatim;
 mod view;
 
 pub use audit::{Audited, Fault, Finding, audit};
+pub use breaker::BreakerState;
 pub use chain::{decode, decode_beside, tip, tip_beside, verify};
+pub use closed::ClosedBy;
 pub use drift::{DriftEnd, DriftView};
 pub use memory::Memory;
 pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
@@ -26,4 +30,4 @@ pub use recorded::{Recorded, Spot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub use verbatim::{Holding, Row};
-pub use view::{BreakerState, EnvironmentView, OneOffView, OutboxItem, PromotionView};
+pub use view::{EnvironmentView, OneOffView, OutboxItem, PromotionView};

@@ -8,8 +8,8 @@ use super::record::{Entry, Record};
 use super::view::EnvironmentView;
 use crate::machine::Phase;
 use crate::model::{
-    At, Class, ComponentName, EnvironmentName, Hash, ImageRecord, ImageRef, InToto, Person, PromotionId,
-    Running, StoreId, SuiteName, canonical, subjects,
+    At, BreakGlass, Class, ComponentName, EnvironmentName, Hash, ImageRecord, ImageRef, InToto, Person,
+    PromotionId, Running, StoreId, SuiteName, canonical, subjects,
 };
 
 /// The kind of statement that a receipt is.
@@ -101,6 +101,9 @@ pub struct Receipt {
     pub verified: Vec<Tested>,
     /// Who agreed.
     pub approved: Vec<Approved>,
+    /// The exception under which it was asked for: then neither evidence nor people had to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
     /// Every machine as it was last read back; none where the release does not run there by this promotion.
     pub running: BTreeMap<ComponentName, Vec<Running>>,
     components: BTreeMap<ComponentName, crate::model::Digest>,
@@ -174,6 +177,7 @@ impl Receipt {
                 .iter()
                 .map(|it| Approved { by: it.by.clone(), at: it.at, proof: proof(&it.claim.proof) })
                 .collect(),
+            break_glass: request.break_glass.clone(),
             running: if phase == Phase::Succeeded { facts.running.clone() } else { BTreeMap::new() },
             components: request.release.components.clone(),
         })

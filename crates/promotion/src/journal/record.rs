@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{EffectName, Phase, Stamped};
 use crate::model::{
-    At, ComponentName, Difference, EnvironmentName, Hash, Nonce, OneOffEnd, PromotionId, Request, Signed,
-    UnitId, canonical,
+    At, BreakGlass, Closing, ComponentName, Difference, EnvironmentName, Hash, Nonce, OneOffEnd, PromotionId,
+    Request, Signed, UnitId, canonical,
 };
 use crate::ports::{Performed, PortError};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -121,6 +121,23 @@ pub enum Entry {
         /// The proof of who.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
+    },
+    /// A person closed the environment to promotions, or opened it.
+    Closed {
+        /// How.
+        closing: Closing,
+        /// Who.
+        by: crate::model::Person,
+        /// Why.
+        reason: String,
+        /// The proof of who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+    /// The glass was broken: for a while what people and calendars ask for is lifted.
+    GlassBroken {
+        /// By whom, why, until when.
+        glass: Box<BreakGlass>,
     },
     /// The environment was taken out of our hands: the labels come off these units now.
     Ejected {

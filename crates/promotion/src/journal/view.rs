@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::chain;
+use super::closed::{ClosedBy, ClosedByPeople};
 use super::drift::{DriftEnd, DriftView, Drifts};
 use super::record::{Entry, Intent, OneOffStep, Outcome, Record};
 use crate::machine::{EffectName, Phase, State, step};
 use crate::model::{
-    At, Attestation, BreakerRule, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
+    At, Attestation, BreakGlass, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
     Hash, Kind, Nonce, OneOffEnd, Person, Policy, PromotionId, UnitId,
 };
 use crate::ports::{JournalError, PortErrorKind};
@@ -67,21 +68,6 @@ pub struct OneOffView {
     pub ended: Option<OneOffEnd>,
 }
 
-/// The breaker over an environment's promotions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BreakerState {
-    /// Promotions go.
-    Closed {
-        /// Failures in the window.
-        failures: u32,
-    },
-    /// They do not.
-    Open {
-        /// Why.
-        why: String,
-    },
-}
-
 /// One environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentView {
@@ -99,6 +85,8 @@ pub struct EnvironmentView {
     ejects: Vec<usize>,
     ejected: Option<(At, Person)>,
     drifts: Drifts,
+    closed: ClosedByPeople,
+    glasses: Vec<BreakGlass>,
 }
 
 impl EnvironmentView {
@@ -115,6 +103,8 @@ impl EnvironmentView {
             ejects: Vec::new(),
             ejected: None,
             drifts: Drifts::default(),
+            closed: ClosedByPeople::default(),
+            glasses: Vec::new(),
         }
     }
 
@@ -140,6 +130,10 @@ impl EnvironmentView {
     fn fold(&mut self, record: &Record) -> Result<(), String> {
         match (&record.entry, &record.promotion) {
             (Entry::Requested { request }, Some(id)) => {
+                let broken = |glass: &BreakGlass| self.glasses.contains(glass) && request.at < glass.until;
+                if request.break_glass.as_ref().is_some_and(|glass| !broken(glass)) {
+                    return Err(format!("promotion {id} names a break-glass that was none"));
+                }
                 let view = PromotionView {
                     state: State::new((**request).clone()),
                     rollouts: BTreeMap::new(),
@@ -161,6 +155,14 @@ impl EnvironmentView {
             }
             (Entry::BreakerReset { .. }, _) => {
                 self.breaker_reset = Some(record.at);
+                Ok(())
+            }
+            (Entry::Closed { closing, by, reason, .. }, _) => {
+                self.closed.said(record.at, *closing, by, reason);
+                Ok(())
+            }
+            (Entry::GlassBroken { glass }, _) => {
+                self.glasses.push((**glass).clone());
                 Ok(())
             }
             (Entry::Ejected { by, .. }, _) => {
@@ -322,6 +324,31 @@ impl EnvironmentView {
         self.breaker_reset
     }
 
+    /// The lock of a person, where there is one.
+    pub const fn lock(&self) -> Option<&ClosedBy> {
+        self.closed.lock.as_ref()
+    }
+
+    /// The freezes of people that are not over at `now`.
+    pub fn freezes(&self, now: At) -> impl Iterator<Item = &ClosedBy> {
+        self.closed.freezes.iter().filter(move |freeze| freeze.until.is_none_or(|until| now < until))
+    }
+
+    /// The break-glass that lasts at `now`; of several the one that lasts longest.
+    pub fn break_glass(&self, now: At) -> Option<&BreakGlass> {
+        self.glasses.iter().filter(|glass| now < glass.until).max_by_key(|glass| glass.until)
+    }
+
+    /// The last break-glass, be it over or not.
+    pub(crate) fn last_glass(&self) -> Option<&BreakGlass> {
+        self.glasses.last()
+    }
+
+    /// When a person last closed or opened the environment.
+    pub(crate) const fn closed_or_opened(&self) -> Option<At> {
+        self.closed.changed
+    }
+
     /// All evidence made here.
     pub fn attestations(&self) -> impl Iterator<Item = &Attestation> {
         self.promotions.values().flat_map(|view| &view.state.facts.attestations)
@@ -338,26 +365,6 @@ impl EnvironmentView {
             from = *to;
         }
         self.promotions.values().map(|view| view.deployment(standing.contains(&view.id()))).collect()
-    }
-
-    /// The circuit breaker at `now`.
-    pub fn breaker(&self, rule: &BreakerRule, now: At) -> BreakerState {
-        let since = self.breaker_reset.unwrap_or(At(i64::MIN));
-        let recent: Vec<&PromotionView> = self.ended().filter(|view| view.at > since).collect();
-        if let Some(view) = recent.iter().find(|view| view.state.phase == Phase::RollbackFailed) {
-            return BreakerState::Open { why: format!("the rollback of {} failed", view.id()) };
-        }
-        // What a person ended did not fail.
-        let failed = |view: &&&PromotionView| {
-            view.state.phase == Phase::RolledBack && view.state.facts.aborted_by.is_none()
-        };
-        let failures = recent.iter().filter(failed).filter(|view| now.since(view.at) <= rule.window).count();
-        let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-        if failures >= rule.failures {
-            BreakerState::Open { why: format!("{failures} promotions failed within {}", rule.window) }
-        } else {
-            BreakerState::Closed { failures }
-        }
     }
 }
 
@@ -435,6 +442,8 @@ impl PromotionView {
             }
             Entry::Requested { .. }
             | Entry::BreakerReset { .. }
+            | Entry::Closed { .. }
+            | Entry::GlassBroken { .. }
             | Entry::Ejected { .. }
             | Entry::Drifted { .. }
             | Entry::ParkedEnded { .. } => {}
@@ -469,6 +478,7 @@ impl PromotionView {
             apps: apps.collect(),
             plan: facts.plan.as_ref().map(|plan| plan.hash.clone()),
             why: facts.failure.as_ref().map(|failure| failure.why.clone()),
+            break_glass: facts.request.break_glass.clone(),
         }
     }
 }

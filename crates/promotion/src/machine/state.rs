@@ -96,6 +96,7 @@ impl State {
     /// Whether people are asked. The verbs that P1 names as exceptions ask nobody.
     pub fn needs_approval(&self) -> bool {
         matches!(self.facts.request.kind, Kind::Promote | Kind::Repair)
+            && self.facts.request.break_glass.is_none()
             && self.policy().approvals.as_ref().is_some_and(|rule| rule.count > 0)
     }
 

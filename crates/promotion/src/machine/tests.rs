@@ -111,6 +111,7 @@ fn request(kind: Kind, soak: u64) -> Request {
         requested_by: ask.requested_by,
         signed: ask.signed,
         reason: None,
+        break_glass: None,
         at: NOW,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flytypes::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{At, ComponentName, EnvironmentName, Hash, Person, PromotionId};
+use super::{At, BreakGlass, ComponentName, EnvironmentName, Hash, Person, PromotionId};
 
 /// The four statuses that readers outside know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,4 +54,7 @@ pub struct DeploymentInfo {
     pub plan: Option<Hash>,
     /// Why it ended as it did, when not well.
     pub why: Option<String>,
+    /// The exception under which it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
 }

@@ -9,6 +9,7 @@ mod deployment;
 mod drift;
 mod envelope;
 mod fleet;
+mod freeze;
 mod image;
 mod names;
 mod one_off;
@@ -35,6 +36,7 @@ pub use drift::{Difference, is_ignored};
 pub use envelope::{Envelope, EnvelopeSignature, InToto, STATEMENT_PAYLOAD, Subject, pae};
 pub use fleet::{CheckResult, Fleet, LeaseView, Nap, Place, Unit, UnitState, label};
 pub use flytypes::{Digest, ImageRef};
+pub use freeze::{FreezeSpan, FreezeWindow, Frozen, frozen};
 pub use image::{ImagePreview, ImageRecord, image_label, is_same_commit, is_same_version, keep_tag};
 pub use names::{
     ComponentName, EnvironmentName, GroupName, NameError, Nonce, Person, PromotionId, RegionName, Slot,
@@ -42,13 +44,13 @@ pub use names::{
 };
 pub use one_off::{OneOff, OneOffEnd, OneOffRun, OneOffSpec, OneOffState};
 pub use plan::{Baseline, Plan, PreviewLine, RollbackVerdict, Target};
-pub use policy::{ApprovalRule, BreakerRule, Class, EvidenceRule, Policy};
+pub use policy::{ApprovalRule, BreakerRule, Class, EvidenceRule, Policy, QueueRule};
 pub use release::Release;
-pub use request::{Kind, Request};
+pub use request::{BreakGlass, Kind, Request};
 pub use running::Running;
 pub use secrets::{SecretsSeen, SecretsTarget};
 pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
 pub use target::{ComponentTarget, GroupTarget, Limits, MaxUnavailable, Proof, Strategy, UnitSpec};
-pub use time::{At, Millis};
+pub use time::{At, Millis, NoInstant};
 pub use unit_config::UnitConfig;
-pub use word::{Signed, Wish, Word};
+pub use word::{Closing, Signed, Wish, Word};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentName, Millis, Person, SuiteName};
+use super::{EnvironmentName, FreezeWindow, Millis, Person, SuiteName};
 
 /// What a class of environment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +75,35 @@ impl Default for BreakerRule {
     }
 }
 
+/// Who goes next, where more than one release wants the same environment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueRule {
+    /// In the order of asking.
+    #[default]
+    FirstCome,
+    /// What was asked for last; what waits gives way to it.
+    NewestWins,
+    /// Nobody is let in while one is there.
+    Refuse,
+}
+
+impl QueueRule {
+    /// As the project file writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FirstCome => "first-come",
+            Self::NewestWins => "newest-wins",
+            Self::Refuse => "refuse",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The rules in force for promotions into an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -95,6 +124,12 @@ pub struct Policy {
     /// [`Difference::field`]: super::Difference::field
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub drift_ignored: BTreeSet<String>,
+    /// When nothing new comes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<FreezeWindow>,
+    /// Who goes next.
+    #[serde(default, skip_serializing_if = "QueueRule::is_default")]
+    pub queue: QueueRule,
 }
 
 impl Policy {
@@ -118,6 +153,8 @@ impl Default for Policy {
             soak: Millis::ZERO,
             deadline: Millis::secs(3600),
             drift_ignored: BTreeSet::new(),
+            freezes: Vec::new(),
+            queue: QueueRule::FirstCome,
         }
     }
 }

@@ -65,8 +65,33 @@ pub struct Request {
     pub signed: Option<Signed>,
     /// Why, for the record.
     pub reason: Option<String>,
+    /// The exception under which it was asked for, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
     /// When.
     pub at: At,
+}
+
+/// For a while what people and calendars ask for is lifted: somebody who may approve takes it on themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakGlass {
+    /// Who.
+    pub by: Person,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: At,
+    /// Until when.
+    pub until: At,
+    /// The proof of who; none from people who are known without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+}
+
+impl std::fmt::Display for BreakGlass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "break-glass of {} until {}: {}", self.by, self.until, self.reason)
+    }
 }
 
 impl Request {

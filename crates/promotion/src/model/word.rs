@@ -30,6 +30,24 @@ pub enum Wish<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// An environment closed to promotions, or opened again.
+    Close {
+        /// Which.
+        environment: &'a EnvironmentName,
+        /// How.
+        closing: Closing,
+        /// Why.
+        reason: &'a str,
+    },
+    /// For a while what people and calendars ask for is lifted.
+    BreakGlass {
+        /// Where.
+        environment: &'a EnvironmentName,
+        /// Until when.
+        until: At,
+        /// Why.
+        reason: &'a str,
+    },
     /// An environment taken out of our hands.
     Eject {
         /// Which.
@@ -39,6 +57,45 @@ pub enum Wish<'a> {
         /// Why.
         reason: Option<&'a str>,
     },
+}
+
+/// How a person closes an environment to promotions, or opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum Closing {
+    /// To everything, until somebody opens it: a person works there by hand.
+    Lock,
+    /// To what is new, until an instant.
+    Freeze {
+        /// From when on it is open again.
+        until: At,
+    },
+    /// What people closed is open again: the lock and every freeze of theirs. The windows of the project file stay.
+    Unlock,
+}
+
+impl Closing {
+    /// The verb's name, as signed and shown.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Freeze { .. } => "freeze",
+            Self::Unlock => "unlock",
+        }
+    }
+
+    /// Until when, where that is said.
+    pub const fn until(self) -> Option<At> {
+        match self {
+            Self::Freeze { until } => Some(until),
+            Self::Lock | Self::Unlock => None,
+        }
+    }
+
+    /// It as a wish.
+    pub const fn wish<'a>(self, environment: &'a EnvironmentName, reason: &'a str) -> Wish<'a> {
+        Wish::Close { environment, closing: self, reason }
+    }
 }
 
 impl Wish<'_> {
@@ -57,6 +114,13 @@ impl Wish<'_> {
             }
             Self::ResetBreaker { environment, reason } => {
                 format!("reset breaker {environment} reason {}", canonical::text(reason))
+            }
+            Self::Close { environment, closing, reason } => {
+                let until = closing.until().map(|until| format!(" until {until}")).unwrap_or_default();
+                format!("{} {environment}{until} reason {}", closing.verb(), canonical::text(reason))
+            }
+            Self::BreakGlass { environment, until, reason } => {
+                format!("break-glass {environment} until {until} reason {}", canonical::text(reason))
             }
             Self::Eject { environment, destroy_parked, reason } => {
                 let parked = if *destroy_parked { " destroying what is parked" } else { "" };

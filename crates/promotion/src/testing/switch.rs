@@ -120,6 +120,8 @@ fn title(entry: &Entry) -> String {
         Entry::OneOff { step: OneOffStep::Chosen { .. }, .. } => "release command chosen".to_owned(),
         Entry::OneOff { step: OneOffStep::Ended(_), .. } => "release command ended".to_owned(),
         Entry::BreakerReset { .. } => "breaker reset".to_owned(),
+        Entry::GlassBroken { .. } => "break-glass".to_owned(),
+        Entry::Closed { closing, .. } => closing.verb().to_owned(),
         Entry::Ejected { .. } => "ejected".to_owned(),
         Entry::ParkedEnded { .. } => "parked ended".to_owned(),
         Entry::Drifted { .. } => "drifted".to_owned(),

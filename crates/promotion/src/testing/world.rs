@@ -14,9 +14,10 @@ use super::switch::{Moment, MortalJournal, Switch};
 use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
 use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
-    ApprovalRule, At, BreakerRule, Claim, Class, ComponentName, ComponentTarget, Decision, EnvironmentName,
-    EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable, Millis, OneOff, Person, Place,
-    Policy, Proof, RegionName, Release, SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
+    ApprovalRule, At, BreakGlass, BreakerRule, Claim, Class, Closing, ComponentName, ComponentTarget,
+    Decision, EnvironmentName, EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable,
+    Millis, OneOff, Person, Place, Policy, Proof, QueueRule, RegionName, Release, SecretsTarget, Signed,
+    StoreId, Strategy, SuiteName, Wish,
 };
 use crate::ports::{Anchors, Clock, Deployer, Journal};
 
@@ -186,6 +187,8 @@ impl World {
             soak: Millis(2_000),
             deadline: Millis::secs(600),
             drift_ignored: BTreeSet::new(),
+            freezes: Vec::new(),
+            queue: QueueRule::FirstCome,
         }
     }
 
@@ -386,6 +389,26 @@ impl World {
         let production = env("production");
         let signed = self.word(who, &Wish::ResetBreaker { environment: &production, reason });
         self.bystander().reset_breaker(&production, who.clone(), reason.to_owned(), signed).await
+    }
+
+    /// `who` locks production, freezes it until `until`, or opens it.
+    pub async fn close(&self, who: &Person, closing: Closing, reason: &str) -> Result<(), EngineError> {
+        let production = env("production");
+        let signed = self.word(who, &closing.wish(&production, reason));
+        self.bystander().close(&production, closing, who.clone(), reason.to_owned(), signed).await
+    }
+
+    /// `who` breaks the glass of production for `time`.
+    pub async fn break_glass(
+        &self,
+        who: &Person,
+        time: Millis,
+        reason: &str,
+    ) -> Result<BreakGlass, EngineError> {
+        let environment = &env("production");
+        let until = self.now().plus(time);
+        let signed = self.word(who, &Wish::BreakGlass { environment, until, reason });
+        self.bystander().break_glass(environment, until, who.clone(), reason.to_owned(), signed).await
     }
 
     /// The word of `person` over the plan that `handle` has now.

@@ -2,14 +2,18 @@
 
 mod adopt;
 mod back;
+mod breaker;
+mod closing;
 mod command;
 mod drift;
 mod drift_ends;
 mod drift_seen;
 mod eject;
+mod explain;
 mod flyctl_history;
 mod groups;
 mod parked;
+mod queue;
 mod receipt;
 mod reminded;
 mod secrets;
@@ -78,6 +82,7 @@ async fn what_people_abort_does_not_count_as_a_failure() {
     assert_eq!(asked.rescued().await, Phase::Succeeded);
 }
 
+/// Three failures within 24 hours open it: those of yesterday do not add up with one of today.
 #[tokio::test]
 async fn failures_of_yesterday_are_forgotten() {
     let mut world = World::new(1, Manners::default());
@@ -85,10 +90,13 @@ async fn failures_of_yesterday_are_forgotten() {
     let (first, second) = releases();
     world.rehearsed(&first, &second).await;
     world.suites.tell(&env("production"), "1.1.0", Verdict::Failed);
-    for _ in 0..3 {
-        world.approved(&second).await.drive().await.unwrap();
+    for n in 0..3 {
+        let outcome = world.approved(&second).await.drive().await.unwrap();
+        assert_eq!(outcome, Outcome::Ended(Phase::RolledBack));
+        if n == 1 {
+            world.clock.advance(Millis::secs(24 * 3600 + 1));
+        }
     }
-    world.clock.advance(Millis::secs(24 * 3600 + 1));
     let (_, outcome) = world.put("production", Kind::Promote, &second).await.unwrap();
     assert!(matches!(outcome, Outcome::Waiting { .. }), "{outcome:?}");
 }

@@ -4,6 +4,7 @@ mod journey;
 mod p10_ours_only;
 mod p12_healthy;
 mod p1_approved;
+mod p1_break_glass;
 mod p1_evidence;
 mod p1_people;
 mod p1_release;

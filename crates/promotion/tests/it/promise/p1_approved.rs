@@ -218,6 +218,39 @@ async fn p1_a_no_ends_it() {
     }
 }
 
+/// Design 4: who approved may take it back until the first change, also after enough people had agreed and while
+/// another one's yes stands: a no wins.
+#[tokio::test]
+async fn p1_an_approval_is_taken_back_until_the_first_change_and_a_no_wins() {
+    let mut world = World::new(1, Manners::default());
+    let third = Person::new("ssh:SHA256:third").unwrap();
+    let rule = world.policy.approvals.as_mut().unwrap();
+    (rule.count, rule.from) = (2, BTreeSet::from([World::lead(), World::developer(), third.clone()]));
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let before = shape(&world).await;
+    for (n, who) in [World::lead(), third.clone()].into_iter().enumerate() {
+        let handle = asked(&world, &second).await;
+        let production = &handle.environment;
+        for person in [World::lead(), third.clone()] {
+            let yes = world.claim(&handle, &person, Decision::Approve).await;
+            world.bystander().decide(production, yes).await.unwrap();
+        }
+        if n == 1 {
+            // It holds the environment already, and has changed nothing yet.
+            let engine = world.mortal(&Switch::new(Moment::Before(2)));
+            let _the_dead_answer_nobody = engine.handle(production.clone(), handle.id.clone()).drive().await;
+        }
+        let no = world.claim(&handle, &who, Decision::Reject).await;
+        world.bystander().decide(production, no).await.unwrap();
+        world.rescue(2).await;
+        let view = world.bystander().view(production).await.unwrap();
+        assert_eq!(view.promotions[&handle.id].state.phase, Phase::Rejected);
+        assert_eq!(why(&world, &handle).await, format!("rejected by {who}"));
+        assert_eq!(shape(&world).await, before);
+    }
+}
+
 #[tokio::test]
 async fn p1_drift_between_approval_and_lock_voids_the_approvals() {
     let (world, second) = rehearsed().await;

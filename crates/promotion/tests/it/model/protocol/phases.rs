@@ -141,6 +141,7 @@ fn request(asks_people: bool) -> Request {
         requested_by: ask.requested_by,
         signed: ask.signed,
         reason: None,
+        break_glass: None,
         at: NOW,
     }
 }

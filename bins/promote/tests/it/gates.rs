@@ -1,0 +1,114 @@
+//! What people close and open, what holds a promotion, and the exception with a name.
+
+use serde_json::json;
+
+use crate::support::{Project, Stage, within};
+
+/// Lock, freeze and unlock by people; `explain` says what holds a promotion and what opens that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_close_stops_by_name_and_says_what_opens_it() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let (developer, lead) = (stage.key("developer"), stage.key("lead"));
+        let start = ["start", "--to", "production", "--key", &developer, "--json"];
+        let lock = ["lock", "--env", "production", "--reason", "the index is rebuilt", "--key", &lead];
+        stage.run(&lock).await.exits(0);
+        let blocked = stage.run(&start).await.exits(3).json();
+        let why = blocked["why"].as_str().unwrap();
+        let by = providers::ssh::person_of_file(lead.as_ref()).unwrap();
+        for part in
+            [&format!("locked by {by} since"), "the index is rebuilt", "promote unlock --env production"]
+        {
+            assert!(why.contains(part), "`{part}` is missing in {why}");
+        }
+        let id = blocked["id"].as_str().unwrap();
+        let held = stage.run(&["explain", id, "--json"]).await.exits(0).json();
+        assert_eq!(held["hold"]["by"], "gate lock");
+        assert_eq!(held["hold"]["opens"], "promote start --to production");
+        let text = stage.run(&["explain", id]).await.exits(0).out;
+        assert!(text.starts_with("held by    gate lock since "), "{text}");
+        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
+        assert_eq!(status["environments"][0]["closed"]["lock"]["reason"], "the index is rebuilt");
+        let text = stage.run(&["status"]).await.exits(0).out;
+        assert!(text.contains("locked     production, by "), "{text}");
+
+        // The developer is not among those who may approve.
+        let open = |key| ["unlock", "--env", "production", "--reason", "done", "--key", key];
+        stage.run(&open(&developer)).await.exits(3).says(&["stays closed", "may approve"]);
+        stage.run(&open(&lead)).await.exits(0);
+        let freeze = |until| {
+            ["freeze", "--env", "production", "--until", until, "--reason", "the fair", "--key", &developer]
+        };
+        stage.run(&freeze("tomorrow")).await.exits(2).says(&["`tomorrow` is no instant"]);
+        stage.run(&freeze("2020-01-01T00:00Z")).await.exits(3).says(&["is over"]);
+        stage.run(&freeze("2100-01-01T00:00[Europe/Berlin]")).await.exits(0);
+        let why = stage.run(&start).await.exits(3).json()["why"].clone();
+        let why = why.as_str().unwrap();
+        assert!(why.contains("frozen until 2099-12-31T23:00:00.000Z") && why.contains("the fair"), "{why}");
+        stage.run(&open(&lead)).await.exits(0);
+
+        let asked = stage.run(&start).await.exits(0).json();
+        let (id, plan) = (asked["id"].as_str().unwrap(), asked["plan"].as_str().unwrap());
+        let held = stage.run(&["explain", id, "--json"]).await.exits(0).json();
+        assert_eq!(
+            (&held["hold"]["by"], &held["hold"]["opens"], &held["ahead"]),
+            (&json!("approval"), &json!(format!("promote approve {id} --plan {plan}")), &json!(null))
+        );
+        stage.end().await;
+    })
+    .await;
+}
+
+/// A window of the project file is judged by the release that runs: a new one shows in the plan as a rule that changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_of_the_project_file_shows_as_a_rule_that_the_release_brings() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let window = "freeze = [{ from = \"2020-01-01T00:00\", to = \"2100-01-01T00:00\", zone = \"UTC\", reason = \"x\" }]";
+        stage.edit("[environments.production]\n", &format!("[environments.production]\n{window}\n"));
+        let text = stage.run(&["plan", "--to", "production"]).await.exits(0).out;
+        let rule = "    freeze: never; the release brings 2020-01-01T00:00:00 to 2100-01-01T00:00:00 UTC: x";
+        assert!(text.contains(rule), "{text}");
+        stage.end().await;
+    })
+    .await;
+}
+
+/// The exception is a verb with a name, for those who may approve, and marks what goes under it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_break_glass_goes_without_approval_and_is_marked_everywhere() {
+    within(async {
+        let (stage, _) = Stage::played(Project::default()).await;
+        let (developer, lead) = (stage.key("developer"), stage.key("lead"));
+        let broken = |key, time| {
+            [
+                "break-glass",
+                "--to",
+                "production",
+                "--reason",
+                "the login is down",
+                "--for",
+                time,
+                "--key",
+                key,
+            ]
+        };
+        stage.run(&broken(&developer, "1h")).await.exits(3).says(&["may approve"]);
+        stage.run(&broken(&lead, "5h")).await.exits(3).says(&["within 4h"]);
+        stage.run(&broken(&lead, "1h")).await.exits(0);
+        let start = ["start", "--to", "production", "--key", &developer, "--json"];
+        let done = stage.run(&start).await.exits(0).json();
+        assert_eq!((&done["state"], &done["approvals"]), (&json!("succeeded"), &json!([])));
+        let id = done["id"].as_str().unwrap();
+        let history = stage.run(&["history", "--env", "production", "--json"]).await.exits(0).json();
+        let last =
+            history["deployments"].as_array().unwrap().iter().find(|it| it["id"] == id).unwrap().clone();
+        assert_eq!(last["breakGlass"]["reason"], "the login is down");
+        for verb in ["receipt", "show"] {
+            let text = stage.run(&[verb, id]).await.exits(0).out;
+            assert!(text.contains("exception  break-glass of "), "{text}");
+        }
+        stage.end().await;
+    })
+    .await;
+}

@@ -1,0 +1,104 @@
+//! Who goes next: in the order of asking, the newest, or nobody beside the first.
+
+use promotion::engine::{EngineError, Handle, Outcome};
+use promotion::machine::Phase;
+use promotion::model::{Kind, Policy, QueueRule, Release};
+use promotion::testing::{Manners, World, env};
+
+use crate::story::releases;
+
+/// `1.0.0` runs in production by these rules, `1.1.0` was tested on staging.
+async fn rehearsed(queue: QueueRule) -> (World, Release) {
+    let mut world = World::new(1, Manners::default());
+    world.policy.queue = queue;
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    (world, second)
+}
+
+async fn phase(world: &World, handle: &Handle) -> Phase {
+    let view = world.bystander().view(&env("production")).await.unwrap();
+    view.promotions[&handle.id].state.phase
+}
+
+#[tokio::test]
+async fn first_come_lets_both_wait() {
+    let (world, second) = rehearsed(QueueRule::FirstCome).await;
+    let (first, _) = world.put("production", Kind::Promote, &second).await.unwrap();
+    let (next, _) = world.put("production", Kind::Promote, &second).await.unwrap();
+    assert_eq!(phase(&world, &first).await, Phase::AwaitingApproval);
+    assert_eq!(phase(&world, &next).await, Phase::AwaitingApproval);
+}
+
+/// Superseding never cancels past the pivot, and who did not pass its own gates takes nobody's
+/// place.
+#[tokio::test]
+async fn the_newest_takes_the_place_of_what_waits_once_it_waits_itself() {
+    let (world, second) = rehearsed(QueueRule::NewestWins).await;
+    let waits = world.put("production", Kind::Promote, &second).await.unwrap().0;
+    let approved = world.approved(&second).await;
+    assert_eq!(phase(&world, &waits).await, Phase::Superseded);
+    let untested = World::release("1.2.0", 3, 13);
+    let (_, outcome) = world.put("production", Kind::Promote, &untested).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
+    assert_eq!(phase(&world, &approved).await, Phase::Queued, "it was blocked, so it took nobody's place");
+
+    let (newest, outcome) = world.put("production", Kind::Promote, &second).await.unwrap();
+    assert!(matches!(outcome, Outcome::Waiting { .. }), "{outcome:?}");
+    assert_eq!(phase(&world, &approved).await, Phase::Superseded);
+    let view = world.bystander().view(&env("production")).await.unwrap();
+    assert_eq!(view.promotions[&approved.id].state.facts.superseded_by.as_ref(), Some(&newest.id));
+    world.rescue(1).await;
+    assert!(
+        world.desk.notices().iter().any(|notice| notice.promotion == approved.id),
+        "who asked hears of it"
+    );
+    assert_eq!(phase(&world, &newest).await, Phase::AwaitingApproval);
+}
+
+/// What holds the environment goes to its end, and a way back takes nobody's place.
+#[tokio::test]
+async fn the_newest_ends_nothing_that_holds_the_environment() {
+    let (world, second) = rehearsed(QueueRule::NewestWins).await;
+    let running = world.approved(&second).await;
+    let switch = promotion::testing::Switch::new(promotion::testing::Moment::After(30));
+    let engine = world.mortal(&switch);
+    let _the_dead_answer_nobody =
+        engine.handle(running.environment.clone(), running.id.clone()).drive().await;
+    assert!(phase(&world, &running).await.is_active(), "{}", phase(&world, &running).await);
+    let newer = world.put("production", Kind::Promote, &second).await.unwrap().0;
+    assert!(phase(&world, &running).await.is_active());
+    world.rescue(4).await;
+    assert_eq!(phase(&world, &newer).await, Phase::AwaitingApproval);
+    assert_eq!(phase(&world, &running).await, Phase::Succeeded);
+
+    let waits = world.put("production", Kind::Promote, &second).await.unwrap().0;
+    let (first, _) = releases();
+    world.put("production", Kind::Rollback { of: running.id }, &first).await.unwrap();
+    assert_eq!(phase(&world, &waits).await, Phase::AwaitingApproval);
+}
+
+/// The second is refused by name; the way back is not.
+#[tokio::test]
+async fn where_the_second_is_refused_it_hears_which_is_the_first() {
+    let (world, second) = rehearsed(QueueRule::Refuse).await;
+    let promoted = world.approved(&second).await;
+    assert_eq!(promoted.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let (waits, _) = world.put("production", Kind::Promote, &second).await.unwrap();
+    let refused = world.put("production", Kind::Promote, &second).await.unwrap_err();
+    let EngineError::Refused { why } = &refused else { panic!("{refused:?}") };
+    assert!(why.starts_with(&format!("{} is awaiting-approval in `production`", waits.id)), "{why}");
+    assert!(why.contains(&format!("promote abort {}", waits.id)), "{why}");
+    let (first, _) = releases();
+    let (_, outcome) = world.put("production", Kind::Rollback { of: promoted.id }, &first).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+}
+
+/// Journals of earlier versions know no queue: a policy that says nothing is written, and hashed, as it was.
+#[test]
+fn a_policy_that_says_nothing_of_the_queue_is_written_as_before() {
+    let text = serde_json::to_string(&Policy::default()).unwrap();
+    assert!(!text.contains("queue"), "{text}");
+    let policy = Policy { queue: QueueRule::NewestWins, ..Policy::default() };
+    assert!(serde_json::to_string(&policy).unwrap().contains("\"queue\":\"newest-wins\""));
+}
