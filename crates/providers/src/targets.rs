@@ -350,7 +350,9 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
         deadline: Policy::default().deadline,
         drift_ignored: BTreeSet::new(),
         freezes: Vec::new(),
+        // Where evidence is made it is first come, first served.
         queue: match rules.queue.value {
+            _ if from.is_none() => QueueRule::FirstCome,
             Queue::FirstCome => QueueRule::FirstCome,
             Queue::NewestWins => QueueRule::NewestWins,
             Queue::Refuse => QueueRule::Refuse,

@@ -40,7 +40,7 @@ async fn close(run: &Run<'_>, closing: Closing, args: Close) -> Result<Exit, Fai
     value["under_way"] = json!(inside.map(|it| it.id()));
     run.out.emit(&value, |_| {
         let mut text = match closed_text(&view) {
-            text if text.is_empty() => format!("{environment} is open\n"),
+            text if text.is_empty() => format!("nobody keeps {environment} closed\n"),
             text => text,
         };
         if let Some(inside) = inside {

@@ -28,7 +28,7 @@ pub(super) async fn ask(wired: &Wired, to: &str, asker: &Asker) -> Result<Ask, F
         kind: Kind::Repair,
         release: request.release.clone(),
         components,
-        policy: request.policy.clone(),
+        policy: view.rules().unwrap_or(&request.policy).clone(),
         requested_by: asker.person().clone(),
         signed: None,
         reason: None,

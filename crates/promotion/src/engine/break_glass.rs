@@ -42,7 +42,7 @@ impl Engine {
         let entry = Entry::GlassBroken { glass: Box::new(glass.clone()) };
         self.append_open(environment, |view| {
             if let (Some(signed), Some(last)) = (&glass.signed, view.last_glass())
-                && signed.at <= last.since
+                && signed.at <= last.signed.as_ref().map_or(last.since, |word| word.at.max(last.since))
             {
                 let why = format!("the glass was broken at {}, after this was signed; sign anew", last.since);
                 return Err(EngineError::Proof(PortError::refused(why)));
@@ -80,8 +80,16 @@ impl Session<'_> {
         let glass = self.view().state.facts.request.break_glass.as_ref()?;
         if self.now() >= glass.until {
             return Some(Gate::Closed(format!(
-                "the {glass} is over; break it anew, or ask again: then evidence and people are asked for"
+                "the {glass} is over; break it anew and ask again, or ask again: then evidence and people are asked for"
             )));
+        }
+        // The store is not asked who may: whoever can write into it could have written that.
+        if let Some(why) = self.view().state.policy().bars(&glass.by) {
+            return Some(Gate::Closed(format!("the {glass} counts for nothing: {why}")));
+        }
+        let said = glass.signed.as_ref().map_or(glass.since, |signed| signed.at);
+        if glass.until.since(said) > BREAK_GLASS_MAX {
+            return Some(Gate::Closed(format!("the {glass} lasts longer than {BREAK_GLASS_MAX}")));
         }
         let environment = &self.environment.name;
         let wish = Wish::BreakGlass { environment, until: glass.until, reason: &glass.reason };

@@ -70,6 +70,13 @@ impl Session<'_> {
                 return Ok(Outcome::Interrupted);
             }
             let phase = self.phase();
+            // Also while somebody else holds the environment: that is when others wait.
+            if (phase.is_human_wait() || phase == Phase::Queued) && self.now() < self.deadline() {
+                self.overtake().await?;
+                if self.phase() != phase {
+                    continue;
+                }
+            }
             let needs_lease = phase.is_active() || phase == Phase::Queued || !self.view().outbox.is_empty();
             if needs_lease && self.lease.is_none() {
                 match self.take_lease().await {
@@ -94,12 +101,6 @@ impl Session<'_> {
             if self.now() >= self.deadline() {
                 self.emit(Event::Deadline).await?;
                 continue;
-            }
-            if phase.is_human_wait() || phase == Phase::Queued {
-                self.overtake().await?;
-                if self.phase() != phase {
-                    continue;
-                }
             }
             if phase.is_human_wait() {
                 return Ok(Outcome::Waiting { until: self.view().state.facts.deadline });

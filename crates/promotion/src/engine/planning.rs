@@ -74,7 +74,8 @@ impl Session<'_> {
         let mut warnings = self.open_drift();
         if let Some(glass) = &request.break_glass {
             warnings.push(format!(
-                "{glass}; neither evidence nor people are asked for, and no freeze or breaker stops it"
+                "{glass}; neither evidence nor people are asked for, no freeze or breaker stops it, and other rules that it \
+                 brings do not come into force"
             ));
         }
         let (mut caveats, mut opaque) = (Vec::new(), Vec::new());
@@ -244,8 +245,10 @@ impl Session<'_> {
             }
         };
         match deciding {
-            // What is taken over brings no rules.
-            Some(policy) if request.kind == Kind::Adopt => (policy.clone(), None),
+            // What is taken over brings no rules, nor does what nobody approves.
+            Some(policy) if request.kind == Kind::Adopt || request.break_glass.is_some() => {
+                (policy.clone(), None)
+            }
             Some(policy) if *policy != request.policy => (policy.clone(), Some(request.policy.clone())),
             _ => (request.policy.clone(), None),
         }

@@ -71,10 +71,16 @@ impl EnvironmentView {
                 failed.retain(|earlier| at.since(*earlier) <= rule.window);
                 failed.push(at);
                 let n = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-                let why = match &opened {
+                let why = match opened.take() {
+                    Some(it) if it.by_hand => {
+                        opened = Some(it);
+                        continue;
+                    }
                     Some(_) if may_try => format!("{}, which was the probe, failed", view.id()),
+                    // What a break-glass let in failed, too: it stays open for a window from here.
+                    Some(it) => it.why,
                     None if n >= rule.failures => format!("{n} promotions failed within {}", rule.window),
-                    Some(_) | None => continue,
+                    None => continue,
                 };
                 opened = Some(Opened { why, since: at, by_hand: false });
             } else if may_try && is_probe(view) {
@@ -100,8 +106,9 @@ fn is_failure(view: &PromotionView) -> bool {
     view.state.phase == Phase::RolledBack && view.state.facts.aborted_by.is_none()
 }
 
-/// Something new came, and holds.
+/// Something new came that was rehearsed, and holds.
 fn is_probe(view: &PromotionView) -> bool {
     view.state.phase == Phase::Succeeded
+        && view.state.facts.request.break_glass.is_none()
         && matches!(view.state.facts.request.kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap)
 }

@@ -157,8 +157,10 @@ impl EnvironmentView {
                 self.breaker_reset = Some(record.at);
                 Ok(())
             }
-            (Entry::Closed { closing, by, reason, .. }, _) => {
+            (Entry::Closed { closing, by, reason, signed }, _) => {
                 self.closed.said(record.at, *closing, by, reason);
+                // Whoever's clock is ahead signs a later instant; the same words do not count again after that.
+                self.closed.changed = signed.as_ref().map(|signed| signed.at).max(self.closed.changed);
                 Ok(())
             }
             (Entry::GlassBroken { glass }, _) => {
@@ -278,8 +280,8 @@ impl EnvironmentView {
     }
 
     /// The rules in force: those that the release which runs now brought. Where nothing runs that this journal knows of,
-    /// since everything was undone, those by which the last release came there. An adoption over what stood goes on with the
-    /// rules in force.
+    /// since everything was undone, those by which the last release came there. An adoption over what stood, and
+    /// what came under a break-glass, goes on with the rules by which it was judged.
     pub fn rules(&self) -> Option<&Policy> {
         let came = |view: &&PromotionView| {
             view.state.phase == Phase::Succeeded
@@ -287,8 +289,9 @@ impl EnvironmentView {
         };
         let standing = self.standing();
         let current = standing.last().map(|view| match view.state.facts.request.kind {
-            // What is taken over where something stood brings no rules: nobody approved any.
+            // What is taken over where something stood, or came under a break-glass, brings no rules: nobody approved any.
             Kind::Adopt if standing.len() > 1 => view.state.policy(),
+            _ if view.state.facts.request.break_glass.is_some() => view.state.policy(),
             _ => &view.state.facts.request.policy,
         });
         current.or_else(|| self.ended().filter(came).last().map(|view| view.state.policy()))
@@ -334,9 +337,9 @@ impl EnvironmentView {
         self.closed.freezes.iter().filter(move |freeze| freeze.until.is_none_or(|until| now < until))
     }
 
-    /// The break-glass that lasts at `now`; of several the one that lasts longest.
+    /// The break-glass that lasts at `now`: the last one said, so that a shorter one ends a longer one.
     pub fn break_glass(&self, now: At) -> Option<&BreakGlass> {
-        self.glasses.iter().filter(|glass| now < glass.until).max_by_key(|glass| glass.until)
+        self.glasses.last().filter(|glass| now < glass.until)
     }
 
     /// The last break-glass, be it over or not.

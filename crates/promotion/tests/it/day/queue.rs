@@ -2,7 +2,7 @@
 
 use promotion::engine::{EngineError, Handle, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{Kind, Policy, QueueRule, Release};
+use promotion::model::{Kind, Millis, Policy, QueueRule, Release};
 use promotion::testing::{Manners, World, env};
 
 use crate::story::releases;
@@ -101,4 +101,19 @@ fn a_policy_that_says_nothing_of_the_queue_is_written_as_before() {
     assert!(!text.contains("queue"), "{text}");
     let policy = Policy { queue: QueueRule::NewestWins, ..Policy::default() };
     assert!(serde_json::to_string(&policy).unwrap().contains("\"queue\":\"newest-wins\""));
+}
+
+/// It is while somebody else holds the environment that others wait: the newest does not wait for that.
+#[tokio::test]
+async fn the_newest_takes_the_place_of_what_waits_for_the_environment() {
+    let (world, second) = rehearsed(QueueRule::NewestWins).await;
+    let production = env("production");
+    let waits = world.approved(&second).await;
+    assert_eq!(phase(&world, &waits).await, Phase::Queued);
+    world.journal.take_lease(&production, "somebody who works there", Millis::secs(600)).await.unwrap();
+    assert!(matches!(waits.drive().await.unwrap(), Outcome::Busy { .. }));
+    let newest = world.engine().request(world.ask("production", Kind::Promote, &second)).await.unwrap();
+    newest.drive().await.unwrap();
+    assert_eq!(phase(&world, &waits).await, Phase::Superseded);
+    assert_eq!(phase(&world, &newest).await, Phase::AwaitingApproval);
 }

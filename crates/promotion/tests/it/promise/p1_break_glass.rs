@@ -157,3 +157,48 @@ async fn p8_a_request_under_a_break_glass_that_was_none_is_named() {
         "{error:?}"
     );
 }
+
+/// An exception brings no rules: nobody looked at those of the release that came under it.
+#[tokio::test]
+async fn p1_what_came_under_a_break_glass_brings_no_rules() {
+    let (world, untested) = untested().await;
+    world.break_glass(&World::lead(), HOUR, "the login is down").await.unwrap();
+    let mut ask = world.ask("production", Kind::Promote, &untested);
+    (ask.policy.approvals, ask.policy.evidence) = (None, None);
+    let handle = world.engine().request(ask).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    let view = world.bystander().view(&env("production")).await.unwrap();
+    assert_eq!(view.rules(), Some(&world.policy));
+    world.clock.advance(HOUR);
+    let mut ask = world.ask("production", Kind::Promote, &World::release("1.3.0", 4, 14));
+    (ask.policy.approvals, ask.policy.evidence) = (None, None);
+    let handle = world.engine().request(ask).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    assert!(why(&world, &handle.id).await.starts_with("gate attestation: "));
+}
+
+/// Where no rules are in force nobody is barred from saying it; that it counts is asked by the rules of what comes.
+#[tokio::test]
+async fn p1_a_break_glass_of_somebody_who_may_not_approve_counts_for_nothing() {
+    let world = World::new(1, Manners::default());
+    let other = Person::new("ssh:SHA256:other").unwrap();
+    world.break_glass(&other, HOUR, "me").await.unwrap();
+    let (first, _) = releases();
+    let ask = world.ask_by(&World::lead(), "production", Kind::Bootstrap, &first);
+    let handle = world.engine().request(ask).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    let why = why(&world, &handle.id).await;
+    assert!(why.starts_with("gate break-glass: ") && why.contains("counts for nothing"), "{why}");
+}
+
+/// Whoever mended it early ends the exception early.
+#[tokio::test]
+async fn p1_a_shorter_break_glass_ends_a_longer_one() {
+    let (world, untested) = untested().await;
+    world.break_glass(&World::lead(), HOUR, "the login is down").await.unwrap();
+    world.break_glass(&World::lead(), Millis::secs(60), "it is up again").await.unwrap();
+    world.clock.advance(Millis::secs(120));
+    let (handle, outcome) = world.put("production", Kind::Promote, &untested).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
+    assert!(why(&world, &handle.id).await.starts_with("gate attestation: "));
+}
