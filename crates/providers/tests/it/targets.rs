@@ -6,7 +6,7 @@ use std::{
 };
 
 use envconfig::{fly_toml::FlyToml, project::Project};
-use promotion::model::{MaxUnavailable, Millis, Proof, Strategy, UnitSpec};
+use promotion::model::{MaxUnavailable, Millis, Proof, QueueRule, Strategy, UnitSpec, frozen};
 use promotion::ports::{Deployer, PortErrorKind};
 use promotion::rollout::UnitCall;
 use providers::{Dispatch, TargetError, Targets};
@@ -146,6 +146,41 @@ async fn each_place_has_its_own_deployer() {
         cloud.end().await;
     })
     .await;
+}
+
+/// What the project file says of the queue and of freezes is what the engine goes by, to the minute.
+#[test]
+fn the_queue_and_the_windows_of_a_freeze_are_the_project_files() {
+    let read = |policy: &str, freeze: &str| {
+        let text = PROJECT.replacen(
+            "[environments.production]\n",
+            &format!("[environments.production]\n{freeze}"),
+            1,
+        );
+        let text = format!(
+            "{text}\n[people]\nleads = [\"github:1\"]\n[promotion.staging.production]\nsuites = []\n{policy}"
+        );
+        Project::parse("understudy.toml", &text).unwrap_or_else(|p| panic!("{p}")).value
+    };
+    let queue = |policy: &str| {
+        let project = read(policy, "");
+        let rules = project.policy("staging", "production").unwrap();
+        providers::policy(&project, Some("staging"), rules).unwrap().queue
+    };
+    assert_eq!(queue(""), QueueRule::FirstCome);
+    assert_eq!(queue("queue = \"newest-wins\"\n"), QueueRule::NewestWins);
+    assert_eq!(queue("queue = \"refuse\"\n"), QueueRule::Refuse);
+
+    let window =
+        "freeze = [{ from = \"Sun 23:59\", to = \"Mon 00:01\", zone = \"UTC\", reason = \"midnight\" }]\n";
+    let project = read("", window);
+    assert_eq!(providers::freezes(&project, "staging"), []);
+    let windows = providers::freezes(&project, "production");
+    // 2027-01-17 is a Sunday.
+    let closed = |at: &str| frozen(&windows, at.parse().unwrap()).unwrap().map(|it| it.until.to_string());
+    assert_eq!(closed("2027-01-17T23:58:59Z"), None);
+    assert_eq!(closed("2027-01-17T23:59:00Z").as_deref(), Some("2027-01-18T00:01:00.000Z"));
+    assert_eq!(closed("2027-01-18T00:01:00Z"), None);
 }
 
 /// The strategy and its numbers, from both files: what the project file says goes before what fly.toml says.
