@@ -18,6 +18,7 @@ mod one_off;
 mod pace;
 mod planning;
 mod preview;
+mod receipts;
 mod reminding;
 mod roll;
 mod secrets;
