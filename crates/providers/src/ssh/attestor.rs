@@ -50,7 +50,8 @@ impl Attestor for SshAttestor {
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError> {
         let who = if attestation.signature.starts_with('{') {
             let envelope = Envelope::read(&attestation.signature).map_err(PortError::refused)?;
-            let who = envelope::open(&self.allowed, ATTESTATION_NAMESPACE, &envelope)?;
+            let who =
+                envelope::open_by(&self.allowed, ATTESTATION_NAMESPACE, &envelope, Some(&attestation.by))?;
             let is_it = envelope.payload_type == STATEMENT_PAYLOAD
                 && envelope.payload == attestation.statement.payload();
             if !is_it {

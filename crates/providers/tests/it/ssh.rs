@@ -294,6 +294,35 @@ async fn evidence_is_believed_from_known_keys_over_the_very_statement() {
     assert!(shown.contains("ssh:SHA256:") && !shown.contains("PRIVATE"), "{shown}");
 }
 
+/// docs/guides/audit.md: one good signature of an allowed key is enough, so that an envelope may carry that of an old key and
+/// of a new one. Whose word it is said to be decides which of them is asked for, not their order.
+#[tokio::test]
+async fn evidence_with_the_signatures_of_an_old_and_a_new_key_is_believed_of_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |name: &str| read_or_make_key(&dir.path().join(name)).unwrap();
+    let line = |name: &str| {
+        format!(
+            "ci namespaces=\"{ATTESTATION_NAMESPACE}\" {}\n",
+            key(name).public_key().to_openssh().unwrap()
+        )
+    };
+    let signed = async |name: &str| {
+        SshAttestor::new(key(name), AllowedSigners::default()).sign(&statement()).await.unwrap()
+    };
+    let (old, new) = (signed("old").await, signed("new").await);
+    let mut both = Envelope::read(&old.signature).unwrap();
+    both.signatures.extend(Envelope::read(&new.signature).unwrap().signatures);
+    let knows =
+        |lines: String| SshAttestor::new(key("other"), AllowedSigners::parse("signers", &lines).unwrap());
+    for by in [&old.by, &new.by] {
+        let attestation = Attestation { statement: statement(), by: by.clone(), signature: both.text() };
+        knows(line("old") + &line("new")).verify(&attestation).await.unwrap();
+    }
+    let attestation = Attestation { statement: statement(), by: new.by.clone(), signature: both.text() };
+    let refused = knows(line("old")).verify(&attestation).await.unwrap_err();
+    assert_eq!(refused.kind, PortErrorKind::Refused, "the new key is not allowed");
+}
+
 /// What earlier versions wrote, and what `ssh-keygen` writes: an SSH signature over the statement's text. Statements of
 /// then name no components.
 #[tokio::test]
