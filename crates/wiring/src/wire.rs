@@ -178,7 +178,11 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         Some((name.clone(), problems))
     });
     let unreadable = unreadable.collect();
-    let attestor: Arc<dyn Attestor> = Arc::new(SshAttestor::new(signer, allowed.clone()));
+    let attestor = SshAttestor::new(signer, allowed.clone());
+    let attestor: Arc<dyn Attestor> = Arc::new(match &address.place {
+        store::Place::File(_) => attestor,
+        store::Place::Postgres(_) | store::Place::Bucket(_) => attestor.shared(),
+    });
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),

@@ -323,6 +323,28 @@ async fn evidence_with_the_signatures_of_an_old_and_a_new_key_is_believed_of_eit
     assert_eq!(refused.kind, PortErrorKind::Refused, "the new key is not allowed");
 }
 
+/// docs/guides/audit.md, "Anchors": on another machine a runner's key is believed where it is listed; and anchors are DSSE
+/// envelopes, which are signed with Ed25519.
+#[tokio::test]
+async fn a_runner_knows_whether_its_anchors_would_be_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = read_or_make_key(&dir.path().join("runner")).unwrap();
+    let public = key.public_key().to_openssh().unwrap();
+    let listed = |line: &str| AllowedSigners::parse("signers", line).unwrap();
+    let alone = SshAttestor::new(key.clone(), AllowedSigners::default());
+    assert_eq!(alone.unbelieved(), None, "beside its own journal it is believed");
+    let why = alone.shared().unbelieved().unwrap();
+    assert!(why.contains("not among the allowed signers for namespace `understudy-attestation`"), "{why}");
+    // Who may approve may not thereby attest.
+    assert!(SshAttestor::new(key.clone(), listed(&format!("ci {public}\n"))).shared().unbelieved().is_some());
+    let line = format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\" {public}\n");
+    assert_eq!(SshAttestor::new(key, listed(&line)).shared().unbelieved(), None);
+    let Some(keys) = Keys::new() else { return };
+    keys.make("ecdsa", "ecdsa");
+    let other = SshAttestor::new(read_or_make_key(&keys.path("ecdsa")).unwrap(), AllowedSigners::default());
+    assert!(other.unbelieved().unwrap().contains("signed with ssh-ed25519"));
+}
+
 /// What earlier versions wrote, and what `ssh-keygen` writes: an SSH signature over the statement's text. Statements of
 /// then name no components.
 #[tokio::test]
