@@ -261,3 +261,21 @@ async fn p8_a_record_that_is_anchored_while_the_audit_runs_is_no_finding() {
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.lines().any(|line| line.contains("staging") && line.contains("intact, anchored")), "{out}");
 }
+
+/// docs/guides/audit.md, "Anchors": nothing waits for that place. Who only reads, or rescues, needs no way there; an audit
+/// does.
+#[tokio::test]
+async fn without_a_way_to_the_anchors_every_verb_but_the_audit_goes_on() {
+    let dir = project().await;
+    for anchor in ["env:ANCHORS", "s3://anchors/understudy?region=auto"] {
+        let store = format!("{PROJECT}[store]\nurl = \"sqlite:u.db\"\nanchor = \"{anchor}\"\n");
+        std::fs::write(dir.path().join("understudy.toml"), store).unwrap();
+        let mut history = command(&dir, &["history", "--env", "production"]);
+        history.envs([("FLY_TOKEN_PRODUCTION", "t"), ("FLY_TOKEN_STAGING", "t")]);
+        let (code, _, err) = told(history.output().unwrap());
+        assert_eq!(code, 0, "{anchor}: {err}");
+        assert!(err.contains("nothing is anchored from here"), "{anchor}: {err}");
+        let (code, _, err) = run(&dir, &["audit", "verify"]);
+        assert_eq!(code, 2, "{anchor}: {err}");
+    }
+}
