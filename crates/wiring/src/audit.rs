@@ -1,5 +1,6 @@
 //! The journal as it stands in its store, and its anchors, for an audit. Nothing else is talked to, and nothing is written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub struct Checked {
     pub audited: Audited,
     /// The newest anchor that is believed, and who signed it.
     pub anchor: Option<(AnchorPoint, Person)>,
+    /// Anchors that do not count, where a later one that does makes up for them.
+    pub notes: Vec<String>,
 }
 
 /// Looks at every chain of the store, or at that of one environment.
@@ -52,14 +55,17 @@ pub async fn verify(context: &Context, common: &Common, only: Option<&str>) -> R
         store::open(context, &address, Absent::Refuse, Arc::new(SystemClock), fresh).await?;
     let unreadable = |error| Failure::unavailable("the store cannot be read").with_source(error);
     let store = journal.store_id().await.map_err(unreadable)?;
-    let mut chains = audit(&journal.verbatim().await.map_err(unreadable)?);
     let away = |error: PortError| Failure::unavailable("the anchors cannot be read").with_source(error);
-    if let Some(anchors) = &anchors {
-        // A chain of which nothing is left is known by its anchors alone.
-        for name in anchors.environments(&store).await.map_err(away)? {
-            if chains.iter().all(|chain| chain.environment != name.as_str()) {
-                chains.push(Audited::empty(name.as_str()));
-            }
+    // Before the chains: these only grow, so that whatever was anchored by then is in them.
+    let ashore = match &anchors {
+        Some(anchors) => ashore(&**anchors, &store, only).await.map_err(away)?,
+        None => BTreeMap::new(),
+    };
+    let mut chains = audit(&journal.verbatim().await.map_err(unreadable)?);
+    // A chain of which nothing is left is known by its anchors alone.
+    for name in ashore.keys() {
+        if chains.iter().all(|chain| chain.environment != name.as_str()) {
+            chains.push(Audited::empty(name.as_str()));
         }
     }
     if let Some(only) = only {
@@ -76,14 +82,26 @@ pub async fn verify(context: &Context, common: &Common, only: Option<&str>) -> R
         chains.retain(|chain| chain.environment == only);
     }
     let believed = believed(&files.root, key.as_deref())?;
-    let mut checked = Vec::new();
-    for chain in chains {
-        checked.push(match &anchors {
-            Some(anchors) => against(chain, &**anchors, &store, &believed).await.map_err(away)?,
-            None => Checked { audited: chain, anchor: None },
-        });
+    let chains = chains.into_iter().map(|chain| against(chain, &ashore, &store, &believed)).collect();
+    Ok(Audit { store, chains })
+}
+
+/// What is kept of each environment's chain, newest first.
+type Ashore = BTreeMap<EnvironmentName, Vec<(u64, String)>>;
+
+/// The anchors of every environment that has one; of others than `only` no more than that.
+async fn ashore(anchors: &dyn Anchors, store: &StoreId, only: Option<&str>) -> Result<Ashore, PortError> {
+    let mut found = BTreeMap::new();
+    for environment in anchors.environments(store).await? {
+        let mut texts = Vec::new();
+        if only.is_none_or(|only| environment.as_str() == only) {
+            for seq in anchors.list(store, &environment).await?.into_iter().rev().take(ANCHORS_MAX) {
+                texts.push((seq, anchors.get(store, &environment, seq).await?.unwrap_or_default()));
+            }
+        }
+        found.insert(environment, texts);
     }
-    Ok(Audit { store, chains: checked })
+    Ok(found)
 }
 
 /// Whose anchors count: those that may attest, and this machine's own runner.
@@ -96,35 +114,39 @@ fn believed(root: &Path, key: Option<&Path>) -> Result<AllowedSigners, Failure> 
     Ok(allowed.with(own.public_key().clone(), ssh::ATTESTATION_NAMESPACE))
 }
 
-async fn against(
-    mut audited: Audited,
-    anchors: &dyn Anchors,
-    store: &StoreId,
-    believed: &AllowedSigners,
-) -> Result<Checked, PortError> {
-    let Ok(environment) = EnvironmentName::new(audited.environment.as_str()) else {
-        return Ok(Checked { audited, anchor: None });
-    };
-    let mut newest = None;
-    for seq in anchors.list(store, &environment).await?.into_iter().rev().take(ANCHORS_MAX) {
-        let text = anchors.get(store, &environment, seq).await?.unwrap_or_default();
-        match read(&text, believed, (store, &environment, seq)) {
+fn against(mut audited: Audited, ashore: &Ashore, store: &StoreId, believed: &AllowedSigners) -> Checked {
+    let (mut newest, mut notes) = (None, Vec::new());
+    // The chain is what stands at an anchor that is believed, and so is everything before it.
+    let mut covered_to = None;
+    let kept = ashore.iter().find(|(environment, _)| environment.as_str() == audited.environment);
+    for (environment, (seq, text)) in kept.iter().flat_map(|(name, all)| all.iter().map(move |it| (name, it)))
+    {
+        match read(text, believed, (store, environment, *seq)) {
             Ok((point, by)) => {
                 // What is cut off the newest one says whole.
                 if newest.is_none() || seq.cast_signed() <= audited.last() {
                     audited.compare(&point);
                 }
+                if audited.hash_at(*seq) == Some(&point.hash) {
+                    covered_to = covered_to.or(Some(*seq));
+                }
                 newest = newest.or(Some((point, by)));
             }
-            Err(why) => {
-                let expected = "an anchor, signed by one of the allowed signers";
-                let finding =
-                    Finding::new(environment.as_str(), seq.cast_signed(), Fault::Anchor, expected, why);
-                audited.findings.push(finding);
-            }
+            Err(why) => match covered_to {
+                Some(later) => notes.push(format!(
+                    "{environment}: the anchor of record {seq} does not count, and that of record {later} makes up for it: \
+                     {why}"
+                )),
+                None => {
+                    let expected = "an anchor, signed by one of the allowed signers";
+                    let finding =
+                        Finding::new(environment.as_str(), seq.cast_signed(), Fault::Anchor, expected, why);
+                    audited.findings.push(finding);
+                }
+            },
         }
     }
-    Ok(Checked { audited, anchor: newest })
+    Checked { audited, anchor: newest, notes }
 }
 
 /// What an anchor says, and who signed it.

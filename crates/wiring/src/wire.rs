@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clikit::{Common, Context, Failure, Progress};
+use clikit::{Common, Context, Exit, Failure, Progress};
 use envconfig::SecretRef;
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{Binding, Component, Environment, Project};
@@ -142,7 +142,19 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         })?;
     let anchors = store::anchors::open(context, &files.project, &address, |reference| {
         secret(context, &files.root, reference)
-    })?;
+    });
+    let anchors = match anchors {
+        // Nothing waits for that place, least of all a rescuer.
+        Err(failure) if failure.exit == Exit::Usage => {
+            let what = &failure.what;
+            Progress::stderr(context).line(format!(
+                "nothing is anchored from here, because the place for anchors cannot be used: {what}; `store.anchor` in the \
+                 project file names it, and a runner that reaches it makes up for it"
+            ));
+            None
+        }
+        anchors => anchors?,
+    };
     let store::Kept { journal, key } =
         store::open(context, &address, absent, clock.clone(), (&ids.runner(), ids.store())).await?;
     let (mut dispatch, mut lookout) = (Dispatch::default(), Dispatch::default());
@@ -178,7 +190,11 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         Some((name.clone(), problems))
     });
     let unreadable = unreadable.collect();
-    let attestor: Arc<dyn Attestor> = Arc::new(SshAttestor::new(signer, allowed.clone()));
+    let attestor = SshAttestor::new(signer, allowed.clone());
+    let attestor: Arc<dyn Attestor> = Arc::new(match &address.place {
+        store::Place::File(_) => attestor,
+        store::Place::Postgres(_) | store::Place::Bucket(_) => attestor.shared(),
+    });
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),

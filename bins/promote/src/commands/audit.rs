@@ -33,7 +33,7 @@ async fn verify(run: &Run<'_>, args: Environment) -> Result<Exit, Failure> {
 }
 
 fn chain(chain: &Checked) -> Value {
-    let Checked { audited, anchor } = chain;
+    let Checked { audited, anchor, notes } = chain;
     json!({
         "environment": audited.environment,
         "records": audited.records,
@@ -43,12 +43,13 @@ fn chain(chain: &Checked) -> Value {
         })),
         "says": says(chain),
         "findings": audited.findings,
+        "notes": notes,
     })
 }
 
 /// What can be said of a chain. Without an anchor nobody can say that nothing was cut off or written anew.
 fn says(chain: &Checked) -> String {
-    let Checked { audited, anchor } = chain;
+    let Checked { audited, anchor, .. } = chain;
     let n_findings = audited.findings.len();
     match anchor {
         _ if n_findings > 0 => format!("damaged: {n_findings} findings"),
@@ -73,6 +74,9 @@ fn text(chains: &[Checked]) -> String {
     let mut out = table.to_string();
     for finding in chains.iter().flat_map(|chain| &chain.audited.findings) {
         let _ = writeln!(out, "{}", line(finding));
+    }
+    for note in chains.iter().flat_map(|chain| &chain.notes) {
+        let _ = writeln!(out, "note: {note}");
     }
     out
 }

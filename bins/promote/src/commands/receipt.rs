@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clikit::{Exit, Failure};
+use promotion::engine::EngineError;
 use promotion::journal::{Receipt, Tested};
 use promotion::model::STATEMENT_PAYLOAD;
 use wiring::Absent;
@@ -14,15 +15,11 @@ use crate::{find, show};
 pub(crate) async fn exec(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
-    let failed = |error: promotion::ports::JournalError| find::engine_failure(error.into());
-    let records = wired.journal.read(&view.name, 0).await.map_err(failed)?;
-    let store = wired.journal.store_id().await.map_err(failed)?;
-    let rehearsals = match &view.promotions[&id].state.policy().evidence {
-        Some(rule) => Some(wired.engine.view(&rule.from).await.map_err(find::engine_failure)?),
-        None => None,
-    };
-    let receipt = Receipt::of(store, &view, &records, rehearsals.as_deref(), &id).map_err(|why| {
-        Failure::refused("there is no receipt yet").with_why(why).with_hint(format!("promote show {id}"))
+    let receipt = wired.engine.receipt(&view.name, &id).await.map_err(|error| match error {
+        EngineError::Refused { why } => {
+            Failure::refused("there is no receipt yet").with_why(why).with_hint(format!("promote show {id}"))
+        }
+        error => find::engine_failure(error),
     })?;
     let signed = wired.attestor.seal(STATEMENT_PAYLOAD, &receipt.payload()).await;
     let envelope =

@@ -58,7 +58,7 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     };
     let mut value = json!({
         "ok": exit == Exit::Done, "driven": driven, "ended": ended, "drifted": drifted, "unknown": unknown,
-        "told": ticked.told, "problems": ticked.problems,
+        "told": ticked.told, "notes": ticked.notes, "problems": ticked.problems,
     });
     if exit != Exit::Done {
         let what = ticked.problems.first().map_or(exit.meaning(), String::as_str);
@@ -92,6 +92,9 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         }
         for notice in &ticked.told {
             text.push_str(&format!("{} told {}\n", notice.environment, notice.id));
+        }
+        for note in &ticked.notes {
+            text.push_str(&format!("note: {note}\n"));
         }
         for problem in &ticked.problems {
             text.push_str(&format!("problem: {problem}\n"));

@@ -1,9 +1,10 @@
 //! Points of the journal are put outside of it, wherever a promotion ends or waits for people (P8).
 //!
 //! They stand for the record they name and all before it. Nothing waits for them: where the place is away, the next one,
-//! or the next tick, makes up for it.
+//! or the next tick, makes up for it. A runner that nobody would believe puts none: what is there is never replaced, so that
+//! it would stand in the way of one that counts.
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Ticked};
 use crate::journal::EnvironmentView;
 use crate::model::{AnchorPoint, EnvironmentName, STATEMENT_PAYLOAD};
 use crate::ports::{Anchors, PortError};
@@ -15,6 +16,9 @@ impl Engine {
         if view.head == 0 {
             return Ok(());
         }
+        if let Some(why) = self.ports.attestor.unbelieved() {
+            return Err(unbelieved(&view.name, view.head, &why));
+        }
         let told = |error: PortError| not_anchored(&view.name, view.head, &error.message);
         let store = self.ports.journal.store_id().await;
         let store = store.map_err(|error| not_anchored(&view.name, view.head, &error.to_string()))?;
@@ -24,22 +28,28 @@ impl Engine {
         anchors.put(&point.store, &point.environment, point.seq, &envelope.text()).await.map_err(told)
     }
 
-    /// Makes up for an anchor that a dead runner did not put, once nobody is at work there.
+    /// Makes up for an anchor that a dead runner did not put, once nobody is at work there. Where this runner is not one to
+    /// put it that is no problem, but told.
     pub(super) async fn catch_up(
         &self,
         environment: &EnvironmentName,
-    ) -> Result<Option<String>, EngineError> {
-        let Some(anchors) = &self.ports.anchors else { return Ok(None) };
+        ticked: &mut Ticked,
+    ) -> Result<(), EngineError> {
+        let Some(anchors) = &self.ports.anchors else { return Ok(()) };
         let view = self.view(environment).await?;
         if view.active().is_some() {
-            return Ok(None);
+            return Ok(());
         }
         let store = self.ports.journal.store_id().await?;
-        Ok(match last(&**anchors, &store, environment).await {
-            Ok(last) if last >= Some(view.head) => None,
-            Ok(_) => self.anchor(&view).await.err(),
-            Err(error) => Some(not_anchored(environment, view.head, &error.message)),
-        })
+        match last(&**anchors, &store, environment).await {
+            Ok(last) if last >= Some(view.head) => {}
+            Ok(_) => match self.ports.attestor.unbelieved() {
+                Some(why) => ticked.notes.push(unbelieved(environment, view.head, &why)),
+                None => ticked.problems.extend(self.anchor(&view).await.err()),
+            },
+            Err(error) => ticked.problems.push(not_anchored(environment, view.head, &error.message)),
+        }
+        Ok(())
     }
 }
 
@@ -49,6 +59,10 @@ async fn last(
     environment: &EnvironmentName,
 ) -> Result<Option<u64>, PortError> {
     Ok(anchors.list(store, environment).await?.last().copied())
+}
+
+fn unbelieved(environment: &EnvironmentName, seq: u64, why: &str) -> String {
+    format!("record {seq} of {environment} was not anchored by this runner: {why}")
 }
 
 fn not_anchored(environment: &EnvironmentName, seq: u64, why: &str) -> String {

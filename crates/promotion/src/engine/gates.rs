@@ -7,7 +7,7 @@ use super::drive::Came;
 use super::session::Session;
 use crate::journal::EnvironmentView;
 use crate::machine::{Event, Work};
-use crate::model::{Attestation, Class, ComponentName, EvidenceRule, Kind, PromotionId, Request, Word};
+use crate::model::{Class, ComponentName, EvidenceRule, Kind, PromotionId, Request, Word};
 use crate::ports::PortErrorKind;
 
 /// What a gate said.
@@ -224,18 +224,9 @@ impl Session<'_> {
             )));
         }
         for suite in &rule.suites {
-            let covering: Vec<&Attestation> = from
-                .attestations()
-                .filter(|it| it.covers(&release, &rule.from, suite, rule.max_age, self.now()))
-                .filter(|it| Some(it.statement.class) == class)
-                .collect();
-            let mut refused = None;
+            let (counting, mut refused) = from.evidence(&release, suite, rule, self.now());
             let mut good = false;
-            for attestation in covering {
-                if let Some(why) = from.voids(attestation) {
-                    refused = Some(why);
-                    continue;
-                }
+            for attestation in counting {
                 match self.engine.ports.attestor.verify(attestation).await {
                     Ok(()) => good = true,
                     Err(error) if error.kind == PortErrorKind::Refused => refused = Some(error.message),

@@ -23,6 +23,7 @@ mod pace;
 mod planning;
 mod preview;
 mod queue;
+mod receipts;
 mod reminding;
 mod roll;
 mod secrets;

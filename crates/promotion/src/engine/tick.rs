@@ -25,6 +25,8 @@ pub struct Ticked {
     pub unknown: Vec<(EnvironmentName, String)>,
     /// What people were told: of drift, and again of what waits for them.
     pub told: Vec<Notice>,
+    /// What is left to other runners, and why; that is no problem.
+    pub notes: Vec<String>,
     /// What could not be done this time.
     pub problems: Vec<String>,
 }
@@ -58,9 +60,8 @@ impl Engine {
             if let Err(error) = self.watch_drift(&environment, &mut looks, &mut ticked).await {
                 ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
-            match self.catch_up(&environment).await {
-                Ok(why) => ticked.problems.extend(why),
-                Err(error) => ticked.problems.push(format!("{environment}: {}", told(&error))),
+            if let Err(error) = self.catch_up(&environment, &mut ticked).await {
+                ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
             if let Err(error) = self.tell_again(&environment, &mut ticked).await {
                 ticked.problems.push(format!("{environment}: {}", told(&error)));

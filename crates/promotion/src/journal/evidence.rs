@@ -1,9 +1,33 @@
-//! Why evidence counts no more, beside its age: what happened to the release since, in the environment it is from.
+//! Which evidence counts, and why it counts no more: what happened to the release since, in the environment it is from.
 
 use super::view::{EnvironmentView, PromotionView};
-use crate::model::{Attestation, Hash, Kind, Statement, config_hash};
+use crate::model::{At, Attestation, EvidenceRule, Hash, Kind, Statement, SuiteName, config_hash};
 
 impl EnvironmentView {
+    /// What was made here for `suite` on `release` and counts by `rule` at `now`, signatures apart; with it, why the last one
+    /// that does not count has died.
+    pub fn evidence(
+        &self,
+        release: &Hash,
+        suite: &SuiteName,
+        rule: &EvidenceRule,
+        now: At,
+    ) -> (Vec<&Attestation>, Option<String>) {
+        let class = self.class();
+        let (mut counting, mut died) = (Vec::new(), None);
+        let covering = self
+            .attestations()
+            .filter(|it| it.covers(release, &rule.from, suite, rule.max_age, now))
+            .filter(|it| Some(it.statement.class) == class);
+        for attestation in covering {
+            match self.voids(attestation) {
+                None => counting.push(attestation),
+                why => died = why,
+            }
+        }
+        (counting, died)
+    }
+
     /// Why `attestation`, which was made here, counts no more; nothing where it does.
     pub fn voids(&self, attestation: &Attestation) -> Option<String> {
         let it = &attestation.statement;

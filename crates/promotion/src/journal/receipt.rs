@@ -8,8 +8,8 @@ use super::record::{Entry, Record};
 use super::view::EnvironmentView;
 use crate::machine::Phase;
 use crate::model::{
-    At, BreakGlass, Class, ComponentName, EnvironmentName, Hash, ImageRecord, ImageRef, InToto, Person,
-    PromotionId, Running, StoreId, SuiteName, canonical, subjects,
+    At, Attestation, BreakGlass, Class, ComponentName, EnvironmentName, Hash, ImageRecord, ImageRef, InToto,
+    Person, PromotionId, Running, StoreId, SuiteName, canonical, subjects,
 };
 
 /// The kind of statement that a receipt is.
@@ -95,7 +95,7 @@ pub struct Receipt {
     pub built: Built,
     /// The images as they were read back from the registry out of which they run.
     pub copied: BTreeMap<ComponentName, ImageRecord>,
-    /// What it had passed before.
+    /// What it had passed before, as far as a gate asked for it.
     pub tested: Vec<Tested>,
     /// What it passed there, in the end.
     pub verified: Vec<Tested>,
@@ -104,19 +104,20 @@ pub struct Receipt {
     /// The exception under which it was asked for: then neither evidence nor people had to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
-    /// Every machine as it was last read back; none where the release does not run there by this promotion.
+    /// Every machine as it was last read back; none where the release does not run there by this promotion, or nothing was
+    /// read back before it failed.
     pub running: BTreeMap<ComponentName, Vec<Running>>,
     components: BTreeMap<ComponentName, crate::model::Digest>,
 }
 
 impl Receipt {
-    /// Of promotion `id`. `records` are those of its environment, `rehearsals` is the environment that its policy takes
-    /// evidence from. Why there is none, where it is not over.
+    /// Of promotion `id`. `records` are those of its environment, `evidence` is what the gate went by. Why there is none, where
+    /// it is not over.
     pub fn of(
         store: StoreId,
         view: &EnvironmentView,
         records: &[Record],
-        rehearsals: Option<&EnvironmentView>,
+        evidence: &[Attestation],
         id: &PromotionId,
     ) -> Result<Self, String> {
         let unknown = || format!("there is no promotion {id} in {}", view.name);
@@ -130,7 +131,7 @@ impl Receipt {
         };
         let end = records.iter().rev().find(is_end).ok_or_else(unknown)?;
         let request = &facts.request;
-        let tested = |it: &crate::model::Attestation| Tested {
+        let tested = |it: &Attestation| Tested {
             suite: it.statement.suite.clone(),
             environment: it.statement.environment.clone(),
             class: it.statement.class,
@@ -139,16 +140,6 @@ impl Receipt {
             report: it.statement.report.clone(),
             proof: proof(&it.signature),
         };
-        let release = request.release.id();
-        let mut before = Vec::new();
-        if let (Some(rule), Some(from)) = (&promotion.state.policy().evidence, rehearsals) {
-            let at = facts.locked_at.unwrap_or(end.at);
-            for suite in &rule.suites {
-                let covers =
-                    from.attestations().filter(|it| it.covers(&release, &rule.from, suite, rule.max_age, at));
-                before.extend(covers.filter(|it| it.statement.at <= at).last().map(tested));
-            }
-        }
         Ok(Self {
             promotion: id.clone(),
             store,
@@ -156,7 +147,7 @@ impl Receipt {
             verb: request.kind.verb().to_owned(),
             phase,
             record: EndRecord { seq: end.seq, hash: end.hash.clone(), at: end.at },
-            release,
+            release: request.release.id(),
             plan: facts.plan.as_ref().map(|plan| plan.hash.clone()),
             requested_by: request.requested_by.clone(),
             built: Built {
@@ -170,7 +161,7 @@ impl Receipt {
                     .collect(),
             },
             copied: facts.images.clone(),
-            tested: before,
+            tested: evidence.iter().map(tested).collect(),
             verified: facts.attestations.iter().map(tested).collect(),
             approved: facts
                 .approvals
@@ -178,7 +169,7 @@ impl Receipt {
                 .map(|it| Approved { by: it.by.clone(), at: it.at, proof: proof(&it.claim.proof) })
                 .collect(),
             break_glass: request.break_glass.clone(),
-            running: if phase == Phase::Succeeded { facts.running.clone() } else { BTreeMap::new() },
+            running: if promotion.state.stands() { facts.running.clone() } else { BTreeMap::new() },
             components: request.release.components.clone(),
         })
     }

@@ -31,6 +31,11 @@ pub trait Attestor: Debug + Send + Sync + 'static {
     /// Whether the signature is over the statement and by somebody who may attest. Reads only.
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError>;
 
+    /// Why nobody who reads what is sealed here would believe it; nothing where they do.
+    fn unbelieved(&self) -> Option<String> {
+        None
+    }
+
     /// Signs `payload`, for others to read; as often as wanted. Who attests without keys signs none.
     async fn seal(&self, payload_type: &str, _payload: &[u8]) -> Result<Envelope, PortError> {
         Err(PortError::refused(format!("no {payload_type} can be signed: there is no key for it")))

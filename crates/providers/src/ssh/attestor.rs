@@ -16,6 +16,10 @@ use super::{ATTESTATION_NAMESPACE, AllowedSigners, envelope, person, signer};
 pub struct SshAttestor {
     key: PrivateKey,
     allowed: AllowedSigners,
+    /// Its own key is among those that everybody believes.
+    is_listed: bool,
+    /// Others read what it seals, who know of the listed keys alone.
+    is_shared: bool,
 }
 
 impl std::fmt::Debug for SshAttestor {
@@ -27,8 +31,15 @@ impl std::fmt::Debug for SshAttestor {
 impl SshAttestor {
     /// Over a key that was read already.
     pub fn new(key: PrivateKey, allowed: AllowedSigners) -> Self {
+        let is_listed = allowed.allows(key.public_key(), ATTESTATION_NAMESPACE);
         let allowed = allowed.with(key.public_key().clone(), ATTESTATION_NAMESPACE);
-        Self { key, allowed }
+        Self { key, allowed, is_listed, is_shared: false }
+    }
+
+    /// The same for a journal that several machines share: the others believe this key only where it is listed.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 }
 
@@ -50,7 +61,8 @@ impl Attestor for SshAttestor {
     async fn verify(&self, attestation: &Attestation) -> Result<(), PortError> {
         let who = if attestation.signature.starts_with('{') {
             let envelope = Envelope::read(&attestation.signature).map_err(PortError::refused)?;
-            let who = envelope::open(&self.allowed, ATTESTATION_NAMESPACE, &envelope)?;
+            let who =
+                envelope::open_by(&self.allowed, ATTESTATION_NAMESPACE, &envelope, Some(&attestation.by))?;
             let is_it = envelope.payload_type == STATEMENT_PAYLOAD
                 && envelope.payload == attestation.statement.payload();
             if !is_it {
@@ -66,6 +78,21 @@ impl Attestor for SshAttestor {
         } else {
             Err(PortError::refused(format!("it says {} and is signed by {who}", attestation.by)))
         }
+    }
+
+    fn unbelieved(&self) -> Option<String> {
+        let (who, algorithm) = (person(self.key.public_key()), self.key.algorithm());
+        if algorithm != Algorithm::Ed25519 {
+            return Some(format!(
+                "the runner's key {who} is {algorithm}, and anchors are signed with ssh-ed25519; put another key there"
+            ));
+        }
+        (self.is_shared && !self.is_listed).then(|| {
+            format!(
+                "the runner's key {who} is not among the allowed signers for namespace `{ATTESTATION_NAMESPACE}`, and nobody \
+                 else would believe it; list it in .understudy/allowed_signers, or leave anchors to a runner that is listed"
+            )
+        })
     }
 
     async fn seal(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, PortError> {

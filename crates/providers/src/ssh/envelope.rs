@@ -29,6 +29,16 @@ pub(super) fn seal(key: &PrivateKey, payload_type: &str, payload: &[u8]) -> Resu
 /// The first of those who may sign in `namespace` and signed it; of several signatures one that is good is enough, so that a
 /// key can give way to another one.
 pub fn open(allowed: &AllowedSigners, namespace: &str, envelope: &Envelope) -> Result<Person, PortError> {
+    open_by(allowed, namespace, envelope, None)
+}
+
+/// The same; of several who signed it rather `by`, where that is one of them.
+pub(super) fn open_by(
+    allowed: &AllowedSigners,
+    namespace: &str,
+    envelope: &Envelope,
+    by: Option<&Person>,
+) -> Result<Person, PortError> {
     let text = pae(&envelope.payload_type, &envelope.payload);
     let is_by = |key: &PublicKey, signed: &EnvelopeSignature| {
         let is_meant = signed.keyid.is_empty() || signed.keyid == keyid(key);
@@ -36,9 +46,12 @@ pub fn open(allowed: &AllowedSigners, namespace: &str, envelope: &Envelope) -> R
         is_meant && signature.is_ok_and(|it| signature::Verifier::verify(key, &text, &it).is_ok())
     };
     let known: Vec<&PublicKey> = allowed.keys(namespace).collect();
-    let mut pairs = envelope.signatures.iter().flat_map(|signed| known.iter().map(move |key| (*key, signed)));
-    if let Some((key, _)) = pairs.find(|(key, signed)| is_by(key, signed)) {
-        return Ok(person(key));
+    let pairs = envelope.signatures.iter().flat_map(|signed| known.iter().map(move |key| (*key, signed)));
+    let good: Vec<Person> =
+        pairs.filter(|(key, signed)| is_by(key, signed)).map(|(key, _)| person(key)).collect();
+    let meant = good.iter().find(|who| by == Some(*who));
+    if let Some(who) = meant.or(good.first()) {
+        return Ok(who.clone());
     }
     let ids: Vec<&str> = envelope.signatures.iter().map(|signed| signed.keyid.as_str()).collect();
     Err(PortError::refused(format!(

@@ -294,6 +294,57 @@ async fn evidence_is_believed_from_known_keys_over_the_very_statement() {
     assert!(shown.contains("ssh:SHA256:") && !shown.contains("PRIVATE"), "{shown}");
 }
 
+/// docs/guides/audit.md: one good signature of an allowed key is enough, so that an envelope may carry that of an old key and
+/// of a new one. Whose word it is said to be decides which of them is asked for, not their order.
+#[tokio::test]
+async fn evidence_with_the_signatures_of_an_old_and_a_new_key_is_believed_of_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |name: &str| read_or_make_key(&dir.path().join(name)).unwrap();
+    let line = |name: &str| {
+        format!(
+            "ci namespaces=\"{ATTESTATION_NAMESPACE}\" {}\n",
+            key(name).public_key().to_openssh().unwrap()
+        )
+    };
+    let signed = async |name: &str| {
+        SshAttestor::new(key(name), AllowedSigners::default()).sign(&statement()).await.unwrap()
+    };
+    let (old, new) = (signed("old").await, signed("new").await);
+    let mut both = Envelope::read(&old.signature).unwrap();
+    both.signatures.extend(Envelope::read(&new.signature).unwrap().signatures);
+    let knows =
+        |lines: String| SshAttestor::new(key("other"), AllowedSigners::parse("signers", &lines).unwrap());
+    for by in [&old.by, &new.by] {
+        let attestation = Attestation { statement: statement(), by: by.clone(), signature: both.text() };
+        knows(line("old") + &line("new")).verify(&attestation).await.unwrap();
+    }
+    let attestation = Attestation { statement: statement(), by: new.by.clone(), signature: both.text() };
+    let refused = knows(line("old")).verify(&attestation).await.unwrap_err();
+    assert_eq!(refused.kind, PortErrorKind::Refused, "the new key is not allowed");
+}
+
+/// docs/guides/audit.md, "Anchors": on another machine a runner's key is believed where it is listed; and anchors are DSSE
+/// envelopes, which are signed with Ed25519.
+#[tokio::test]
+async fn a_runner_knows_whether_its_anchors_would_be_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = read_or_make_key(&dir.path().join("runner")).unwrap();
+    let public = key.public_key().to_openssh().unwrap();
+    let listed = |line: &str| AllowedSigners::parse("signers", line).unwrap();
+    let alone = SshAttestor::new(key.clone(), AllowedSigners::default());
+    assert_eq!(alone.unbelieved(), None, "beside its own journal it is believed");
+    let why = alone.shared().unbelieved().unwrap();
+    assert!(why.contains("not among the allowed signers for namespace `understudy-attestation`"), "{why}");
+    // Who may approve may not thereby attest.
+    assert!(SshAttestor::new(key.clone(), listed(&format!("ci {public}\n"))).shared().unbelieved().is_some());
+    let line = format!("ci namespaces=\"{ATTESTATION_NAMESPACE}\" {public}\n");
+    assert_eq!(SshAttestor::new(key, listed(&line)).shared().unbelieved(), None);
+    let Some(keys) = Keys::new() else { return };
+    keys.make("ecdsa", "ecdsa");
+    let other = SshAttestor::new(read_or_make_key(&keys.path("ecdsa")).unwrap(), AllowedSigners::default());
+    assert!(other.unbelieved().unwrap().contains("signed with ssh-ed25519"));
+}
+
 /// What earlier versions wrote, and what `ssh-keygen` writes: an SSH signature over the statement's text. Statements of
 /// then name no components.
 #[tokio::test]

@@ -8,7 +8,7 @@ use promotion::ports::JournalError;
 
 use super::error::store;
 use super::place::{Place, Put};
-use super::slot::Slot;
+use super::slot::{Slot, UNSUMMED};
 
 /// Slots that are read at once: a chain is read in round trips of so many.
 const AT_ONCE: usize = 16;
@@ -19,6 +19,8 @@ pub(super) struct Log {
     environment: EnvironmentName,
     /// For each slot, the last record up to and with it.
     ends: Vec<u64>,
+    /// The first slot that has a sum: from there on all have.
+    summed_from: Option<u64>,
     /// The latest grant.
     pub(super) epoch: u64,
     /// The last record's hash, where it is known to be sound.
@@ -29,7 +31,7 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn new(environment: EnvironmentName) -> Self {
-        Self { environment, ends: Vec::new(), epoch: 0, hash: None, lease: (0, 0) }
+        Self { environment, ends: Vec::new(), summed_from: None, epoch: 0, hash: None, lease: (0, 0) }
     }
 
     /// The last record.
@@ -71,7 +73,7 @@ impl Log {
             let Some((text, _)) = text.map_err(|error| store("reading slots", &error))? else {
                 return Err(self.damaged(self.head() + 1, "its object is gone".to_owned()));
             };
-            let slot = Slot::read(&self.environment, (self.next(), self.head() + 1), text)?;
+            let slot = self.sound((self.next(), self.head() + 1), text)?;
             self.learn(&slot);
         }
         match beyond {
@@ -83,7 +85,19 @@ impl Log {
         }
     }
 
+    /// Reads slot `slot`, whose first record is `seq`.
+    fn sound(&self, (slot, seq): (u64, u64), text: String) -> Result<Slot, JournalError> {
+        let read = Slot::read_around(&self.environment, (slot, seq), text)?;
+        if self.summed_from.is_some_and(|from| from < slot) && !read.is_summed() {
+            return Err(self.damaged(seq, UNSUMMED.to_owned()));
+        }
+        Ok(read)
+    }
+
     fn learn(&mut self, slot: &Slot) {
+        if slot.is_summed() {
+            self.summed_from = self.summed_from.or(Some(self.next()));
+        }
         self.ends.push(self.head() + slot.n_records());
         self.epoch = slot.head.granted.unwrap_or(self.epoch);
         if slot.n_records() > 0 {
@@ -116,7 +130,7 @@ impl Log {
     async fn slot(&self, place: &Place, slot: u64, seq: u64) -> Result<Slot, JournalError> {
         let path = place.slot(&self.environment, slot);
         match place.get(&path).await.map_err(|error| store("reading records", &error))? {
-            Some((text, _)) => Slot::read(&self.environment, (slot, seq), text),
+            Some((text, _)) => self.sound((slot, seq), text),
             None => Err(self.damaged(seq, format!("its object {path} is gone"))),
         }
     }
@@ -157,9 +171,7 @@ impl Log {
             // The answer to our own may have got lost, here or below us.
             Put::Taken | Put::Unknown(_) => {
                 match place.get(&path).await.map_err(|error| store("appending", &error))? {
-                    Some((text, _)) => {
-                        Slot::read(&self.environment, (slot, seq), text)?.head.writer == writer
-                    }
+                    Some((text, _)) => self.sound((slot, seq), text)?.head.writer == writer,
                     None => false,
                 }
             }

@@ -1,6 +1,6 @@
 //! What a slot holds: a line that says what it is, then one line for each record.
 
-use promotion::journal::{Record, decode, tip};
+use promotion::journal::{Record, decode, tip, verify};
 use promotion::model::{EnvironmentName, Hash, canonical};
 use promotion::ports::JournalError;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub(super) struct Head {
     /// How many records follow.
     n: u64,
     /// Over all of it and its place: the records cover themselves, and this covers what stands around them. Slots of
-    /// earlier versions have none.
+    /// earlier versions have none; behind one that has a sum every slot has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sum: Option<Hash>,
 }
@@ -44,6 +44,10 @@ pub(super) struct Slot {
     pub(super) head: Head,
     text: String,
 }
+
+/// Why a slot without a sum is not what was written, where an earlier one has a sum.
+pub(super) const UNSUMMED: &str = "its object has no sum, and an earlier one has: somebody took it out, or a runner of an \
+                                   earlier version wrote here";
 
 /// An append's text.
 pub(super) fn of_records(
@@ -72,12 +76,47 @@ pub(super) fn of_grant(
 }
 
 impl Slot {
-    /// Reads slot `slot`, whose first record, if it has one, is `seq`.
+    /// Reads slot `slot`, whose first record, if it has one, is `seq`, and all of which must be what was written.
     pub(super) fn read(
         environment: &EnvironmentName,
         (slot, seq): (u64, u64),
         text: String,
     ) -> Result<Self, JournalError> {
+        let read = Self::parse(environment, seq, text)?;
+        if read.is_sum_right(environment, slot) { Ok(read) } else { Err(read.bent(environment, seq)) }
+    }
+
+    /// Reads it for its records. One that was bent is left to whoever reads that one, so that those behind it can be read;
+    /// what stands around them must be what was written.
+    pub(super) fn read_around(
+        environment: &EnvironmentName,
+        (slot, seq): (u64, u64),
+        text: String,
+    ) -> Result<Self, JournalError> {
+        let read = Self::parse(environment, seq, text)?;
+        let is_sound = read.is_sum_right(environment, slot)
+            || (read.head.granted.is_none() && read.head.n > 0 && !read.are_records_sound(environment, seq));
+        if is_sound { Ok(read) } else { Err(read.bent(environment, seq)) }
+    }
+
+    fn is_sum_right(&self, environment: &EnvironmentName, slot: u64) -> bool {
+        let lines: Vec<&str> = self.lines().collect();
+        self.head.sum.as_ref().is_none_or(|sum| *sum == self.head.sum_of(environment, slot, &lines))
+    }
+
+    fn are_records_sound(&self, environment: &EnvironmentName, seq: u64) -> bool {
+        let records = self.records(environment, seq, 0).unwrap_or_default();
+        let before = records.first().map(|record| record.prev.clone());
+        let sound = before.map(|before| verify(environment, seq.saturating_sub(1), before, &records));
+        matches!(sound, Some(Ok(_)))
+    }
+
+    fn bent(&self, environment: &EnvironmentName, seq: u64) -> JournalError {
+        let why = "its object is not what was written".to_owned();
+        JournalError::Damaged { environment: environment.clone(), seq, why }
+    }
+
+    fn parse(environment: &EnvironmentName, seq: u64, text: String) -> Result<Self, JournalError> {
         let damaged = |why: String| JournalError::Damaged { environment: environment.clone(), seq, why };
         let line = text.split('\n').next().unwrap_or_default();
         let head: Head = serde_json::from_str(line)
@@ -89,10 +128,6 @@ impl Slot {
         if n_lines != head.n {
             return Err(damaged(format!("its object has {n_lines} records and says {}", head.n)));
         }
-        let lines: Vec<&str> = text.split('\n').skip(1).collect();
-        if head.sum.as_ref().is_some_and(|sum| *sum != head.sum_of(environment, slot, &lines)) {
-            return Err(damaged("its object is not what was written".to_owned()));
-        }
         Ok(Self { head, text })
     }
 
@@ -100,6 +135,11 @@ impl Slot {
     pub(super) fn is_as_written(&self) -> bool {
         let line = self.text.split('\n').next().unwrap_or_default();
         serde_json::to_string(&self.head).is_ok_and(|text| text == line)
+    }
+
+    /// Whether it has a sum.
+    pub(super) fn is_summed(&self) -> bool {
+        self.head.sum.is_some()
     }
 
     /// Its records as they stand there.

@@ -11,7 +11,7 @@ use promotion::ports::JournalError;
 
 use super::error::store;
 use super::place::Place;
-use super::slot::Slot;
+use super::slot::{Slot, UNSUMMED};
 
 /// Objects that are read at once.
 const AT_ONCE: usize = 16;
@@ -48,7 +48,14 @@ pub(super) async fn read(place: &Place) -> Result<Holding, JournalError> {
             .buffered(AT_ONCE)
             .collect()
             .await;
-        let mut chain = Chain { name, next: (1, 1), is_astray: false, granted: 0, holding: &mut holding };
+        let mut chain = Chain {
+            name,
+            next: (1, 1),
+            is_astray: false,
+            is_summed: false,
+            granted: 0,
+            holding: &mut holding,
+        };
         for (slot, text) in texts {
             let text = text.map_err(|error| store("reading everything", &error))?;
             chain.take(slot, text.map(|(text, _)| text));
@@ -64,6 +71,8 @@ struct Chain<'a> {
     next: (u64, i64),
     /// How many records there are up to here only those behind can tell.
     is_astray: bool,
+    /// A slot up to here has a sum, so that every later one has.
+    is_summed: bool,
     /// The latest grant.
     granted: u64,
     holding: &'a mut Holding,
@@ -111,7 +120,11 @@ impl Chain<'_> {
                     "its first line has another spelling, or fields that nobody wrote",
                 );
             }
+            Ok(it) if self.is_summed && !it.is_summed() => {
+                self.fault(Fault::Changed, expected, UNSUMMED);
+            }
             Ok(it) => {
+                self.is_summed = it.is_summed();
                 if let Some(epoch) = it.head.granted {
                     if epoch <= self.granted {
                         let expected = format!("a grant above {}", self.granted);

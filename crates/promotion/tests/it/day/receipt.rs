@@ -1,19 +1,24 @@
 //! A receipt says what the journal says, and nothing where a promotion is not over.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use promotion::engine::{Engine, Outcome, Ports};
 use promotion::journal::Receipt;
 use promotion::machine::Phase;
-use promotion::model::{StoreId, SuiteName, canonical};
-use promotion::testing::{World, env};
+use promotion::model::{Attestation, Kind, Millis, Statement, SuiteName, canonical};
+use promotion::ports::{Attestor, PortError, Verdict};
+use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 use crate::story::{Asked, Story, releases};
 
 async fn receipt(asked: &Asked) -> Result<Receipt, String> {
-    let (world, production) = (&asked.world, env("production"));
-    let view = world.bystander().view(&production).await.unwrap();
-    let staging = world.bystander().view(&env("staging")).await.unwrap();
-    let records = world.journal.read(&production, 0).await.unwrap();
-    let store = StoreId::new("store-1").unwrap();
-    Receipt::of(store, &view, &records, Some(&staging), &asked.handle.id)
+    receipt_by(&asked.world.engine(), asked).await
+}
+
+async fn receipt_by(engine: &Engine, asked: &Asked) -> Result<Receipt, String> {
+    let receipt = engine.receipt(&env("production"), &asked.handle.id).await;
+    receipt.map_err(|error| error.to_string())
 }
 
 #[tokio::test]
@@ -70,4 +75,91 @@ async fn a_receipt_of_what_was_put_back_names_no_machine() {
     let receipt = receipt(&asked).await.unwrap();
     assert_eq!(receipt.phase, Phase::RolledBack);
     assert!(receipt.running.is_empty(), "{:?}", receipt.running);
+}
+
+/// P1 asks for evidence of a promotion alone: what no gate looked at is no ground of what was done.
+#[tokio::test]
+async fn a_receipt_of_what_is_asked_for_no_evidence_names_no_test() {
+    let asked = Story::Promote.asked().await;
+    asked.play(&asked.world.engine()).await.unwrap();
+    let repair = asked.world.put("production", Kind::Repair, &releases().1).await.unwrap().0;
+    let repair = Asked { world: asked.world, handle: repair };
+    repair.play(&repair.world.engine()).await.unwrap();
+    let receipt = receipt(&repair).await.unwrap();
+    assert_eq!((receipt.verb.as_str(), receipt.tested), ("repair", vec![]));
+}
+
+/// What the gate would not have believed is not told as tested either: see docs/guides/audit.md, "When evidence dies".
+#[tokio::test]
+async fn a_receipt_of_what_was_blocked_names_no_evidence_that_had_died() {
+    let asked = Story::Promote.asked().await;
+    let world = &asked.world;
+    world.suites.tell(&env("staging"), "1.1.0", Verdict::Failed);
+    world.put("staging", Kind::Deploy, &releases().1).await.unwrap();
+    assert_eq!(asked.play(&world.engine()).await.unwrap(), Outcome::Ended(Phase::Blocked));
+    let receipt = receipt(&asked).await.unwrap();
+    assert_eq!((receipt.phase, receipt.tested), (Phase::Blocked, vec![]));
+}
+
+/// A receipt is about what was known then: it says the same of a promotion whatever becomes of the release later.
+#[tokio::test]
+async fn a_receipt_keeps_its_evidence_when_that_dies_later() {
+    let asked = Story::Promote.asked().await;
+    let world = &asked.world;
+    asked.play(&world.engine()).await.unwrap();
+    let before = receipt(&asked).await.unwrap().tested;
+    assert_eq!(before.len(), 1);
+    world.suites.tell(&env("staging"), "1.1.0", Verdict::Failed);
+    world.put("staging", Kind::Deploy, &releases().1).await.unwrap();
+    assert_eq!(receipt(&asked).await.unwrap().tested, before);
+}
+
+/// A person's rollback that came where it led stays there, though its soak failed: its machines run.
+#[tokio::test]
+async fn a_receipt_of_a_rollback_that_stays_names_its_machines() {
+    let mut world = World::new(1, Manners::default());
+    world.policy.soak = Millis::secs(300);
+    let asked = Story::BackByPerson.asked_in(world).await;
+    let mut soaking = Vec::new();
+    for n in 1..400 {
+        let run = asked.fork().await;
+        run.play_until(Moment::After(n)).await;
+        if run.phase().await == Phase::Soaking {
+            soaking.push(run);
+            break;
+        }
+    }
+    let run = soaking.pop().expect("it soaks");
+    run.world.provider.happens(Happens::Ended);
+    assert_eq!(run.rescued().await, Phase::RollbackFailed, "{}", run.why().await);
+    let view = run.world.bystander().view(&env("production")).await.unwrap();
+    assert!(view.promotions[&run.handle.id].state.stands());
+    let receipt = receipt(&run).await.unwrap();
+    assert!(receipt.running.keys().eq(releases().0.components.keys()), "{:?}", receipt.running);
+}
+
+/// Believes nobody.
+#[derive(Debug)]
+struct Doubter;
+
+#[async_trait]
+impl Attestor for Doubter {
+    async fn sign(&self, _: &Statement) -> Result<Attestation, PortError> {
+        Err(PortError::refused("no key"))
+    }
+
+    async fn verify(&self, _: &Attestation) -> Result<(), PortError> {
+        Err(PortError::refused("nobody is believed"))
+    }
+}
+
+/// A receipt is signed: it tells as tested only what whoever signs it believes.
+#[tokio::test]
+async fn a_receipt_names_no_test_whose_signature_is_not_believed() {
+    let asked = Story::Promote.asked().await;
+    asked.play(&asked.world.engine()).await.unwrap();
+    assert_eq!(receipt(&asked).await.unwrap().tested.len(), 1);
+    let ports = Ports { attestor: Arc::new(Doubter), ..asked.world.ports(&Switch::new(Moment::Never)) };
+    let doubting = Engine::new(asked.world.options.clone(), ports);
+    assert_eq!(receipt_by(&doubting, &asked).await.unwrap().tested, vec![]);
 }

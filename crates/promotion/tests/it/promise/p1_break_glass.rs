@@ -54,7 +54,7 @@ async fn p1_a_break_glass_lets_in_what_nobody_tested_by_name_and_on_the_record()
     assert_eq!(marked, [&handle.id]);
     let records = world.journal.read(&production, 0).await.unwrap();
     let store = world.journal.store_id().await.unwrap();
-    let receipt = Receipt::of(store, &view, &records, None, &handle.id).unwrap();
+    let receipt = Receipt::of(store, &view, &records, &[], &handle.id).unwrap();
     assert_eq!(receipt.break_glass.as_ref(), Some(glass));
 }
 

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use promotion::engine::Outcome;
+use async_trait::async_trait;
+use promotion::engine::{Engine, Outcome, Ports};
 use promotion::journal::audit;
 use promotion::machine::Phase;
-use promotion::model::{AnchorPoint, Envelope, EnvironmentName, StoreId};
-use promotion::ports::{Anchors as _, Verbatim as _};
-use promotion::testing::{Ashore, World, env};
+use promotion::model::{AnchorPoint, Attestation, Envelope, EnvironmentName, Statement, StoreId};
+use promotion::ports::{Anchors as _, Attestor, PortError, Verbatim as _};
+use promotion::testing::{Ashore, Moment, Switch, World, env};
 
 use crate::story::{Asked, Story};
 
@@ -89,6 +90,48 @@ async fn p8_a_place_that_is_away_stops_nothing_and_a_tick_makes_up_for_it() {
     );
     assert_eq!(engine.tick().await.unwrap().problems, [""; 0]);
     assert_eq!(points(&ashore, &production).await.len(), 1, "what is anchored is not anchored again");
+}
+
+/// Seals, and knows that nobody believes it.
+#[derive(Debug)]
+struct Unlisted;
+
+#[async_trait]
+impl Attestor for Unlisted {
+    async fn sign(&self, _: &Statement) -> Result<Attestation, PortError> {
+        Err(PortError::refused("not asked"))
+    }
+
+    async fn verify(&self, _: &Attestation) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn unbelieved(&self) -> Option<String> {
+        Some("its key is not listed".to_owned())
+    }
+
+    async fn seal(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, PortError> {
+        Ok(Envelope { payload: payload.to_vec(), payload_type: payload_type.to_owned(), signatures: vec![] })
+    }
+}
+
+/// What is there is never replaced: an anchor that nobody believes would stand in the way of one that counts. The runner
+/// says so and has no problem, and the next one whose key is believed makes up for it.
+#[tokio::test]
+async fn p8_a_runner_that_nobody_believes_puts_no_anchor() {
+    let (asked, ashore) = asked().await;
+    let world = &asked.world;
+    ashore.go_away(true);
+    asked.play(&world.engine()).await.unwrap();
+    ashore.go_away(false);
+    let ports = Ports { attestor: Arc::new(Unlisted), ..world.ports(&Switch::new(Moment::Never)) };
+    let ticked = Engine::new(world.options.clone(), ports).tick().await.unwrap();
+    assert_eq!(points(&ashore, &env("production")).await, []);
+    assert_eq!(ticked.problems, [""; 0]);
+    assert!(ticked.notes.iter().any(|it| it.contains("its key is not listed")), "{:?}", ticked.notes);
+    let ticked = world.engine().tick().await.unwrap();
+    assert_eq!((ticked.problems, ticked.notes), (vec![], vec![]));
+    assert_eq!(points(&ashore, &env("production")).await.pop().unwrap().seq, head(world).await);
 }
 
 #[tokio::test]

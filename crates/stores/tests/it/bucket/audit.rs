@@ -8,7 +8,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use promotion::journal::{Fault, Finding, audit};
 use promotion::model::Millis;
-use promotion::ports::{Journal, Verbatim};
+use promotion::ports::{Journal, JournalError, Verbatim};
 use promotion::testing::env;
 use stores::bucket::Bucket;
 
@@ -84,6 +84,27 @@ async fn p8_missing_and_strange_objects_are_named() {
     let stray = Path::from("team/understudy/journal/production/note");
     objects.put(&stray, "hello".into()).await.unwrap();
     assert_eq!(faults().await, [(0, Fault::Foreign)]);
+}
+
+/// The sum covers the first line; whoever bends that line could leave the sum out. Behind a slot that has one that is
+/// named, and such a slot is not read.
+#[tokio::test]
+async fn p8_a_sum_that_was_taken_out_is_named() {
+    let objects = Arc::new(InMemory::new());
+    let store = lived(&objects).await;
+    for (path, bytes) in slots(&objects).await.split_off(1) {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let (before, rest) = text.split_once(",\"sum\":\"").unwrap();
+        let bent = format!("{before}{}", &rest[65..]).replacen("\"writer\":\"", "\"writer\":\"x", 1);
+        objects.put(&path, bent.into()).await.unwrap();
+        let found: Vec<_> = findings(&store).await.into_iter().map(|it| it.fault).collect();
+        assert_eq!(found, [Fault::Changed], "{path}");
+        let later = super::open(&place(objects.clone(), &clock()), "two").await;
+        let refused = later.read(&env("production"), 0).await.unwrap_err();
+        assert!(matches!(refused, JournalError::Damaged { .. }), "{path}: {refused}");
+        objects.put(&path, bytes.into()).await.unwrap();
+    }
+    assert_eq!(findings(&store).await, []);
 }
 
 /// Slots that were written before they had a sum are read and audited as before.
