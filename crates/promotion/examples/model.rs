@@ -4,11 +4,11 @@
 //! cargo run --release -p promotion --example model -- [--calls N] [--crashes N] [--expiries N] [--lost N] [--drifts N] [--json]
 //! ```
 //!
-//! Three runners, one promotion whose rollout makes `--calls` calls and takes as many steps more before and after, runners
-//! that die, leases that run out under living runners, answers that never come, a world that changes before the first call,
-//! and a person who agrees, refuses and withdraws. With `--json` one object: `{"runners", "calls", "steps", "crashes",
-//! "expiries", "lost", "drifts", "states", "unique", "depth", "seconds", "violations"}`. `steps` is what a promotion takes
-//! that nothing disturbs. Ends with 4 when a promise was broken.
+//! Three runners, one promotion whose rollout makes `--calls` calls, runners that die, leases that run out under living
+//! runners, answers that never come, a world that changes before the first call, and a person who agrees, refuses and
+//! withdraws. With `--json` one object: `{"runners", "calls", "steps", "crashes", "expiries", "lost", "drifts", "states",
+//! "unique", "depth", "seconds", "violations"}`. `steps` is what a promotion takes that nothing disturbs. Ends with 4 when
+//! a promise was broken.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that says how it went")]
 

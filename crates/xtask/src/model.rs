@@ -7,7 +7,7 @@ use clikit::{Exit, Failure, Output};
 use crate::process::Shell;
 use crate::repo::Repo;
 
-/// Each fault more makes it about ten times as long.
+/// Each fault more makes it several times as long.
 const LIMIT: Duration = Duration::from_hours(2);
 
 /// How much there is, and how much goes wrong.

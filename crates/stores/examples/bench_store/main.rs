@@ -24,7 +24,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Of 1,000 values the 990th in order.
+/// The value that so many of a thousand do not exceed.
 fn percentile(times: &mut [Duration], per_thousand: usize) -> Duration {
     times.sort_unstable();
     let last = times.len().saturating_sub(1);
