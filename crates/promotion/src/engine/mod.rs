@@ -117,7 +117,7 @@ pub struct Engine {
 }
 
 /// Events that wait for a slow reader before the oldest are dropped (and counted).
-const EVENTS_MAX: usize = 4096;
+const EVENTS_MAX: usize = 1024;
 
 impl Engine {
     /// An engine over `ports`. Starts nothing.

@@ -8,7 +8,7 @@ use super::silent::Silence;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError, EngineEvent};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView};
-use crate::machine::{Event, Phase, Stamped, step};
+use crate::machine::{Event, Phase, Stamped, decide};
 use crate::model::{
     At, ComponentName, EnvironmentName, Fleet, Millis, Nonce, Place, PromotionId, Running, UnitId,
 };
@@ -178,12 +178,8 @@ impl<'e> Session<'e> {
     pub(super) async fn emit(&mut self, event: Event) -> Result<bool, EngineError> {
         let stamped = Stamped { at: self.now(), event };
         let before = self.phase();
-        let next = step(&self.view().state, &stamped)?;
-        let entry = Entry::Stepped {
-            phase: next.next.phase,
-            effects: next.effects,
-            stamped: Box::new(stamped.clone()),
-        };
+        let (phase, effects) = decide(&self.view().state, &stamped)?;
+        let entry = Entry::Stepped { phase, effects: effects.to_vec(), stamped: Box::new(stamped.clone()) };
         match self.try_append(vec![entry]).await {
             Ok(()) => {}
             Err(EngineError::Journal(JournalError::Conflict { head })) => {

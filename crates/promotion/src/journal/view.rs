@@ -6,7 +6,7 @@ use super::chain;
 use super::closed::{ClosedBy, ClosedByPeople};
 use super::drift::{DriftEnd, DriftView, Drifts};
 use super::record::{Entry, Intent, OneOffStep, Outcome, Record};
-use crate::machine::{EffectName, Phase, State, step};
+use crate::machine::{EffectName, Phase, State, apply};
 use crate::model::{
     At, Attestation, BreakGlass, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
     Hash, Kind, Nonce, OneOffEnd, Person, Policy, PromotionId, UnitId,
@@ -380,20 +380,20 @@ impl PromotionView {
     fn fold(&mut self, record: &Record) -> Result<(), String> {
         match &record.entry {
             Entry::Stepped { stamped, phase, effects } => {
-                let step = step(&self.state, stamped).map_err(|rejected| rejected.to_string())?;
-                if step.next.phase != *phase || step.effects != *effects {
-                    return Err(format!("it says {phase}, and the rules say {}", step.next.phase));
+                let (was, was_stalled) = (self.state.phase, self.state.facts.stalled.is_some());
+                let follow = apply(&mut self.state, stamped).map_err(|rejected| rejected.to_string())?;
+                if self.state.phase != *phase || follow != effects.as_slice() {
+                    return Err(format!("it says {phase}, and the rules say {}", self.state.phase));
                 }
-                step.next.check()?;
-                let is_stalled = step.next.facts.stalled.is_some();
-                if step.next.phase != self.state.phase {
+                self.state.check()?;
+                let is_stalled = self.state.facts.stalled.is_some();
+                if self.state.phase != was {
                     self.at = record.at;
                     self.told = 0;
-                } else if is_stalled != self.state.facts.stalled.is_some() {
+                } else if is_stalled != was_stalled {
                     self.told = 0;
                 }
                 self.stalled_since = is_stalled.then_some(self.stalled_since.unwrap_or(record.at));
-                self.state = step.next;
                 for (n, effect) in (0..).zip(effects) {
                     let item = OutboxItem { seq: record.seq, n, effect: *effect };
                     if matches!(effect, EffectName::AskApproval | EffectName::Escalate) {

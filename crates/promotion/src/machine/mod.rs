@@ -15,4 +15,5 @@ pub use phase::{EffectName, Guard, Phase, Signal};
 pub use render::render;
 pub use state::{Facts, State};
 pub use step::{Rejected, Step, step};
+pub(crate) use step::{apply, decide};
 pub use table::{Row, Rule, TABLE};

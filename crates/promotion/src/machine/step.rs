@@ -33,6 +33,20 @@ pub struct Rejected {
 ///
 /// The answer depends on its arguments alone, so that a journal replays to the same states for ever (P8).
 pub fn step(state: &State, stamped: &Stamped) -> Result<Step, Rejected> {
+    let mut next = state.clone();
+    let effects = apply(&mut next, stamped)?.to_vec();
+    Ok(Step { next, effects })
+}
+
+/// The same in place: `state` becomes what follows, or stays as it is where nothing follows.
+pub(crate) fn apply(state: &mut State, stamped: &Stamped) -> Result<&'static [EffectName], Rejected> {
+    let (phase, effects) = decide(state, stamped)?;
+    state.enter(phase, stamped.at, &stamped.event);
+    Ok(effects)
+}
+
+/// The phase after it and what is done once, without the facts.
+pub(crate) fn decide(state: &State, stamped: &Stamped) -> Result<(Phase, &'static [EffectName]), Rejected> {
     let signal = stamped.event.signal();
     let refuse = |why: String| Rejected { phase: state.phase, signal, why };
     if state.phase.is_final() {
@@ -60,11 +74,7 @@ pub fn step(state: &State, stamped: &Stamped) -> Result<Step, Rejected> {
         .ok_or_else(|| refuse("no rule".to_owned()))?;
     match row.rule {
         Rule::Ignore(why) => Err(refuse(why.to_owned())),
-        Rule::Go(phase, effects) => {
-            let mut next = state.clone();
-            next.enter(phase, stamped.at, &stamped.event);
-            Ok(Step { next, effects: effects.to_vec() })
-        }
+        Rule::Go(phase, effects) => Ok((phase, effects)),
     }
 }
 

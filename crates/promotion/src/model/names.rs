@@ -1,8 +1,10 @@
 //! Names and ids. A name is a short text without white space; which names exist is the embedder's business.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Why a text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,9 +17,9 @@ pub struct NameError {
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks and takes `text`.
@@ -25,7 +27,7 @@ macro_rules! names {
                 let text = text.into();
                 let good = (1..=200).contains(&text.len())
                     && text.chars().all(|c| !c.is_whitespace() && !c.is_control());
-                if good { Ok(Self(text)) } else { Err(NameError { what: $what, text }) }
+                if good { Ok(Self(text.into())) } else { Err(NameError { what: $what, text }) }
             }
 
             /// The text.
@@ -50,7 +52,13 @@ macro_rules! names {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                Self::from(&*name.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 

@@ -5,6 +5,7 @@ use stateright::{Model, Property};
 
 use super::call::Call;
 use super::phases::Sign;
+use super::promises::SEEN;
 use super::provider::Fence;
 use super::runner::Next;
 use super::store::Lease;
@@ -112,7 +113,9 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        Self::promises()
+        let mut all = Self::promises();
+        all.retain(|property| self.looks || !SEEN.contains(&property.name));
+        all
     }
 }
 

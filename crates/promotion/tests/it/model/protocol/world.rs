@@ -34,6 +34,8 @@ pub(crate) struct Protocol {
     pub(crate) rules: Rules,
     pub(crate) bounds: Bounds,
     pub(crate) phases: Phases,
+    /// Whether it is looked for what must be seen to happen, and not only for what never may.
+    pub(crate) looks: bool,
 }
 
 /// One instant. Runners are alike, so their order says nothing: they are kept sorted.
@@ -55,19 +57,31 @@ pub(crate) struct World {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.store.bytes());
-        state.write(&self.provider.bytes());
-        self.runners.iter().for_each(|runner| state.write(&runner.bytes()));
-        self.late.iter().filter(|call| **call != Call::NONE).for_each(|call| state.write(&call.bytes()));
         let Bounds { crashes, expiries, lost, drifts, .. } = self.left;
         let (stale, unapproved) = (u8::from(self.is_stale), u8::from(self.is_unapproved));
-        state.write(&[crashes, expiries, lost, drifts, self.word as u8, stale, unapproved]);
+        let ours = [crashes, expiries, lost, drifts, self.word as u8, stale, unapproved];
+        // In one piece: that is most of what the search asks of an instant.
+        let mut bytes = [0; BYTES_MAX];
+        let mut end = 0;
+        let mut put = |more: &[u8]| {
+            bytes[end..end + more.len()].copy_from_slice(more);
+            end += more.len();
+        };
+        put(&self.store.bytes());
+        put(&self.provider.bytes());
+        put(&ours);
+        self.runners.iter().for_each(|runner| put(&runner.bytes()));
+        self.late.iter().filter(|call| **call != Call::NONE).for_each(|call| put(&call.bytes()));
+        state.write(&bytes[..end]);
     }
 }
 
+/// What all of an instant's parts are together, at the most.
+const BYTES_MAX: usize = 128;
+
 impl Protocol {
     pub(crate) fn new(rules: Rules, bounds: Bounds) -> Self {
-        Self { rules, bounds, phases: Phases::met(rules.people) }
+        Self { rules, bounds, phases: Phases::met(rules.people), looks: true }
     }
 
     /// A request was written down, and nobody runs it.
