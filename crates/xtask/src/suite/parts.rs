@@ -47,6 +47,7 @@ pub const PARTS: &[Part] = &[
     optional("wrk", Some("wrk"), "load from outside while a release is switched"),
     optional("terraform", None, "infrastructure made for real"),
     optional("flyctl", None, "the provider's own client against localcloud"),
+    optional("moto_server", None, "the journal in an S3 server that others wrote"),
     optional("docker", None, "images built by a foreign tool"),
     optional("firefox", Some("firefox-esr"), "pages in a second browser"),
     optional("node", Some("nodejs"), "one more language of the example service"),

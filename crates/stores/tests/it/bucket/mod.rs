@@ -3,6 +3,7 @@
 mod anchors;
 mod audit;
 mod faults;
+mod foreign;
 mod served;
 mod suite;
 

@@ -23,7 +23,7 @@ use super::faults::draft;
 const SLOWER: u64 = 4;
 
 #[derive(Debug)]
-struct Waiting;
+pub(super) struct Waiting;
 
 #[async_trait]
 impl Clock for Waiting {
