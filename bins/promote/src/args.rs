@@ -231,7 +231,11 @@ pub(crate) enum Audit {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Tick {}
+pub(crate) struct Tick {
+    /// Who asks for promotions that begin by themselves (`trigger = "automatic"`)
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct MigrateStore {

@@ -9,6 +9,7 @@ pub(crate) mod decide;
 pub(crate) mod deploy;
 pub(crate) mod look;
 pub(crate) mod migrate_store;
+mod onward;
 pub(crate) mod receipt;
 mod release;
 mod repair;

@@ -6,10 +6,11 @@ use serde_json::json;
 use wiring::Absent;
 
 use super::Run;
+use super::onward::{Onward, onward};
 use crate::args::Tick;
 use crate::{find, preflight, show, watch};
 
-pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
+pub(crate) async fn exec(run: &Run<'_>, args: Tick) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let interrupt = watch::listen(run, "everything")?;
     let engine = &wired.engine;
@@ -17,6 +18,10 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     if let Some(Some(failure)) = away {
         return Err(failure);
     }
+    let onward = match away {
+        Some(_) => onward(run, &wired, &args.who).await?,
+        None => Vec::new(),
+    };
     let ticked = match away {
         Some(_) => watch::attend(run.context, &interrupt, engine, engine.tick()).await,
         None => None,
@@ -58,6 +63,7 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
     };
     let mut value = json!({
         "ok": exit == Exit::Done, "driven": driven, "ended": ended, "drifted": drifted, "unknown": unknown,
+        "onward": onward.iter().map(Onward::value).collect::<Vec<_>>(),
         "told": ticked.told, "notes": ticked.notes, "problems": ticked.problems,
     });
     if exit != Exit::Done {
@@ -70,7 +76,7 @@ pub(crate) async fn exec(run: &Run<'_>, _: Tick) -> Result<Exit, Failure> {
         value["next"] = json!(next);
     }
     run.out.conclude(exit, &value, |_| {
-        let mut text = String::new();
+        let mut text: String = onward.iter().map(Onward::text).collect();
         for (environment, id, outcome) in &ticked.driven {
             text.push_str(&format!("{environment} {id}: {}\n", show::state_text(id, outcome)));
         }

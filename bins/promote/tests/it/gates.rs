@@ -1,6 +1,6 @@
 //! What people close and open, what holds a promotion, and the exception with a name.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Project, Stage, within};
 
@@ -108,6 +108,38 @@ async fn a_break_glass_goes_without_approval_and_is_marked_everywhere() {
             let text = stage.run(&[verb, id]).await.exits(0).out;
             assert!(text.contains("exception  break-glass of "), "{text}");
         }
+        stage.end().await;
+    })
+    .await;
+}
+
+/// "Promotion trigger: manual approval or automatic after validation": with `trigger = "automatic"` the next tick asks for
+/// what passed on staging, once, and people are asked as ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_passed_goes_on_by_itself_and_is_asked_for_once() {
+    within(async {
+        let rules = "trigger = \"automatic\"\n";
+        let (stage, _) = Stage::played(Project { approvals: 1, rules, ..Project::default() }).await;
+        let (developer, lead) = (stage.key("developer"), stage.key("lead"));
+        // Whoever ticks says who asks: a requester's own approval would not count.
+        let told = stage.run(&["tick", "--json"]).await.exits(0).json();
+        let onward = &told["onward"][0];
+        assert_eq!((&onward["environment"], &onward["id"]), (&json!("production"), &Value::Null), "{told}");
+        assert!(onward["why"].as_str().unwrap().contains("who asks"), "{told}");
+
+        let told = stage.run(&["tick", "--key", &developer, "--json"]).await.exits(0).json();
+        let onward = &told["onward"][0];
+        let id = onward["id"].as_str().expect("it is asked for").to_owned();
+        assert_eq!((&onward["from"], &onward["version"]), (&json!("staging"), &json!("1.1.0")));
+        let driven = &told["driven"][0];
+        assert_eq!((&driven["id"], &driven["state"]), (&json!(id), &json!("waiting")), "{told}");
+        let told = stage.run(&["tick", "--key", &developer, "--json"]).await.exits(0).json();
+        assert_eq!(told["onward"], json!([]), "once");
+
+        // What a person ended is left to people.
+        stage.run(&["abort", &id, "--reason", "not today", "--key", &lead]).await.exits(0);
+        let told = stage.run(&["tick", "--key", &developer, "--json"]).await.exits(0).json();
+        assert_eq!(told["onward"], json!([]), "{told}");
         stage.end().await;
     })
     .await;

@@ -128,4 +128,5 @@ fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) 
     rows.push(row(&key("breaker.failures"), &policy.breaker.failures));
     rows.push(row(&key("breaker.window"), &policy.breaker.window));
     rows.push(row(&key("queue"), &policy.queue));
+    rows.push(row(&key("trigger"), &policy.trigger));
 }

@@ -35,6 +35,16 @@ word_value! {
     }
 }
 
+word_value! {
+    /// What begins a promotion.
+    Trigger, "a trigger", {
+        /// Somebody, with `promote start`.
+        Manual = "manual",
+        /// What passed everything in the environment before, by the next `promote tick`.
+        Automatic = "automatic",
+    }
+}
+
 /// The policy of one promotion path, every value with its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +77,8 @@ pub struct PromotionPolicy {
     pub breaker: Breaker,
     /// Who goes next.
     pub queue: Resolved<Queue>,
+    /// What begins it. It says nothing of what a promotion must be, and so is no part of [`PolicyTerms`].
+    pub trigger: Resolved<Trigger>,
 }
 
 /// Who must agree to a plan.

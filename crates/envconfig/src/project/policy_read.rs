@@ -3,7 +3,7 @@
 use super::{
     environment::{Class, Environment, Located},
     people::People,
-    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Waves},
+    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Trigger, Waves},
     scalars,
     suite::Suites,
 };
@@ -210,6 +210,9 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
         queue: get("queue")
             .and_then(|value| value.resolved())
             .unwrap_or_else(|| Resolved::default_of(Queue::FirstCome, "whoever asked first goes first")),
+        trigger: get("trigger")
+            .and_then(|value| value.resolved())
+            .unwrap_or_else(|| Resolved::default_of(Trigger::Manual, "somebody wants each promotion")),
     };
     if let Some(section) = section {
         section.finish();

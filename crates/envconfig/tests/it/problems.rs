@@ -189,6 +189,12 @@ fn each_mistake_has_its_code_key_and_advice() {
             "did you mean `canary`?",
         ),
         (
+            "[promotion.staging.production]\ntrigger = \"auto\"\n",
+            Code::UnknownWord,
+            "promotion.staging.production.trigger",
+            "`automatic`",
+        ),
+        (
             "[promotion.staging.production]\nqueue = \"newest\"\n",
             Code::UnknownWord,
             "promotion.staging.production.queue",

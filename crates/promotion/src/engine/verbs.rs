@@ -131,7 +131,7 @@ impl Engine {
         trial.ports.journal = Arc::new(scratch);
         trial.views = Views::default();
         trial.events = tokio::sync::broadcast::Sender::new(1);
-        let handle = trial.write_down(Ask { signed: None, ..ask }).await?;
+        let handle = trial.write_down(Ask { signed: None, ..ask }, false).await?;
         let mut session = Session::open(&trial, &handle.environment, &handle.id).await?;
         if let Came::Event(event) = session.make_plan().await? {
             session.emit(event).await?;
@@ -179,10 +179,17 @@ impl Engine {
     /// each call is a promotion.
     pub async fn request(&self, ask: Ask) -> Result<Handle, EngineError> {
         let requested_by = self.heard(&ask.wish(), &ask.requested_by, ask.signed.as_ref()).await?;
-        self.write_down(Ask { requested_by, ..ask }).await
+        self.write_down(Ask { requested_by, ..ask }, false).await
     }
 
-    async fn write_down(&self, ask: Ask) -> Result<Handle, EngineError> {
+    /// The same for what begins promotions by itself: refused where the release was tried already
+    /// ([`EnvironmentView::tried`]), so that of two that ask at once one is taken in.
+    pub async fn request_untried(&self, ask: Ask) -> Result<Handle, EngineError> {
+        let requested_by = self.heard(&ask.wish(), &ask.requested_by, ask.signed.as_ref()).await?;
+        self.write_down(Ask { requested_by, ..ask }, true).await
+    }
+
+    async fn write_down(&self, ask: Ask, is_first: bool) -> Result<Handle, EngineError> {
         let requested_by = ask.requested_by.clone();
         let statement = ask.signed.as_ref().map(|signed| ask.wish().statement(&requested_by, signed.at));
         let id = self.ports.ids.promotion();
@@ -206,6 +213,11 @@ impl Engine {
             if let Some(before) = statement.as_ref().and_then(|statement| view.asked_by(statement)) {
                 let why = format!("this word asked for {} already; sign anew to ask again", before.id());
                 return Err(EngineError::Proof(PortError::refused(why)));
+            }
+            if let Some(before) = view.tried(&request.release).filter(|_| is_first) {
+                let (id, phase) = (before.id(), before.state.phase);
+                let why = format!("this release was asked for here already: {id} is {phase}");
+                return Err(EngineError::Refused { why });
             }
             if let Some(why) = queue::refusal(view, &request) {
                 return Err(EngineError::Refused { why });

@@ -14,6 +14,7 @@ mod recorded;
 mod spelled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tried;
 mod verbatim;
 mod view;
 

@@ -117,3 +117,24 @@ async fn the_newest_takes_the_place_of_what_waits_for_the_environment() {
     assert_eq!(phase(&world, &waits).await, Phase::Superseded);
     assert_eq!(phase(&world, &newest).await, Phase::AwaitingApproval);
 }
+
+/// What begins promotions by itself asks once for each release, also where two ask at once; where a gate was closed it may
+/// ask again.
+#[tokio::test]
+async fn a_release_that_was_tried_is_not_asked_for_by_itself_again() {
+    let (world, second) = rehearsed(QueueRule::FirstCome).await;
+    let engine = world.bystander();
+    let ask = || world.ask("production", Kind::Promote, &second);
+    let (one, other) = tokio::join!(engine.request_untried(ask()), engine.request_untried(ask()));
+    let taken: Vec<_> = [one, other].into_iter().filter_map(Result::ok).collect();
+    assert_eq!(taken.len(), 1, "one of two");
+    let again = engine.request_untried(ask()).await.unwrap_err();
+    assert!(matches!(&again, EngineError::Refused { why } if why.contains(taken[0].id.as_str())), "{again}");
+
+    let untested = World::release("1.2.0", 3, 13);
+    for _ in 0..2 {
+        let ask = world.ask("production", Kind::Promote, &untested);
+        let handle = engine.request_untried(ask).await.expect("a gate may open");
+        assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    }
+}
