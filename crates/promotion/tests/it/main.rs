@@ -6,6 +6,7 @@
     reason = "the helpers of tests fail as tests do, and sweeps show where they have been"
 )]
 
+mod corpus;
 mod day;
 mod images;
 mod model;
