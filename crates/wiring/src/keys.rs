@@ -21,7 +21,7 @@ fn path(context: &Context, given: Option<&PathBuf>) -> Option<PathBuf> {
 }
 
 /// Who asks, as arguments of a verb.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Who {
     /// Your SSH key: you are known by its fingerprint and sign with it what you ask for [default: $UNDERSTUDY_KEY]
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use serde_json::json;
 use wiring::Absent;
 
 use super::Run;
-use super::onward::{Onward, onward};
+use super::onward::{How, Onward, onward};
 use crate::args::Tick;
 use crate::{find, preflight, show, watch};
 
@@ -18,16 +18,37 @@ pub(crate) async fn exec(run: &Run<'_>, args: Tick) -> Result<Exit, Failure> {
     if let Some(Some(failure)) = away {
         return Err(failure);
     }
-    let onward = match away {
-        Some(_) => onward(run, &wired, &args.who).await?,
-        None => Vec::new(),
-    };
     let ticked = match away {
         Some(_) => watch::attend(run.context, &interrupt, engine, engine.tick()).await,
         None => None,
     };
     let is_left = ticked.is_none();
-    let ticked = ticked.transpose().map_err(find::engine_failure)?.unwrap_or_default();
+    let mut ticked = ticked.transpose().map_err(find::engine_failure)?.unwrap_or_default();
+    // What is begun comes after what was left half done, and is no reason to leave that.
+    let is_stopped = is_left || ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
+    let onward = match is_stopped {
+        true => Some(Vec::new()),
+        false => {
+            watch::attend(
+                run.context,
+                &interrupt,
+                engine,
+                Box::pin(onward(run, &wired, &args.who, &interrupt)),
+            )
+            .await
+        }
+    };
+    let is_left = is_left || onward.is_none();
+    let onward = onward.unwrap_or_default();
+    for it in &onward {
+        match &it.how {
+            How::Driven(id, outcome) => {
+                ticked.driven.push((it.to.clone(), id.clone(), outcome.clone()));
+            }
+            How::Failed(why) => ticked.problems.push(why.clone()),
+            How::Waits(_) => {}
+        }
+    }
     let is_cut_short =
         is_left || ticked.driven.iter().any(|(_, _, outcome)| *outcome == Outcome::Interrupted);
     let driven: Vec<_> = ticked

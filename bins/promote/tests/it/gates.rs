@@ -127,6 +127,13 @@ async fn what_passed_goes_on_by_itself_and_is_asked_for_once() {
         assert_eq!((&onward["environment"], &onward["id"]), (&json!("production"), &Value::Null), "{told}");
         assert!(onward["why"].as_str().unwrap().contains("who asks"), "{told}");
 
+        // What holds a promotion holds it, and is said.
+        stage.run(&["lock", "--env", "production", "--reason", "the fair", "--key", &lead]).await.exits(0);
+        let told = stage.run(&["tick", "--key", &developer, "--json"]).await.exits(0).json();
+        let onward = &told["onward"][0];
+        assert!(onward["id"].is_null() && onward["why"].as_str().unwrap().contains("the fair"), "{told}");
+        stage.run(&["unlock", "--env", "production", "--reason", "over", "--key", &lead]).await.exits(0);
+
         let told = stage.run(&["tick", "--key", &developer, "--json"]).await.exits(0).json();
         let onward = &told["onward"][0];
         let id = onward["id"].as_str().expect("it is asked for").to_owned();

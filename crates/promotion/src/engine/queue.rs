@@ -3,7 +3,7 @@
 use super::EngineError;
 use super::session::Session;
 use crate::journal::{EnvironmentView, PromotionView};
-use crate::model::{Kind, PromotionId, QueueRule, Request};
+use crate::model::{At, Kind, PromotionId, QueueRule, Release, Request};
 
 /// Whether a request takes part in the queue. The way back, and what takes over or puts back what is recorded, neither
 /// pushes anybody out nor is refused a place.
@@ -26,6 +26,22 @@ pub(super) fn refusal(view: &EnvironmentView, request: &Request) -> Option<Strin
         "{id} is {phase} in `{name}`, and its policy takes one request at a time; wait until it is over, or end it with \
          `promote abort {id} --reason R`"
     ))
+}
+
+/// Why nothing begins by itself with `release` at `now`.
+pub(super) fn in_the_way(view: &EnvironmentView, release: &Release, now: At) -> Option<String> {
+    if let Some(before) = view.tried(release) {
+        let (id, phase) = (before.id(), before.state.phase);
+        return Some(format!("this release was asked for here already: {id} is {phase}"));
+    }
+    if let Some(glass) = view.break_glass(now) {
+        let until = glass.until;
+        return Some(format!(
+            "the glass is broken until {until}, and what goes under it people name themselves"
+        ));
+    }
+    let other = view.promotions.values().find(|other| !other.state.phase.is_final())?;
+    Some(format!("{} is {}", other.id(), other.state.phase))
 }
 
 impl Session<'_> {

@@ -38,11 +38,20 @@ fn told(error: &EngineError) -> String {
 }
 
 impl Engine {
-    /// Looks after every environment of the store once. Idempotent; call it at least every few minutes (P4).
+    /// Looks after every environment of the store once. Idempotent; call it at least every few minutes (P4). An environment
+    /// whose journal cannot be read is an error, after the others were looked after.
     pub async fn tick(&self) -> Result<Ticked, EngineError> {
         let mut ticked = Ticked::default();
+        let mut unreadable = None;
         for environment in self.ports.journal.environments().await? {
-            let view = self.view(&environment).await?;
+            let view = match self.view(&environment).await {
+                Ok(view) => view,
+                Err(error) => {
+                    // What is wrong with one is no reason to leave the others as they are.
+                    unreadable = unreadable.or(Some(error));
+                    continue;
+                }
+            };
             // Before it is tried again: what does not go on may not for long.
             if let Err(error) = self.tell_again(&environment, &mut ticked).await {
                 ticked.problems.push(format!("{environment}: {}", told(&error)));
@@ -67,7 +76,7 @@ impl Engine {
                 ticked.problems.push(format!("{environment}: {}", told(&error)));
             }
         }
-        Ok(ticked)
+        unreadable.map_or(Ok(ticked), Err)
     }
 
     /// What has something to do: the one that holds the environment first, then in the order of asking.

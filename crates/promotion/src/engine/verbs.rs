@@ -183,10 +183,23 @@ impl Engine {
     }
 
     /// The same for what begins promotions by itself: refused where the release was tried already
-    /// ([`EnvironmentView::tried`]), so that of two that ask at once one is taken in.
+    /// ([`EnvironmentView::tried`]), so that of two that ask at once one is taken in; where another promotion is not over;
+    /// and while the glass is broken, for what goes under it people name themselves (P1).
     pub async fn request_untried(&self, ask: Ask) -> Result<Handle, EngineError> {
         let requested_by = self.heard(&ask.wish(), &ask.requested_by, ask.signed.as_ref()).await?;
         self.write_down(Ask { requested_by, ..ask }, true).await
+    }
+
+    /// Why [`Engine::request_untried`] would refuse `release` now, as far as the journal says.
+    pub async fn in_the_way(
+        &self,
+        environment: &EnvironmentName,
+        release: &Release,
+    ) -> Result<Option<String>, EngineError> {
+        let view = self.view(environment).await?;
+        let locked =
+            view.lock().map(|lock| format!("locked by {} since {}: {}", lock.by, lock.since, lock.reason));
+        Ok(locked.or_else(|| queue::in_the_way(&view, release, self.ports.clock.now())))
     }
 
     async fn write_down(&self, ask: Ask, is_first: bool) -> Result<Handle, EngineError> {
@@ -214,9 +227,7 @@ impl Engine {
                 let why = format!("this word asked for {} already; sign anew to ask again", before.id());
                 return Err(EngineError::Proof(PortError::refused(why)));
             }
-            if let Some(before) = view.tried(&request.release).filter(|_| is_first) {
-                let (id, phase) = (before.id(), before.state.phase);
-                let why = format!("this release was asked for here already: {id} is {phase}");
+            if let Some(why) = queue::in_the_way(view, &request.release, at).filter(|_| is_first) {
                 return Err(EngineError::Refused { why });
             }
             if let Some(why) = queue::refusal(view, &request) {

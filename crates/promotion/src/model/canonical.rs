@@ -253,6 +253,7 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
             ".*".prop_map(Value::from),
         ];
         // names that share beginnings, and those whose escapes sort in another place than they do

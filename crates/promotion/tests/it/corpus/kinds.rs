@@ -7,55 +7,66 @@ use promotion::machine::{EffectName, Phase, Signal};
 
 use super::corpus;
 
-/// The kind of an entry, and all others beside it: whoever adds one is asked for a journal that holds it.
-const KINDS: [&str; 20] = [
-    "requested",
-    "stepped",
-    "effect done",
-    "meant",
-    "meant, nothing",
-    "came, performed",
-    "came, failed",
-    "came, settled",
-    "leased",
-    "leased, with earlier ones",
-    "one-off, meant",
-    "one-off, chosen",
-    "one-off, ended",
-    "breaker reset",
-    "closed",
-    "glass broken",
-    "ejected",
-    "drifted",
-    "told again",
-    "parked ended",
-];
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// The kinds of entries, told as far apart as they are read apart. One that is added is asked for in a journal.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        enum Kind { $($kind),* }
 
-fn kinds(entry: &Entry) -> Vec<&'static str> {
+        impl Kind {
+            const ALL: &[Self] = &[$(Self::$kind),*];
+        }
+    };
+}
+
+kinds! {
+    Requested,
+    Stepped,
+    EffectDone,
+    Meant,
+    MeantNothing,
+    Performed,
+    Failed,
+    Settled,
+    Leased,
+    LeasedWithEarlier,
+    CommandMeant,
+    CommandChosen,
+    CommandEnded,
+    BreakerReset,
+    Closed,
+    GlassBroken,
+    Ejected,
+    Drifted,
+    ToldAgain,
+    ParkedEnded,
+}
+
+fn kinds(entry: &Entry) -> Vec<Kind> {
     let of_outcome = |outcome: &Outcome| match outcome {
-        Outcome::Performed(_) => "came, performed",
-        Outcome::Failed(_) => "came, failed",
-        Outcome::Settled => "came, settled",
+        Outcome::Performed(_) => Kind::Performed,
+        Outcome::Failed(_) => Kind::Failed,
+        Outcome::Settled => Kind::Settled,
     };
     vec![match entry {
-        Entry::Requested { .. } => "requested",
-        Entry::Stepped { .. } => "stepped",
-        Entry::EffectDone { .. } => "effect done",
-        Entry::Meant { calls, .. } if calls.is_empty() => "meant, nothing",
-        Entry::Meant { .. } => "meant",
+        Entry::Requested { .. } => Kind::Requested,
+        Entry::Stepped { .. } => Kind::Stepped,
+        Entry::EffectDone { .. } => Kind::EffectDone,
+        Entry::Meant { calls, .. } if calls.is_empty() => Kind::MeantNothing,
+        Entry::Meant { .. } => Kind::Meant,
         Entry::Came { outcomes, .. } => return outcomes.values().map(of_outcome).collect(),
-        Entry::Leased { earlier, .. } if earlier.is_empty() => "leased",
-        Entry::Leased { .. } => "leased, with earlier ones",
-        Entry::OneOff { step: OneOffStep::Meant { .. }, .. } => "one-off, meant",
-        Entry::OneOff { step: OneOffStep::Chosen { .. }, .. } => "one-off, chosen",
-        Entry::OneOff { step: OneOffStep::Ended(_), .. } => "one-off, ended",
-        Entry::BreakerReset { .. } => "breaker reset",
-        Entry::Closed { .. } => "closed",
-        Entry::GlassBroken { .. } => "glass broken",
-        Entry::Ejected { .. } => "ejected",
-        Entry::Drifted { .. } => "drifted",
-        Entry::ToldAgain { .. } => "told again",
-        Entry::ParkedEnded { .. } => "parked ended",
+        Entry::Leased { earlier, .. } if earlier.is_empty() => Kind::Leased,
+        Entry::Leased { .. } => Kind::LeasedWithEarlier,
+        Entry::OneOff { step: OneOffStep::Meant { .. }, .. } => Kind::CommandMeant,
+        Entry::OneOff { step: OneOffStep::Chosen { .. }, .. } => Kind::CommandChosen,
+        Entry::OneOff { step: OneOffStep::Ended(_), .. } => Kind::CommandEnded,
+        Entry::BreakerReset { .. } => Kind::BreakerReset,
+        Entry::Closed { .. } => Kind::Closed,
+        Entry::GlassBroken { .. } => Kind::GlassBroken,
+        Entry::Ejected { .. } => Kind::Ejected,
+        Entry::Drifted { .. } => Kind::Drifted,
+        Entry::ToldAgain { .. } => Kind::ToldAgain,
+        Entry::ParkedEnded { .. } => Kind::ParkedEnded,
     }]
 }
 
@@ -72,7 +83,7 @@ fn every_kind_of_record_signal_phase_and_effect_is_in_a_kept_journal() {
             effects.extend(asked.iter().copied());
         }
     }
-    let lacking: Vec<_> = KINDS.iter().filter(|kind| !seen.contains(**kind)).collect();
+    let lacking: Vec<_> = Kind::ALL.iter().filter(|kind| !seen.contains(kind)).collect();
     assert!(lacking.is_empty(), "records: {lacking:?}");
     let lacking: Vec<_> = Signal::ALL.iter().filter(|it| !signals.contains(it)).collect();
     assert!(lacking.is_empty(), "signals: {lacking:?}");

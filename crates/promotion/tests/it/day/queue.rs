@@ -2,7 +2,7 @@
 
 use promotion::engine::{EngineError, Handle, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{Kind, Millis, Policy, QueueRule, Release};
+use promotion::model::{Closing, Decision, Kind, Millis, Policy, QueueRule, Release};
 use promotion::testing::{Manners, World, env};
 
 use crate::story::releases;
@@ -131,10 +131,53 @@ async fn a_release_that_was_tried_is_not_asked_for_by_itself_again() {
     let again = engine.request_untried(ask()).await.unwrap_err();
     assert!(matches!(&again, EngineError::Refused { why } if why.contains(taken[0].id.as_str())), "{again}");
 
+    // One at a time, whatever it is: people asked for the other one.
     let untested = World::release("1.2.0", 3, 13);
+    let beside = engine.request_untried(world.ask("production", Kind::Promote, &untested)).await.unwrap_err();
+    assert!(matches!(&beside, EngineError::Refused { why } if why.contains("requested")), "{beside}");
+    world.abort(&taken[0], "not today").await.unwrap();
     for _ in 0..2 {
         let ask = world.ask("production", Kind::Promote, &untested);
         let handle = engine.request_untried(ask).await.expect("a gate may open");
         assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
     }
+}
+
+/// Where the lock shows what no plan shows, here another store's mark, asking again would not end.
+#[tokio::test]
+async fn what_was_refused_behind_the_lock_is_not_asked_for_by_itself_again() {
+    let (world, second) = rehearsed(QueueRule::FirstCome).await;
+    let engine = world.bystander();
+    let ask = || world.ask("production", Kind::Promote, &second);
+    let handle = engine.request_untried(ask()).await.unwrap();
+    handle.drive().await.unwrap();
+    let claim = world.claim(&handle, &World::lead(), Decision::Approve).await;
+    engine.decide(&handle.environment, claim).await.unwrap();
+    // Somebody closes the environment between the approval and the lock.
+    world.close(&World::lead(), Closing::Lock, "the fair").await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Blocked));
+    let view = engine.view(&env("production")).await.unwrap();
+    assert!(view.promotions[&handle.id].state.facts.locked_at.is_some(), "it had the lock");
+    world.close(&World::lead(), Closing::Unlock, "over").await.unwrap();
+    let again = engine.request_untried(ask()).await.unwrap_err();
+    assert!(matches!(&again, EngineError::Refused { why } if why.contains(handle.id.as_str())), "{again}");
+}
+
+/// What a rollback went back to has been where it goes, or was left out on purpose; it is not new.
+#[tokio::test]
+async fn what_a_rollback_went_back_to_goes_nowhere_by_itself() {
+    let (world, second) = rehearsed(QueueRule::FirstCome).await;
+    let staging = env("staging");
+    let view = world.bystander().view(&staging).await.unwrap();
+    let newest = view.newest().expect("it was deployed").state.facts.request.clone();
+    assert_eq!(newest.release, second);
+    let (first, _) = releases();
+    world.put("staging", Kind::Rollback { of: newest.id }, &first).await.unwrap();
+    let view = world.bystander().view(&staging).await.unwrap();
+    assert_eq!(view.current().expect("it runs").state.facts.request.release, first);
+    assert!(view.newest().is_none());
+    // Deployed anew it is.
+    world.put("staging", Kind::Deploy, &first).await.unwrap();
+    let view = world.bystander().view(&staging).await.unwrap();
+    assert_eq!(view.newest().expect("it was deployed").state.facts.request.release, first);
 }

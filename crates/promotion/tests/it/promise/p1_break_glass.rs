@@ -202,3 +202,19 @@ async fn p1_a_shorter_break_glass_ends_a_longer_one() {
     assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
     assert!(why(&world, &handle.id).await.starts_with("gate attestation: "));
 }
+
+/// P1: the exception is for what somebody names. What would begin by itself waits until the glass is whole again.
+#[tokio::test]
+async fn p1_nothing_begins_by_itself_under_a_break_glass() {
+    let (world, _) = untested().await;
+    let (_, second) = releases();
+    world.break_glass(&World::lead(), HOUR, "the hotfix").await.unwrap();
+    let ask = || world.ask("production", Kind::Promote, &second);
+    let refused = world.bystander().request_untried(ask()).await.unwrap_err();
+    assert!(
+        matches!(&refused, EngineError::Refused { why } if why.contains("the glass is broken")),
+        "{refused}"
+    );
+    world.clock.advance(HOUR);
+    world.bystander().request_untried(ask()).await.expect("it is over");
+}

@@ -1,10 +1,12 @@
 //! P4: what a dead runner left behind is in nobody's way, however late the rescuer comes.
 
-use promotion::engine::{Handle, Outcome};
-use promotion::journal::PromotionView;
+use std::sync::Arc;
+
+use promotion::engine::{EngineError, Handle, Outcome};
+use promotion::journal::{Memory, PromotionView};
 use promotion::machine::Phase;
-use promotion::model::{Kind, Millis, Release, Strategy};
-use promotion::ports::{Notice, Verdict};
+use promotion::model::{Kind, Millis, Release, StoreId, Strategy};
+use promotion::ports::{JournalError, Notice, Verdict};
 use promotion::testing::{Manners, Moment, Switch, World, env};
 
 use crate::story::releases;
@@ -93,4 +95,27 @@ async fn p4_the_leases_of_a_promotion_that_is_over_are_waited_for() {
     world.rescue(1).await;
     let state = view(&world, &next).await.state;
     assert_eq!(state.phase, Phase::Succeeded, "{:?}", state.facts.failure);
+}
+
+/// P4: "every promotion reaches a final phase or a human wait". What is wrong with one environment's journal is said, and
+/// keeps nobody from the others.
+#[tokio::test]
+async fn p4_a_journal_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let mut world = World::new(1, Manners::default());
+    let journal = Arc::new(Memory::new(StoreId::new("store-1").unwrap(), world.clock.clone()));
+    world.journal = journal.clone();
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let handle = world.approved(&second).await;
+    // It is looked at before `production`, and holds what belongs to another chain.
+    let foreign = world.journal.read(&env("staging"), 0).await.unwrap();
+    journal.load(&env("bent"), foreign);
+    let error = world.engine().tick().await.unwrap_err();
+    let is_named = matches!(
+        &error,
+        EngineError::Journal(JournalError::Damaged { environment, .. }) if *environment == env("bent")
+    );
+    assert!(is_named, "{error}");
+    let view = world.bystander().view(&env("production")).await.unwrap();
+    assert_eq!(view.promotions[&handle.id].state.phase, Phase::Succeeded);
 }
