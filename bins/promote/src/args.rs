@@ -30,6 +30,10 @@ pub(crate) enum Verb {
     Plan(Start),
     /// Promotes the release of the environment before into this one
     Start(Start),
+    /// Runs the suites against what an environment runs, without a key; leaves a report
+    Test(Test),
+    /// Reads a report, holds it against what runs, and signs it
+    Attest(Attest),
     /// Agrees to a plan
     Approve(Decide),
     /// Refuses a plan
@@ -48,8 +52,8 @@ pub(crate) enum Verb {
     Show(One),
     /// Shows what holds a promotion and what opens that, then event by event
     Explain(One),
-    /// Shows what was built, copied, tested, approved and runs
-    Receipt(One),
+    /// Shows what was built, copied, tested, approved and runs; checks such a receipt
+    Receipt(ReceiptOf),
     /// Looks after everything once: orphans, timers, parked fleets, drift
     Tick(Tick),
     /// Stops everything in an environment until somebody opens it
@@ -168,6 +172,32 @@ pub(crate) struct Start {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Test {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// Only this suite; may be given more than once [default: those that promotions from there ask for]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) suite: Vec<String>,
+    /// Where to leave the report for `promote attest`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attest {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// The report that `promote test` left
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// The report's SHA-256 as `promote test` said it
+    #[arg(long, value_name = "HASH")]
+    pub(crate) sha256: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Decide {
     /// The promotion
     pub(crate) id: String,
@@ -197,6 +227,19 @@ pub(crate) struct Abort {
 pub(crate) struct One {
     /// The promotion
     pub(crate) id: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReceiptOf {
+    /// The promotion
+    #[arg(required_unless_present = "verify")]
+    pub(crate) id: Option<String>,
+    /// Checks the receipt in this file, as `--json` wrote it; 15 when it is not what was signed
+    #[arg(long, value_name = "FILE", conflicts_with = "id")]
+    pub(crate) verify: Option<PathBuf>,
+    /// Who may have signed it, as a file of allowed signers [default: the project's .understudy/allowed_signers]
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub(crate) keys: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

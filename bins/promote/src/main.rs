@@ -30,6 +30,8 @@ fn perform(run: &commands::Run<'_>, verb: Verb) -> Result<Exit, Failure> {
         Verb::Deploy(args) => clikit::block_on(commands::deploy::exec(run, args)),
         Verb::Plan(args) => clikit::block_on(commands::start::plan(run, args)),
         Verb::Start(args) => clikit::block_on(commands::start::exec(run, args)),
+        Verb::Test(args) => clikit::block_on(commands::attest::test(run, args)),
+        Verb::Attest(args) => clikit::block_on(commands::attest::exec(run, args)),
         Verb::Approve(args) => clikit::block_on(commands::decide::approve(run, args)),
         Verb::Reject(args) => clikit::block_on(commands::decide::reject(run, args)),
         Verb::Abort(args) => clikit::block_on(commands::decide::abort(run, args)),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{
     Binding, Class as FileClass, Component, Environment, HealthProof, MaxUnavailable as FileMaxUnavailable,
-    Project, PromotionPolicy, Queue, Strategy as FileStrategy,
+    Project, PromotionPolicy, Queue, Strategy as FileStrategy, Tests,
 };
 use envconfig::{Resolved, Source};
 use flytypes::ImageRef;
@@ -345,7 +345,11 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
             failures: rules.breaker.failures.value,
             window: Millis(rules.breaker.window.value.as_millis()),
         },
-        verify: suites,
+        // What runs apart is no part of the rehearsal's deploy; what is put into production is tested there all the same.
+        verify: match rules.tests.value {
+            Tests::Apart if from.is_none() => BTreeSet::new(),
+            Tests::Apart | Tests::WithDeploy => suites,
+        },
         soak: Millis(if from.is_some() { rules.soak.value.as_millis() } else { 0 }),
         deadline: Policy::default().deadline,
         drift_ignored: BTreeSet::new(),

@@ -3,6 +3,7 @@
 pub(crate) mod adopt;
 mod alone;
 pub(crate) mod ask;
+pub(crate) mod attest;
 pub(crate) mod audit;
 pub(crate) mod closing;
 pub(crate) mod decide;

@@ -104,6 +104,7 @@ fn component_rows(
 fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) {
     let key = |field: &str| format!("{path}.{field}");
     rows.push(row(&key("suites"), &list(&policy.suites)));
+    rows.push(row(&key("tests"), &policy.tests));
     rows.push(row(&key("attestation-max-age"), &policy.attestation_max_age));
     rows.push(row(&key("approvals.count"), &policy.approvals.count));
     rows.push(row(&key("approvals.from"), &list(&policy.approvals.from)));

@@ -27,7 +27,9 @@ pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits, 
 pub use explain::Explained;
 pub use freeze::{Freeze, FreezeSpan};
 pub use people::People;
-pub use policy::{Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Queue, Strategy, Waves};
+pub use policy::{
+    Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Queue, Strategy, Tests, Waves,
+};
 pub(crate) use policy_read::max_unavailable;
 pub use store::{AnchorRef, StoreRef, StoreUrl};
 pub use suite::Suite;

@@ -35,12 +35,24 @@ word_value! {
     }
 }
 
+word_value! {
+    /// Where the suites of a rehearsal run.
+    Tests, "where suites run", {
+        /// By the deploy, which signs what they say.
+        WithDeploy = "with-deploy",
+        /// In a step of their own that cannot sign; another one reads its report and does.
+        Apart = "apart",
+    }
+}
+
 /// The policy of one promotion path, every value with its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromotionPolicy {
     /// Suites that must have passed in the source environment.
     pub suites: Resolved<Vec<SuiteName>>,
+    /// Where they run in the source environment.
+    pub tests: Resolved<Tests>,
     /// How old their attestations may be.
     pub attestation_max_age: Resolved<Period>,
     /// Who must agree.
@@ -97,6 +109,8 @@ pub struct Breaker {
 pub struct PolicyTerms {
     /// See [`PromotionPolicy::suites`].
     pub suites: Vec<SuiteName>,
+    /// See [`PromotionPolicy::tests`].
+    pub tests: Tests,
     /// See [`PromotionPolicy::attestation_max_age`].
     pub attestation_max_age: Period,
     /// See [`Approvals::count`].
@@ -146,6 +160,7 @@ impl PromotionPolicy {
     pub fn terms(&self) -> PolicyTerms {
         PolicyTerms {
             suites: self.suites.value.clone(),
+            tests: self.tests.value,
             attestation_max_age: self.attestation_max_age.value,
             approvals_count: self.approvals.count.value,
             approvals_from: self.approvals.from.value.clone(),

@@ -3,7 +3,7 @@
 use super::{
     environment::{Class, Environment, Located},
     people::People,
-    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Waves},
+    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Tests, Waves},
     scalars,
     suite::Suites,
 };
@@ -183,6 +183,9 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
     };
     let policy = PromotionPolicy {
         suites: suites(get("suites"), known.suites),
+        tests: get("tests").and_then(|value| value.resolved()).unwrap_or_else(|| {
+            Resolved::default_of(Tests::WithDeploy, "one command deploys, tests and signs")
+        }),
         attestation_max_age: period(
             "attestation-max-age",
             24 * 3600,

@@ -1,6 +1,7 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
 mod anchoring;
+mod attesting;
 mod break_glass;
 mod breaker;
 mod closing;
@@ -40,6 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::broadcast;
 
+pub use attesting::Attested;
 pub use eject::{Eject, Ejected, UnitAt};
 pub use error::EngineError;
 pub use events::{EngineEvent, Events};

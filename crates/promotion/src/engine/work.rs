@@ -290,6 +290,7 @@ impl Session<'_> {
             report,
             at: self.now(),
             components: facts.request.release.components.clone(),
+            suite_file: None,
         };
         self.engine.ports.attestor.sign(&statement).await
     }

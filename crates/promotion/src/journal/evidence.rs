@@ -1,7 +1,9 @@
 //! Which evidence counts, and why it counts no more: what happened to the release since, in the environment it is from.
 
+use super::record::ReportAbout;
+use super::reported::Reported;
 use super::view::{EnvironmentView, PromotionView};
-use crate::model::{At, Attestation, EvidenceRule, Hash, Kind, Statement, SuiteName, config_hash};
+use crate::model::{At, Attestation, EvidenceRule, Hash, Kind, PromotionId, SuiteName, config_hash};
 
 impl EnvironmentView {
     /// What was made here for `suite` on `release` and counts by `rule` at `now`, signatures apart; with it, why the last one
@@ -31,8 +33,8 @@ impl EnvironmentView {
     /// Why `attestation`, which was made here, counts no more; nothing where it does.
     pub fn voids(&self, attestation: &Attestation) -> Option<String> {
         let it = &attestation.statement;
-        if let Some(failed) = self.failed_since(it) {
-            return Some(format!("`{}` did not pass there again in {}", it.suite, failed.id()));
+        if let Some(failed) = self.failed_since(attestation) {
+            return Some(format!("`{}` did not pass there again {failed}", it.suite));
         }
         let (now, config) = self.runs_with(&it.release)?;
         (config != it.config).then(|| {
@@ -43,27 +45,52 @@ impl EnvironmentView {
         })
     }
 
-    /// A later run of the suite on the release that did not pass. Promotions here come one after the other, so that what ended
-    /// after the tested one ran after it, and what holds the environment now ran last. Times say nothing of that: each
-    /// runner has a clock of its own.
-    fn failed_since(&self, it: &Statement) -> Option<&PromotionView> {
-        let ended = self.ended().position(|promotion| *promotion.id() == it.deployment);
-        let is_at_work = self.active().is_some_and(|promotion| *promotion.id() == it.deployment);
-        let n_before = match ended {
-            Some(place) => place + 1,
-            None if is_at_work => self.ended().count(),
-            None => 0,
+    /// A later run of the suite on the release that did not pass, for people. Promotions here come one after the other, so
+    /// that what ended after the tested one ran after it, and what holds the environment now ran last. Times say nothing of
+    /// that, since each runner has a clock of its own; but a report that was held back until after one that did not pass is
+    /// told by the times that both of them say.
+    fn failed_since(&self, it: &Attestation) -> Option<String> {
+        let made = self.reports().iter().find(|report| report.attestations().any(|signed| signed == it));
+        let it = &it.statement;
+        let n_before = match made {
+            Some(report) => report.n_ended,
+            None => self.ended_with(&it.deployment),
         };
         let later = self.ended().skip(n_before).chain(self.active());
-        later.filter(|promotion| *promotion.id() != it.deployment).find(|promotion| {
-            let facts = &promotion.state.facts;
+        let failed = later.filter(|promotion| made.is_some() || *promotion.id() != it.deployment);
+        let failed = failed.map(|promotion| (promotion, &promotion.state.facts)).find(|(_, facts)| {
             facts.failure.as_ref().is_some_and(|failure| failure.suite.as_ref() == Some(&it.suite))
                 && facts.request.release.id() == it.release
+        });
+        if let Some((failed, _)) = failed {
+            return Some(format!("in {}", failed.id()));
+        }
+        let is_later = |report: &&Reported| match made {
+            Some(made) => report.seq > made.seq || report.about.ended >= made.about.ended,
+            None => report.n_ended >= n_before,
+        };
+        let failed =
+            self.reports().iter().filter(is_later).find(|report| {
+                report.about.release == it.release && report.suites.get(&it.suite) == Some(&None)
+            });
+        failed.map(|report| {
+            let ReportAbout { report, ended, .. } = &report.about;
+            format!("by the report {} of {ended}", report.short())
         })
     }
 
+    /// How many promotions had ended when `deployment` had; all of them, where it is still at work.
+    fn ended_with(&self, deployment: &PromotionId) -> usize {
+        let is_at_work = self.active().is_some_and(|promotion| promotion.id() == deployment);
+        match self.ended().position(|promotion| promotion.id() == deployment) {
+            Some(place) => place + 1,
+            None if is_at_work => self.ended().count(),
+            None => 0,
+        }
+    }
+
     /// What last put `release` here to stay, and with which configuration. What was taken over was configured by others.
-    fn runs_with(&self, release: &Hash) -> Option<(&PromotionView, Hash)> {
+    pub(crate) fn runs_with(&self, release: &Hash) -> Option<(&PromotionView, Hash)> {
         let puts = |view: &&PromotionView| {
             let request = &view.state.facts.request;
             matches!(request.kind, Kind::Deploy | Kind::Promote | Kind::Bootstrap)

@@ -32,6 +32,10 @@ pub struct Statement {
     /// What the release consists of. Statements of earlier versions name its hash alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<ComponentName, Digest>,
+    /// The suite's file, where the report of another step was read: its SHA-256, the same as on the checkout that was
+    /// trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite_file: Option<Hash>,
 }
 
 /// The kind of statement that an attestation is.

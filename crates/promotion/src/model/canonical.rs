@@ -55,6 +55,11 @@ pub fn hash<T: Serialize + ?Sized>(domain: &str, value: &T) -> Hash {
     Hash(hex(&sha.finalize()))
 }
 
+/// The SHA-256 of a file's content, as `sha256sum` prints it.
+pub fn of_bytes(bytes: &[u8]) -> Hash {
+    Hash(hex(&Sha256::digest(bytes)))
+}
+
 /// The canonical text of `value`.
 ///
 /// # Panics

@@ -8,6 +8,7 @@ mod p1_break_glass;
 mod p1_evidence;
 mod p1_people;
 mod p1_release;
+mod p1_report;
 mod p2_away;
 mod p2_fenced;
 mod p2_one_at_a_time;
