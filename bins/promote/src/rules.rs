@@ -26,7 +26,12 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
 fn evidence(rule: Option<&EvidenceRule>) -> String {
     rule.map_or_else(
         || "none".to_owned(),
-        |rule| format!("{} passed in `{}` within {}", suites(&rule.suites), rule.from, rule.max_age),
+        |rule| {
+            let files: Vec<&str> = rule.base_data.iter().map(String::as_str).collect();
+            let on =
+                if files.is_empty() { String::new() } else { format!(" on {} as it is", files.join(", ")) };
+            format!("{} passed in `{}` within {}{on}", suites(&rule.suites), rule.from, rule.max_age)
+        },
     )
 }
 

@@ -170,6 +170,9 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
             let _ = writeln!(out, "    {group}: {} by {}", counts.join(", "), words(component.strategy));
         }
     }
+    for (file, hash) in &target.base_data {
+        let _ = writeln!(out, "  base data: {file} {}", hash.short());
+    }
     let rollback = match &target.rollback {
         RollbackVerdict::Allowed => "allowed: images, configuration, counts and cordons come back".to_owned(),
         RollbackVerdict::Nothing => "there is nothing to go back to".to_owned(),

@@ -330,6 +330,7 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
             from: EnvironmentName::new(from)?,
             suites: suites.clone(),
             max_age: Millis(rules.attestation_max_age.value.as_millis()),
+            base_data: rules.base_data.value.iter().map(ToString::to_string).collect(),
         }),
         None => None,
     };

@@ -15,7 +15,7 @@ use flyclient::retry::RetryPolicy;
 use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, Telling};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
-use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName};
+use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName, canonical};
 use promotion::ports::{Attestor, Clock as _, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
@@ -53,6 +53,7 @@ pub struct Wired {
     pub unreadable: BTreeMap<SuiteName, String>,
     /// Every API is on this machine.
     pub local: bool,
+    root: PathBuf,
 }
 
 impl Wired {
@@ -63,6 +64,31 @@ impl Wired {
     pub fn targets(&self, environment: &str) -> Result<Targets<'_>, Failure> {
         Targets::new(&self.project, environment, &self.configs)
             .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// What tests in `environment`, and of what comes there, run on: file → SHA-256.
+    ///
+    /// # Errors
+    /// 2 when a file cannot be read.
+    pub fn base_data(&self, environment: &str) -> Result<BTreeMap<String, Hash>, Failure> {
+        let paths = self.project.paths().iter();
+        let its = paths.filter(|((from, to), _)| from.as_str() == environment || to.as_str() == environment);
+        let mut found = BTreeMap::new();
+        for ((from, to), file) in
+            its.flat_map(|(path, rules)| rules.base_data.value.iter().map(move |it| (path, it)))
+        {
+            let name = file.to_string();
+            let opened = std::fs::File::open(self.root.join(&name));
+            let hash = opened.and_then(canonical::of_reader).map_err(|error| {
+                Failure::usage(format!("the base data {name} cannot be read"))
+                    .with_why(error.to_string())
+                    .with_hint(format!(
+                        "`base-data` of [promotion.{from}.{to}] names it, from the project file on"
+                    ))
+            })?;
+            found.insert(name, hash);
+        }
+        Ok(found)
     }
 
     /// With what reads `environment`'s images.
@@ -226,6 +252,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         suites,
         unreadable,
         local,
+        root: files.root,
     })
 }
 

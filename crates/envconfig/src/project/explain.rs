@@ -106,6 +106,7 @@ fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) 
     rows.push(row(&key("suites"), &list(&policy.suites)));
     rows.push(row(&key("tests"), &policy.tests));
     rows.push(row(&key("attestation-max-age"), &policy.attestation_max_age));
+    rows.push(row(&key("base-data"), &list(&policy.base_data)));
     rows.push(row(&key("approvals.count"), &policy.approvals.count));
     rows.push(row(&key("approvals.from"), &list(&policy.approvals.from)));
     rows.push(row(&key("approvals.expires"), &policy.approvals.expires));

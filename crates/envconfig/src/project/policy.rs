@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    GroupName, Malformed, Period, Region, Resolved, SuiteName,
+    GroupName, Malformed, Period, ProjectPath, Region, Resolved, SuiteName,
     text_value::{serde_as_text, word_value},
 };
 
@@ -55,6 +55,8 @@ pub struct PromotionPolicy {
     pub tests: Resolved<Tests>,
     /// How old their attestations may be.
     pub attestation_max_age: Resolved<Period>,
+    /// Files that the tests run on: evidence counts while they are the same.
+    pub base_data: Resolved<Vec<ProjectPath>>,
     /// Who must agree.
     pub approvals: Approvals,
     /// How machines are replaced; absent means by the component, see [`PromotionPolicy::strategy_for`].

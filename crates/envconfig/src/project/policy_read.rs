@@ -191,6 +191,9 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
             24 * 3600,
             "what was true a day ago may be trusted",
         ),
+        base_data: get("base-data")
+            .and_then(|value| Some(value.found(value.list_of()?)))
+            .unwrap_or_else(|| Resolved::default_of(Vec::new(), "nobody says what the tests run on")),
         approvals: approvals(get("approvals"), to, known.people),
         strategy: get("strategy").and_then(|value| value.resolved()),
         soak: period("soak", 0, "nobody asked for it, and the verification has passed by then"),

@@ -2,7 +2,7 @@
 
 use envconfig::{
     Period, SecretRef, Source,
-    project::{Access, Binding, Class, Component, HealthProof, Lifecycle, Project, Queue, Strategy},
+    project::{Access, Binding, Class, Component, HealthProof, Lifecycle, Project, Queue, Strategy, Tests},
 };
 
 pub(crate) const SMALLEST: &str = r#"
@@ -186,6 +186,8 @@ waves = [["lhr"], ["fra", "iad"]]
 park-for = "1h30m"
 strategy = "rolling"
 queue = "newest-wins"
+tests = "apart"
+base-data = ["supabase/seed.sql"]
 [people]
 leads = ["github:1"]
 ops = ["github:2"]
@@ -213,6 +215,8 @@ secrets = ["env:SENTRY_DSN"]
     assert_eq!(policy.bake.value, seconds(600));
     assert_eq!(policy.waves.value.to_string(), r#"[["lhr"], ["fra", "iad"]]"#);
     assert_eq!(policy.queue.value, Queue::NewestWins);
+    assert_eq!(policy.tests.value, Tests::Apart);
+    assert_eq!(policy.base_data.value[0].as_str(), "supabase/seed.sql");
     assert_eq!(policy.suites.value[0].as_str(), "smoke");
     assert_eq!(policy.approvals.from.value.len(), 2);
     assert_eq!(project.suites()["smoke"].tags.len(), 2);

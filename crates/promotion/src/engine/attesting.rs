@@ -257,5 +257,6 @@ fn statement(
         at: run.ended.min(now),
         components: request.release.components.clone(),
         suite_file: Some(run.file.clone()),
+        base_data: request.base_data.clone(),
     }
 }

@@ -215,7 +215,8 @@ impl Session<'_> {
     }
 
     async fn covered(&self, rule: &EvidenceRule, from: &EnvironmentView) -> Result<Gate, EngineError> {
-        let release = self.view().state.facts.request.release.id();
+        let request = &self.view().state.facts.request;
+        let release = request.release.id();
         let class = from.class();
         if class == Some(Class::Production) {
             return Ok(Gate::Closed(format!(
@@ -224,7 +225,8 @@ impl Session<'_> {
             )));
         }
         for suite in &rule.suites {
-            let (counting, mut refused) = from.evidence(&release, suite, rule, self.now());
+            let (counting, mut refused) =
+                from.evidence(&release, suite, rule, &request.base_data, self.now());
             let mut good = false;
             for attestation in counting {
                 match self.engine.ports.attestor.verify(attestation).await {

@@ -45,7 +45,7 @@ impl Engine {
             return Ok(tested);
         }
         for suite in &rule.suites {
-            let (counting, _) = from.evidence(&request.release.id(), suite, rule, at);
+            let (counting, _) = from.evidence(&request.release.id(), suite, rule, &request.base_data, at);
             for attestation in counting.into_iter().rev() {
                 match self.ports.attestor.verify(attestation).await {
                     Ok(()) => {

@@ -291,6 +291,7 @@ impl Session<'_> {
             at: self.now(),
             components: facts.request.release.components.clone(),
             suite_file: None,
+            base_data: facts.request.base_data.clone(),
         };
         self.engine.ports.attestor.sign(&statement).await
     }

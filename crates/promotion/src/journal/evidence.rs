@@ -1,5 +1,7 @@
 //! Which evidence counts, and why it counts no more: what happened to the release since, in the environment it is from.
 
+use std::collections::BTreeMap;
+
 use super::record::ReportAbout;
 use super::reported::Reported;
 use super::view::{EnvironmentView, PromotionView};
@@ -7,12 +9,13 @@ use crate::model::{At, Attestation, EvidenceRule, Hash, Kind, PromotionId, Suite
 
 impl EnvironmentView {
     /// What was made here for `suite` on `release` and counts by `rule` at `now`, signatures apart; with it, why the last one
-    /// that does not count has died.
+    /// that does not count has died. `base_data` is what whoever asks brings.
     pub fn evidence(
         &self,
         release: &Hash,
         suite: &SuiteName,
         rule: &EvidenceRule,
+        base_data: &BTreeMap<String, Hash>,
         now: At,
     ) -> (Vec<&Attestation>, Option<String>) {
         let class = self.class();
@@ -22,7 +25,8 @@ impl EnvironmentView {
             .filter(|it| it.covers(release, &rule.from, suite, rule.max_age, now))
             .filter(|it| Some(it.statement.class) == class);
         for attestation in covering {
-            match self.voids(attestation) {
+            let other = || other_base_data(rule, &attestation.statement.base_data, base_data);
+            match self.voids(attestation).or_else(other) {
                 None => counting.push(attestation),
                 why => died = why,
             }
@@ -37,12 +41,21 @@ impl EnvironmentView {
             return Some(format!("`{}` did not pass there again {failed}", it.suite));
         }
         let (now, config) = self.runs_with(&it.release)?;
-        (config != it.config).then(|| {
-            format!(
+        if config != it.config {
+            return Some(format!(
                 "{} put the release there with another configuration than the one that was tested",
                 now.id()
-            )
-        })
+            ));
+        }
+        let brought = &now.state.facts.request.base_data;
+        let files = brought.keys().chain(it.base_data.keys());
+        let other = files.into_iter().find(|file| brought.get(*file) != it.base_data.get(*file))?;
+        Some(format!(
+            "{} put the release there with other base data than it was tested on: `{other}` was {} then and is {} now",
+            now.id(),
+            said(it.base_data.get(other)),
+            said(brought.get(other))
+        ))
     }
 
     /// A later run of the suite on the release that did not pass, for people. Promotions here come one after the other, so
@@ -100,4 +113,23 @@ impl EnvironmentView {
         let plan = last.state.facts.plan.as_ref()?;
         Some((last, config_hash(&plan.target.components)))
     }
+}
+
+/// A file that must be the same where it was tested and where it is asked for, and is not.
+fn other_base_data(
+    rule: &EvidenceRule,
+    tested: &BTreeMap<String, Hash>,
+    asked: &BTreeMap<String, Hash>,
+) -> Option<String> {
+    let is_other = |file: &&String| tested.get(*file).is_none() || tested.get(*file) != asked.get(*file);
+    let file = rule.base_data.iter().find(is_other)?;
+    Some(format!(
+        "it was tested on base data that is another one now: `{file}` was {} then, and is {} where this was asked for",
+        said(tested.get(file)),
+        said(asked.get(file))
+    ))
+}
+
+fn said(hash: Option<&Hash>) -> &str {
+    hash.map_or("not named", Hash::short)
 }

@@ -36,6 +36,9 @@ pub struct Statement {
     /// trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite_file: Option<Hash>,
+    /// The base data that it was tested on: file → SHA-256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base_data: BTreeMap<String, Hash>,
 }
 
 /// The kind of statement that an attestation is.

@@ -47,6 +47,9 @@ pub struct EvidenceRule {
     pub suites: BTreeSet<SuiteName>,
     /// No older than this.
     pub max_age: Millis,
+    /// Files that must be the same where it was tested and where it is asked for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub base_data: BTreeSet<String>,
 }
 
 /// Who must agree.

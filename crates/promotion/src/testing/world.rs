@@ -176,6 +176,7 @@ impl World {
                 from: env("staging"),
                 suites: BTreeSet::from([SuiteName::new("smoke").expect("a name")]),
                 max_age: Millis::secs(24 * 3600),
+                base_data: BTreeSet::new(),
             }),
             approvals: Some(ApprovalRule {
                 count: 1,
@@ -301,6 +302,7 @@ impl World {
             requested_by: person.clone(),
             signed: None,
             reason: None,
+            base_data: BTreeMap::new(),
         };
         ask.signed = self.word(person, &ask.wish());
         ask

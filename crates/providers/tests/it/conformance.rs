@@ -217,6 +217,7 @@ async fn evidence_by_ssh_conforms() {
         at: At(1_800_000_000_000),
         components: std::collections::BTreeMap::new(),
         suite_file: None,
+        base_data: std::collections::BTreeMap::new(),
     };
     attestor(&SshAttestor::new(key, allowed), &statement).await;
 }
