@@ -38,6 +38,8 @@ pub(crate) enum Verb {
     Approve(Decide),
     /// Refuses a plan
     Reject(Decide),
+    /// Checks an item of a promotion's checklist off, over the plan that there is
+    CheckOff(CheckOff),
     /// Ends a promotion: before the first change it is aborted, after it rolled back
     Abort(Abort),
     /// Drives a promotion on from where any runner left it
@@ -210,6 +212,29 @@ pub(crate) struct Decide {
     /// Your SSH key [default: $UNDERSTUDY_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckOff {
+    /// The item, by its name in the project file
+    pub(crate) item: String,
+    /// The promotion
+    #[arg(long, value_name = "PROMOTION", required_unless_present = "env")]
+    pub(crate) id: Option<String>,
+    /// The environment, for the promotion that waits for people there
+    #[arg(long, value_name = "E", conflicts_with = "id")]
+    pub(crate) env: Option<String>,
+    /// Only over the plan with this hash, at least its first twelve digits
+    #[arg(long, value_name = "HASH")]
+    pub(crate) plan: Option<String>,
+    /// What you saw, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Takes it back, until the first change; after people were done it ends the promotion
+    #[arg(long)]
+    pub(crate) take_back: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
 }
 
 #[derive(Debug, clap::Args)]

@@ -34,6 +34,7 @@ fn perform(run: &commands::Run<'_>, verb: Verb) -> Result<Exit, Failure> {
         Verb::Attest(args) => clikit::block_on(commands::attest::exec(run, args)),
         Verb::Approve(args) => clikit::block_on(commands::decide::approve(run, args)),
         Verb::Reject(args) => clikit::block_on(commands::decide::reject(run, args)),
+        Verb::CheckOff(args) => clikit::block_on(commands::check_off::exec(run, args)),
         Verb::Abort(args) => clikit::block_on(commands::decide::abort(run, args)),
         Verb::Resume(args) => clikit::block_on(commands::decide::resume(run, args)),
         Verb::Rollback(args) => clikit::block_on(commands::rollback::exec(run, args)),

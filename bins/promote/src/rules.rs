@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promotion::model::{ApprovalRule, EvidenceRule, FreezeWindow, Person, Policy, SuiteName};
+use promotion::model::{ApprovalRule, ChecklistItem, EvidenceRule, FreezeWindow, Person, Policy, SuiteName};
 
 /// Each rule in which two policies differ: its name, what the one says, what the other says.
 pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, String, String)> {
@@ -15,6 +15,7 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
             ("soak", policy.soak.to_string()),
             ("deadline", policy.deadline.to_string()),
             ("drift that is ignored", fields(&policy.drift_ignored)),
+            ("checklist", items(&policy.checklist)),
             ("freeze", windows(&policy.freezes)),
             ("queue", policy.queue.name().to_owned()),
         ]
@@ -44,6 +45,12 @@ fn approvals(rule: Option<&ApprovalRule>) -> String {
 fn fields(names: &BTreeSet<String>) -> String {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn items(items: &[ChecklistItem]) -> String {
+    let items: Vec<_> =
+        items.iter().map(|item| format!("{} ({}), by {}", item.id, item.text, item.people())).collect();
+    if items.is_empty() { "nothing is on it".to_owned() } else { items.join("; ") }
 }
 
 fn windows(windows: &[FreezeWindow]) -> String {

@@ -10,9 +10,9 @@ use envconfig::project::{
 use envconfig::{Resolved, Source};
 use flytypes::ImageRef;
 use promotion::model::{
-    ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
-    GroupName, GroupTarget, Limits, MaxUnavailable, Millis, NameError, OneOff, Person, Place, Policy, Proof,
-    QueueRule, RegionName, SecretsTarget, Strategy, SuiteName,
+    ApprovalRule, BreakerRule, ChecklistItem, Class, ComponentName, ComponentTarget, EnvironmentName,
+    EvidenceRule, GroupName, GroupTarget, ItemName, Limits, MaxUnavailable, Millis, NameError, OneOff,
+    Person, Place, Policy, Proof, QueueRule, RegionName, SecretsTarget, Strategy, SuiteName,
 };
 use serde_json::Value;
 
@@ -339,7 +339,12 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
         from: people,
         expires: Millis(rules.approvals.expires.value.as_millis()),
     });
+    let checklist = match from {
+        Some(_) => rules.checklist.value.iter().map(checklist_item).collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
     Ok(Policy {
+        checklist,
         evidence,
         approvals,
         breaker: BreakerRule {
@@ -362,5 +367,13 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
             Queue::NewestWins => QueueRule::NewestWins,
             Queue::Refuse => QueueRule::Refuse,
         },
+    })
+}
+
+fn checklist_item(item: &envconfig::project::ChecklistItem) -> Result<ChecklistItem, NameError> {
+    Ok(ChecklistItem {
+        id: ItemName::new(item.id.as_str())?,
+        text: item.text.clone(),
+        by: item.by.iter().map(|person| Person::new(person.to_string())).collect::<Result<_, _>>()?,
     })
 }

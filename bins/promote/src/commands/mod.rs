@@ -5,6 +5,7 @@ mod alone;
 pub(crate) mod ask;
 pub(crate) mod attest;
 pub(crate) mod audit;
+pub(crate) mod check_off;
 pub(crate) mod closing;
 pub(crate) mod decide;
 pub(crate) mod deploy;

@@ -93,6 +93,10 @@ fn text(receipt: &Receipt) -> String {
     for it in &receipt.approved {
         let _ = writeln!(out, "approved   {} at {}, proof {}", it.by, it.at, it.proof.short());
     }
+    for it in &receipt.checklist {
+        let comment = it.comment.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let _ = writeln!(out, "checked    {} ({}) by {} at {}{comment}", it.item, it.text, it.by, it.at);
+    }
     if let Some(glass) = &receipt.break_glass {
         let _ = writeln!(out, "exception  {glass}");
     }

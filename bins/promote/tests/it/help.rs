@@ -15,6 +15,7 @@ test           Runs the suites against what an environment runs, without a key; 
 attest         Reads a report, holds it against what runs, and signs it
 approve        Agrees to a plan
 reject         Refuses a plan
+check-off      Checks an item of a promotion's checklist off, over the plan that there is
 abort          Ends a promotion: before the first change it is aborted, after it rolled back
 resume         Drives a promotion on from where any runner left it
 rollback       Goes back to the release before

@@ -110,6 +110,7 @@ fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) 
     rows.push(row(&key("approvals.count"), &policy.approvals.count));
     rows.push(row(&key("approvals.from"), &list(&policy.approvals.from)));
     rows.push(row(&key("approvals.expires"), &policy.approvals.expires));
+    rows.push(row(&key("checklist"), &list(&policy.checklist)));
     match &policy.strategy {
         Some(strategy) => rows.push(row(&key("strategy"), strategy)),
         None => {

@@ -4,6 +4,7 @@
 //! and reads no variable: where a secret is found is a [`SecretRef`](crate::SecretRef), what it is nobody knows here.
 
 mod binding;
+mod checklist;
 mod checks;
 mod component;
 mod drift;
@@ -21,6 +22,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
+pub use checklist::ChecklistItem;
 pub use component::{Component, ComponentKind, HealthProof};
 pub use drift::DriftField;
 pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits, RegistryAccess};

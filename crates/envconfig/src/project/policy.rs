@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::checklist::ChecklistItem;
 use crate::{
     GroupName, Malformed, Period, ProjectPath, Region, Resolved, SuiteName,
     text_value::{serde_as_text, word_value},
@@ -59,6 +60,8 @@ pub struct PromotionPolicy {
     pub base_data: Resolved<Vec<ProjectPath>>,
     /// Who must agree.
     pub approvals: Approvals,
+    /// What people look at first, each item checked off by somebody whom it names.
+    pub checklist: Resolved<Vec<ChecklistItem>>,
     /// How machines are replaced; absent means by the component, see [`PromotionPolicy::strategy_for`].
     pub strategy: Option<Resolved<Strategy>>,
     /// How long the new fleet is watched after it took over.

@@ -188,6 +188,7 @@ strategy = "rolling"
 queue = "newest-wins"
 tests = "apart"
 base-data = ["supabase/seed.sql"]
+checklist = [{ id = "slow", text = "no slow queries", by = ["ops", "github:3"] }]
 [people]
 leads = ["github:1"]
 ops = ["github:2"]
@@ -215,6 +216,9 @@ secrets = ["env:SENTRY_DSN"]
     assert_eq!(policy.bake.value, seconds(600));
     assert_eq!(policy.waves.value.to_string(), r#"[["lhr"], ["fra", "iad"]]"#);
     assert_eq!(policy.queue.value, Queue::NewestWins);
+    let item = &policy.checklist.value[0];
+    let by: Vec<String> = item.by.iter().map(ToString::to_string).collect();
+    assert_eq!((item.id.as_str(), by), ("slow", vec!["github:2".to_owned(), "github:3".to_owned()]));
     assert_eq!(policy.tests.value, Tests::Apart);
     assert_eq!(policy.base_data.value[0].as_str(), "supabase/seed.sql");
     assert_eq!(policy.suites.value[0].as_str(), "smoke");

@@ -189,6 +189,30 @@ fn each_mistake_has_its_code_key_and_advice() {
             "did you mean `canary`?",
         ),
         (
+            "[promotion.staging.production]\nchecklist = [{ id = \"Slow queries\", text = \"t\", by = [\"leads\"] }]\n[people]\nleads = [\"github:1\"]\n",
+            Code::Malformed,
+            "promotion.staging.production.checklist[0].id",
+            "`Slow queries` is no name of an item",
+        ),
+        (
+            "[promotion.staging.production]\nchecklist = [{ id = \"slow\", text = \"t\", by = [\"laeds\"] }]\n[people]\nleads = [\"github:1\"]\n",
+            Code::NoGroup,
+            "promotion.staging.production.checklist[0].by[0]",
+            "did you mean `leads`?",
+        ),
+        (
+            "[promotion.staging.production]\nchecklist = [{ id = \"slow\", text = \"t\", by = [] }]\n",
+            Code::TooFewApprovers,
+            "promotion.staging.production.checklist[0]",
+            "nobody can check `slow` off",
+        ),
+        (
+            "[promotion.staging.production]\ntests = \"elsewhere\"\n",
+            Code::UnknownWord,
+            "promotion.staging.production.tests",
+            "`apart`",
+        ),
+        (
             "[promotion.staging.production]\nqueue = \"newest\"\n",
             Code::UnknownWord,
             "promotion.staging.production.queue",

@@ -50,6 +50,7 @@ impl Session<'_> {
         if people_too {
             gates.push(("requester", self.requester().await));
             gates.push(("approval", self.people().await));
+            gates.push(("checklist", self.checklist().await));
         }
         for (name, gate) in gates {
             match gate {

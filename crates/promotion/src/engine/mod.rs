@@ -4,6 +4,7 @@ mod anchoring;
 mod attesting;
 mod break_glass;
 mod breaker;
+mod checklist;
 mod closing;
 mod compare;
 mod copying;

@@ -302,7 +302,7 @@ impl Engine {
     }
 
     /// Appends what somebody said, under no lease; whoever drives the promotion reads it.
-    async fn word(
+    pub(super) async fn word(
         &self,
         environment: &EnvironmentName,
         id: &PromotionId,

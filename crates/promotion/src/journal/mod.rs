@@ -25,7 +25,7 @@ pub use closed::ClosedBy;
 pub use drift::{DriftEnd, DriftView};
 pub use memory::Memory;
 pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
-pub use receipt::{Approved, Built, EndRecord, Receipt, ReceiptDiffers, Tested};
+pub use receipt::{Approved, Built, Checked, EndRecord, Receipt, ReceiptDiffers, Tested};
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record, ReportAbout};
 pub use recorded::{Recorded, Spot};
 pub use reported::Reported;

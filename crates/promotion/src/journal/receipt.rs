@@ -8,8 +8,9 @@ use super::record::{Entry, Record};
 use super::view::EnvironmentView;
 use crate::machine::Phase;
 use crate::model::{
-    At, Attestation, BreakGlass, Class, ComponentName, Envelope, EnvironmentName, Hash, ImageRecord,
-    ImageRef, InToto, Person, PromotionId, Running, StoreId, SuiteName, canonical, subjects,
+    At, Attestation, BreakGlass, CheckOff, ChecklistItem, Class, ComponentName, Envelope, EnvironmentName,
+    Hash, ImageRecord, ImageRef, InToto, ItemName, Person, PromotionId, Running, StoreId, SuiteName,
+    canonical, subjects,
 };
 
 /// The kind of statement that a receipt is.
@@ -84,6 +85,38 @@ pub struct Approved {
     pub proof: Hash,
 }
 
+/// An item of the checklist that somebody checked off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Which.
+    pub item: ItemName,
+    /// What was to be looked at.
+    pub text: String,
+    /// Who looked.
+    pub by: Person,
+    /// When it was taken in.
+    pub at: At,
+    /// What they saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Of the signature, which stands in the journal; none of people who are known without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Hash>,
+}
+
+impl Checked {
+    fn of(item: &ChecklistItem, word: &CheckOff) -> Self {
+        Self {
+            item: item.id.clone(),
+            text: item.text.clone(),
+            by: word.by.clone(),
+            at: word.at,
+            comment: word.comment.clone(),
+            proof: word.signed.as_ref().map(|signed| proof(&signed.proof)),
+        }
+    }
+}
+
 /// The record in which it ended: a point of the chain outside the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndRecord {
@@ -126,6 +159,9 @@ pub struct Receipt {
     pub verified: Vec<Tested>,
     /// Who agreed.
     pub approved: Vec<Approved>,
+    /// What people looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<Checked>,
     /// The exception under which it was asked for: then neither evidence nor people had to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
@@ -183,6 +219,13 @@ impl Receipt {
                 .approvals
                 .iter()
                 .map(|it| Approved { by: it.by.clone(), at: it.at, proof: proof(&it.claim.proof) })
+                .collect(),
+            checklist: promotion
+                .state
+                .policy()
+                .checklist
+                .iter()
+                .filter_map(|item| Some(Checked::of(item, promotion.state.checked(&item.id)?)))
                 .collect(),
             break_glass: request.break_glass.clone(),
             running: if promotion.state.stands() { facts.running.clone() } else { BTreeMap::new() },

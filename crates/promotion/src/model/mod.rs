@@ -4,6 +4,7 @@ mod anchor;
 mod approval;
 mod attestation;
 pub mod canonical;
+mod checklist;
 mod config;
 mod deployment;
 mod drift;
@@ -31,6 +32,7 @@ pub use approval::{Approval, Claim, Decision};
 pub(crate) use attestation::subjects;
 pub use attestation::{Attestation, Statement};
 pub use canonical::Hash;
+pub use checklist::{CheckOff, ChecklistItem};
 pub use config::config_hash;
 pub use deployment::{DeploymentInfo, DeploymentStatus};
 pub use drift::{Difference, is_ignored};
@@ -40,8 +42,8 @@ pub use flytypes::{Digest, ImageRef};
 pub use freeze::{FreezeSpan, FreezeWindow, Frozen, frozen};
 pub use image::{ImagePreview, ImageRecord, image_label, is_same_commit, is_same_version, keep_tag};
 pub use names::{
-    ComponentName, EnvironmentName, GroupName, NameError, Nonce, Person, PromotionId, RegionName, Slot,
-    StoreId, SuiteName, UnitId, UnitVersion,
+    ComponentName, EnvironmentName, GroupName, ItemName, NameError, Nonce, Person, PromotionId, RegionName,
+    Slot, StoreId, SuiteName, UnitId, UnitVersion,
 };
 pub use one_off::{OneOff, OneOffEnd, OneOffRun, OneOffSpec, OneOffState};
 pub use plan::{Baseline, Plan, PreviewLine, RollbackVerdict, Target};

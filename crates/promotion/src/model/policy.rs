@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentName, FreezeWindow, Millis, Person, SuiteName};
+use super::{ChecklistItem, EnvironmentName, FreezeWindow, Millis, Person, SuiteName};
 
 /// What a class of environment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,6 +127,9 @@ pub struct Policy {
     /// [`Difference::field`]: super::Difference::field
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub drift_ignored: BTreeSet<String>,
+    /// What people look at before a release is promoted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<ChecklistItem>,
     /// When nothing new comes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<FreezeWindow>,
@@ -156,6 +159,7 @@ impl Default for Policy {
             soak: Millis::ZERO,
             deadline: Millis::secs(3600),
             drift_ignored: BTreeSet::new(),
+            checklist: Vec::new(),
             freezes: Vec::new(),
             queue: QueueRule::FirstCome,
         }

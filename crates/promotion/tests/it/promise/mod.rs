@@ -5,6 +5,7 @@ mod p10_ours_only;
 mod p12_healthy;
 mod p1_approved;
 mod p1_break_glass;
+mod p1_checklist;
 mod p1_evidence;
 mod p1_people;
 mod p1_release;
