@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use promotion::model::STATEMENT_PAYLOAD;
+use promotion::engine::Outcome;
+use promotion::machine::Phase;
+use promotion::model::{Kind, STATEMENT_PAYLOAD};
 use promotion::ports::Attestor as _;
 use promotion::testing::{Manners, World, env};
 use providers::ssh::{ATTESTATION_NAMESPACE, AllowedSigners, SshAttestor, passing_key, person, public_line};
@@ -15,10 +17,11 @@ use crate::support::{Project, Stage, within};
 #[tokio::test]
 async fn p8_a_receipt_with_any_byte_bent_is_no_receipt() {
     let world = World::new(1, Manners::default());
-    let (first, second) = (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12));
-    world.rehearsed(&first, &second).await;
-    let handle = world.approved(&second).await;
-    handle.drive().await.unwrap();
+    // That of a promotion which a gate stopped is a short one, with all that an envelope has.
+    let second = World::release("1.1.0", 2, 12);
+    world.put("production", Kind::Bootstrap, &World::release("1.0.0", 1, 11)).await.unwrap();
+    let (handle, outcome) = world.put("production", Kind::Promote, &second).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Blocked));
     let receipt = world.engine().receipt(&env("production"), &handle.id).await.unwrap();
     let key = passing_key().unwrap();
     let line = format!("runner namespaces=\"{ATTESTATION_NAMESPACE}\" {}\n", public_line(&key));

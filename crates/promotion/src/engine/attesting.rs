@@ -63,7 +63,8 @@ impl Engine {
             match run.verdict {
                 Verdict::Passed => {
                     let statement = statement(current, &config, read, run, now);
-                    let signed = self.ports.attestor.sign(&statement).await.map_err(unsigned)?;
+                    let signed =
+                        self.ports.attestor.sign(&statement).await.map_err(|error| unsigned(&error))?;
                     attested.signed.push(signed.clone());
                     entry.insert(suite, Some(signed));
                 }
@@ -137,7 +138,7 @@ impl Engine {
     }
 }
 
-fn unsigned(error: PortError) -> EngineError {
+fn unsigned(error: &PortError) -> EngineError {
     refused(format!("it cannot be signed: {}", error.message))
 }
 
