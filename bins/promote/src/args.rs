@@ -192,9 +192,12 @@ pub(crate) struct Attest {
     #[arg(long, value_name = "E")]
     pub(crate) env: String,
     /// The report that `promote test` left
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: PathBuf,
-    /// The report's SHA-256 as `promote test` said it
+    #[arg(long, value_name = "FILE", required_unless_present = "sarif")]
+    pub(crate) report: Option<PathBuf>,
+    /// The report of a scan instead, as SARIF 2.1.0 [default: `path` of `sarif` in the project file]
+    #[arg(long, value_name = "FILE", conflicts_with = "report")]
+    pub(crate) sarif: Option<Option<PathBuf>>,
+    /// The file's SHA-256, as the step that wrote it said
     #[arg(long, value_name = "HASH")]
     pub(crate) sha256: Option<String>,
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use promotion::model::{ApprovalRule, ChecklistItem, EvidenceRule, FreezeWindow, Person, Policy, SuiteName};
+use promotion::model::{
+    ApprovalRule, ChecklistItem, EvidenceRule, FreezeWindow, Person, Policy, ScanRule, SuiteName,
+};
 
 /// Each rule in which two policies differ: its name, what the one says, what the other says.
 pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, String, String)> {
@@ -16,6 +18,7 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
             ("deadline", policy.deadline.to_string()),
             ("drift that is ignored", fields(&policy.drift_ignored)),
             ("checklist", items(&policy.checklist)),
+            ("scan", scan(policy.scan.as_ref())),
             ("freeze", windows(&policy.freezes)),
             ("queue", policy.queue.name().to_owned()),
         ]
@@ -51,6 +54,22 @@ fn items(items: &[ChecklistItem]) -> String {
     let items: Vec<_> =
         items.iter().map(|item| format!("{} ({}), by {}", item.id, item.text, item.people())).collect();
     if items.is_empty() { "nothing is on it".to_owned() } else { items.join("; ") }
+}
+
+fn scan(rule: Option<&ScanRule>) -> String {
+    let Some(rule) = rule else { return "none is asked for".to_owned() };
+    let severity = rule.severity.map(|it| format!(", or security-severity {}.{}", it / 10, it % 10));
+    let accepted: Vec<_> = rule
+        .accepted
+        .iter()
+        .map(|it| {
+            let file = it.file.as_ref().map(|file| format!(" in {file}")).unwrap_or_default();
+            format!("{}{file} accepted by {} until {}", it.rule, it.owner, it.until)
+        })
+        .collect();
+    let accepted = if accepted.is_empty() { String::new() } else { format!("; {}", accepted.join("; ")) };
+    let (level, severity) = (rule.fail_on.name(), severity.unwrap_or_default());
+    format!("nothing of level {level}{severity} from `{}` within {}{accepted}", rule.from, rule.max_age)
 }
 
 fn windows(windows: &[FreezeWindow]) -> String {

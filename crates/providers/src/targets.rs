@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{
-    Binding, Class as FileClass, Component, Environment, HealthProof, MaxUnavailable as FileMaxUnavailable,
-    Project, PromotionPolicy, Queue, Strategy as FileStrategy, Tests,
+    Binding, Class as FileClass, Component, Environment, FindingLevel, HealthProof,
+    MaxUnavailable as FileMaxUnavailable, Project, PromotionPolicy, Queue, Strategy as FileStrategy, Tests,
 };
 use envconfig::{Resolved, Source};
 use flytypes::ImageRef;
 use promotion::model::{
-    ApprovalRule, BreakerRule, ChecklistItem, Class, ComponentName, ComponentTarget, EnvironmentName,
-    EvidenceRule, GroupName, GroupTarget, ItemName, Limits, MaxUnavailable, Millis, NameError, OneOff,
-    Person, Place, Policy, Proof, QueueRule, RegionName, SecretsTarget, Strategy, SuiteName,
+    AcceptedFinding, ApprovalRule, At, BreakerRule, ChecklistItem, Class, ComponentName, ComponentTarget,
+    EnvironmentName, EvidenceRule, GroupName, GroupTarget, ItemName, Level, Limits, MaxUnavailable, Millis,
+    NameError, OneOff, Person, Place, Policy, Proof, QueueRule, RegionName, ScanRule, SecretsTarget,
+    Strategy, SuiteName,
 };
 use serde_json::Value;
 
@@ -343,8 +344,13 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
         Some(_) => rules.checklist.value.iter().map(checklist_item).collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
+    let scan = match (from, &rules.sarif) {
+        (Some(from), Some(sarif)) => Some(scan_rule(EnvironmentName::new(from)?, &sarif.value)),
+        _ => None,
+    };
     Ok(Policy {
         checklist,
+        scan,
         evidence,
         approvals,
         breaker: BreakerRule {
@@ -376,4 +382,25 @@ fn checklist_item(item: &envconfig::project::ChecklistItem) -> Result<ChecklistI
         text: item.text.clone(),
         by: item.by.iter().map(|person| Person::new(person.to_string())).collect::<Result<_, _>>()?,
     })
+}
+
+fn scan_rule(from: EnvironmentName, sarif: &envconfig::project::Sarif) -> ScanRule {
+    let accepted = sarif.accepted.iter().map(|it| AcceptedFinding {
+        rule: it.rule.clone(),
+        file: it.file.clone(),
+        owner: it.owner.clone(),
+        reason: it.reason.clone(),
+        until: At(it.until.as_millisecond()),
+    });
+    ScanRule {
+        from,
+        max_age: Millis(sarif.max_age.as_millis()),
+        fail_on: match sarif.fail_on {
+            FindingLevel::Note => Level::Note,
+            FindingLevel::Warning => Level::Warning,
+            FindingLevel::Error => Level::Error,
+        },
+        severity: sarif.severity,
+        accepted: accepted.collect(),
+    }
 }

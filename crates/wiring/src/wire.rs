@@ -66,6 +66,11 @@ impl Wired {
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
+    /// A path of the project file, from where that lies.
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// What tests in `environment`, and of what comes there, run on: file → SHA-256.
     ///
     /// # Errors

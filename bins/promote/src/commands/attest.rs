@@ -1,6 +1,7 @@
 //! `promote test` and `promote attest`: suites run in a step without keys, and another one signs what they said.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clikit::{Exit, Failure, Progress};
 use envconfig::project::Project;
@@ -90,7 +91,8 @@ fn text_of(report: &TestReport, hash: &Hash, next: &str) -> String {
 
 /// `promote attest`.
 pub(crate) async fn exec(run: &Run<'_>, args: Attest) -> Result<Exit, Failure> {
-    let read = read(run, &args)?;
+    let Some(report) = &args.report else { return super::scan::attest(run, &args).await };
+    let read = read(run, &args, report)?;
     let wired = run.wire(Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
     wired.targets(&args.env)?;
@@ -126,23 +128,29 @@ pub(crate) async fn exec(run: &Run<'_>, args: Attest) -> Result<Exit, Failure> {
 const DEFAULT_MAX_AGE: Millis = Millis::secs(24 * 3600);
 
 /// The report, once it is the one that was meant.
-fn read(run: &Run<'_>, args: &Attest) -> Result<ReadReport, Failure> {
-    let shown = args.report.display();
+fn read(run: &Run<'_>, args: &Attest, report: &Path) -> Result<ReadReport, Failure> {
+    let shown = report.display();
     let none = |why: String| {
         Failure::usage(format!("{shown} is no report of `promote test`"))
             .with_why(why)
             .with_hint(format!("promote test --env {} --report {shown}", args.env))
     };
-    let bytes = clikit::read_bytes(&run.context.current_dir.join(&args.report))
-        .map_err(|error| none(error.to_string()))?;
-    if let Some(meant) = &args.sha256 {
-        let is = canonical::of_bytes(&bytes);
-        if is.as_str() != meant {
-            return Err(Failure::refused(format!("{shown} is not the report that was written"))
-                .with_why(format!("its SHA-256 is {is}, and `promote test` said {meant}")));
-        }
-    }
+    let bytes =
+        clikit::read_bytes(&run.context.current_dir.join(report)).map_err(|error| none(error.to_string()))?;
+    is_meant(args, report, &bytes)?;
     TestReport::read(&bytes).map_err(none)
+}
+
+/// Whether a file is the one that `--sha256` names.
+pub(super) fn is_meant(args: &Attest, file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let is = canonical::of_bytes(bytes);
+    match &args.sha256 {
+        Some(meant) if is.as_str() != meant => {
+            Err(Failure::refused(format!("{} is not the report that was written", file.display()))
+                .with_why(format!("its SHA-256 is {is}, and {meant} was meant")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn attested_text(read: &ReadReport, attested: &Attested) -> String {

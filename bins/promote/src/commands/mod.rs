@@ -15,6 +15,7 @@ pub(crate) mod receipt;
 mod release;
 mod repair;
 pub(crate) mod rollback;
+mod scan;
 pub(crate) mod start;
 pub(crate) mod tick;
 

@@ -94,3 +94,42 @@ async fn p1_a_report_that_does_not_speak_of_what_runs_is_not_signed() {
     })
     .await;
 }
+
+/// A scan that the rules ask for: signed with what it found, judged where the release is to go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_a_scan_is_signed_and_judged() {
+    within(async {
+        let rules = "sarif = { path = \"scan.sarif\", max-age = \"1h\", fail-on = \"error\" }\n";
+        let (stage, _) = Stage::played(Project { rules, ..Project::default() }).await;
+        let developer = stage.key("developer");
+        let start = ["start", "--to", "production", "--key", &developer, "--json"];
+        let why = stage.run(&start).await.exits(3).json()["why"].clone();
+        assert!(why.as_str().unwrap().contains("has no signed scan from `staging` within 1h"), "{why}");
+        let status = stage.run(&["status", "--env", "staging", "--json"]).await.exits(0).json();
+        let digest = status["environments"][0]["current"]["digests"]["api"].as_str().unwrap().to_owned();
+        let write = |digest: &str, level: &str| {
+            let place = json!({"artifactLocation": {"uri": "src/main.rs"}, "region": {"startLine": 7}});
+            let result = json!({"ruleId": "sql", "level": level, "locations": [{"physicalLocation": place}]});
+            let run = json!({
+                "tool": {"driver": {"name": "scanner"}}, "results": [result],
+                "properties": {"repoDigests": [format!("registry.fly.io/runner@{digest}")]},
+            });
+            let log = json!({"version": "2.1.0", "runs": [run]});
+            std::fs::write(stage.path("scan.sarif"), log.to_string()).unwrap();
+        };
+        let attest = ["attest", "--env", "staging", "--sarif", "--json"];
+        stage.run(&attest).await.exits(2).says(&["scan.sarif is no report of a scan"]);
+        write(&format!("sha256:{}", "0".repeat(64)), "warning");
+        stage.run(&attest).await.exits(3).says(&["which is not of release 1.1.0"]);
+        write(&digest, "error");
+        let signed = stage.run(&attest).await.exits(0).json();
+        assert_eq!(signed["scan"]["findings"][0]["rule"], "sql");
+        let why = stage.run(&start).await.exits(3).json()["why"].clone();
+        assert!(why.as_str().unwrap().contains("error `sql` in src/main.rs:7"), "{why}");
+        write(&digest, "warning");
+        stage.run(&["attest", "--env", "staging", "--sarif", "scan.sarif"]).await.exits(0);
+        assert_eq!(stage.run(&start).await.exits(0).json()["state"], "waiting");
+        stage.end().await;
+    })
+    .await;
+}

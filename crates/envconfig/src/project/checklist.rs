@@ -76,7 +76,8 @@ fn item(entry: &Value<'_>, section: &Section<'_>, people: &People) -> Option<Che
         value.error(Code::Malformed, "this is no text of an item".to_owned(), why, None);
         None
     });
-    let by = section.require("by", "it says who may check the item off").map(|value| signers(&value, people));
+    let by =
+        section.require("by", "it says who may check the item off").and_then(|value| signers(&value, people));
     let (id, text, by) = (id?, text?, by?);
     if by.is_empty() {
         let what = format!("nobody can check `{id}` off");
@@ -86,21 +87,28 @@ fn item(entry: &Value<'_>, section: &Section<'_>, people: &People) -> Option<Che
     Some(ChecklistItem { id, text, by })
 }
 
-/// A name with a colon is a person, any other one a group.
-fn signers(value: &Value<'_>, people: &People) -> BTreeSet<Person> {
-    let mut by = BTreeSet::new();
-    for item in value.list().unwrap_or_default() {
-        if item.text().is_some_and(|text| text.contains(':')) {
-            by.extend(item.parse::<Person>());
+/// A name with a colon is a person, any other one a group; nothing where one of them is neither.
+fn signers(value: &Value<'_>, people: &People) -> Option<BTreeSet<Person>> {
+    let (mut by, mut is_sound) = (BTreeSet::new(), true);
+    for item in value.list()? {
+        if item.text()?.contains(':') {
+            let person = item.parse::<Person>();
+            is_sound &= person.is_some();
+            by.extend(person);
             continue;
         }
-        let Some(name) = item.parse::<GroupName>() else { continue };
-        if !people.groups().contains_key(&name) {
+        let group = item.parse::<GroupName>();
+        let Some(name) = group.filter(|name| people.groups().contains_key(name)) else {
             let known: Vec<&str> = people.groups().keys().map(GroupName::as_str).collect();
-            let what = format!("there is no group `{name}`");
-            item.error(Code::NoGroup, what, "`[people]` does not list it", suggest(name.as_str(), &known));
-        }
+            let text = item.text().unwrap_or_default();
+            if text.parse::<GroupName>().is_ok() {
+                let what = format!("there is no group `{text}`");
+                item.error(Code::NoGroup, what, "`[people]` does not list it", suggest(text, &known));
+            }
+            is_sound = false;
+            continue;
+        };
         by.extend(people.in_groups([&name]).into_iter().cloned());
     }
-    by
+    is_sound.then_some(by)
 }

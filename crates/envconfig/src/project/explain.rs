@@ -111,6 +111,10 @@ fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) 
     rows.push(row(&key("approvals.from"), &list(&policy.approvals.from)));
     rows.push(row(&key("approvals.expires"), &policy.approvals.expires));
     rows.push(row(&key("checklist"), &list(&policy.checklist)));
+    match &policy.sarif {
+        Some(sarif) => rows.push(row(&key("sarif"), sarif)),
+        None => rows.push(row(&key("sarif"), &Resolved::default_of("none", "nobody asks for a scan"))),
+    }
     match &policy.strategy {
         Some(strategy) => rows.push(row(&key("strategy"), strategy)),
         None => {

@@ -14,6 +14,7 @@ mod freeze;
 mod people;
 mod policy;
 mod policy_read;
+mod sarif;
 mod scalars;
 mod store;
 mod suite;
@@ -33,6 +34,7 @@ pub use policy::{
     Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Queue, Strategy, Tests, Waves,
 };
 pub(crate) use policy_read::max_unavailable;
+pub use sarif::{Accepted, FindingLevel, Sarif};
 pub use store::{AnchorRef, StoreRef, StoreUrl};
 pub use suite::Suite;
 pub use view::{EnvironmentConfig, ResourceLimits};

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::checklist::ChecklistItem;
+use super::{checklist::ChecklistItem, sarif::Sarif};
 use crate::{
     GroupName, Malformed, Period, ProjectPath, Region, Resolved, SuiteName,
     text_value::{serde_as_text, word_value},
@@ -62,6 +62,8 @@ pub struct PromotionPolicy {
     pub approvals: Approvals,
     /// What people look at first, each item checked off by somebody whom it names.
     pub checklist: Resolved<Vec<ChecklistItem>>,
+    /// What a scan must have said first; absent means that none is asked for.
+    pub sarif: Option<Resolved<Sarif>>,
     /// How machines are replaced; absent means by the component, see [`PromotionPolicy::strategy_for`].
     pub strategy: Option<Resolved<Strategy>>,
     /// How long the new fleet is watched after it took over.

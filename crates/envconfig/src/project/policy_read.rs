@@ -196,6 +196,7 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
             .unwrap_or_else(|| Resolved::default_of(Vec::new(), "nobody says what the tests run on")),
         approvals: approvals(get("approvals"), to, known.people),
         checklist: super::checklist::read(get("checklist"), known.people),
+        sarif: super::sarif::read(get("sarif")),
         strategy: get("strategy").and_then(|value| value.resolved()),
         soak: period("soak", 0, "nobody asked for it, and the verification has passed by then"),
         settle: period("settle", 10, "edges learn of moved traffic within seconds; flyctl waits as long"),

@@ -259,5 +259,6 @@ fn statement(
         components: request.release.components.clone(),
         suite_file: Some(run.file.clone()),
         base_data: request.base_data.clone(),
+        scan: None,
     }
 }

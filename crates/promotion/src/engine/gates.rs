@@ -42,6 +42,7 @@ impl Session<'_> {
             ("freeze", self.freeze()),
             ("breaker", self.breaker().await?),
             ("attestation", self.evidence().await?),
+            ("scan", self.scanned().await?),
             ("secrets", self.secrets().await),
         ];
         if let Some(glass) = self.glass().await {

@@ -28,6 +28,7 @@ mod queue;
 mod receipts;
 mod reminding;
 mod roll;
+mod scanning;
 mod secrets;
 mod session;
 mod silent;

@@ -292,6 +292,7 @@ impl Session<'_> {
             components: facts.request.release.components.clone(),
             suite_file: None,
             base_data: facts.request.base_data.clone(),
+            scan: None,
         };
         self.engine.ports.attestor.sign(&statement).await
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::record::ReportAbout;
 use super::reported::Reported;
 use super::view::{EnvironmentView, PromotionView};
-use crate::model::{At, Attestation, EvidenceRule, Hash, Kind, PromotionId, SuiteName, config_hash};
+use crate::model::{
+    At, Attestation, EvidenceRule, Hash, Kind, PromotionId, Scan, ScanRule, SuiteName, config_hash,
+};
 
 impl EnvironmentView {
     /// What was made here for `suite` on `release` and counts by `rule` at `now`, signatures apart; with it, why the last one
@@ -23,7 +25,7 @@ impl EnvironmentView {
         let covering = self
             .attestations()
             .filter(|it| it.covers(release, &rule.from, suite, rule.max_age, now))
-            .filter(|it| Some(it.statement.class) == class);
+            .filter(|it| it.statement.scan.is_none() && Some(it.statement.class) == class);
         for attestation in covering {
             let other = || other_base_data(rule, &attestation.statement.base_data, base_data);
             match self.voids(attestation).or_else(other) {
@@ -32,6 +34,16 @@ impl EnvironmentView {
             }
         }
         (counting, died)
+    }
+
+    /// The scans of `release` that were taken in here and are young enough by `rule` at `now`, the last one first, signatures
+    /// apart. The last one decides: what an earlier one did not find is found now.
+    pub fn scans(&self, release: &Hash, rule: &ScanRule, now: At) -> Vec<&Attestation> {
+        let name = Scan::name();
+        let covers = |it: &&Attestation| {
+            it.statement.scan.is_some() && it.covers(release, &rule.from, &name, rule.max_age, now)
+        };
+        self.reports().iter().rev().flat_map(Reported::attestations).filter(covers).collect()
     }
 
     /// Why `attestation`, which was made here, counts no more; nothing where it does.

@@ -19,6 +19,8 @@ mod policy;
 mod release;
 mod request;
 mod running;
+mod sarif;
+mod scan;
 mod secrets;
 mod snapshot;
 mod target;
@@ -51,6 +53,8 @@ pub use policy::{ApprovalRule, BreakerRule, Class, EvidenceRule, Policy, QueueRu
 pub use release::Release;
 pub use request::{BreakGlass, Kind, Request};
 pub use running::Running;
+pub use sarif::ReadScan;
+pub use scan::{AcceptedFinding, Level, Scan, ScanFinding, ScanRule};
 pub use secrets::{SecretsSeen, SecretsTarget};
 pub use snapshot::{ComponentSnapshot, Snapshot, UnitRecord};
 pub use target::{ComponentTarget, GroupTarget, Limits, MaxUnavailable, Proof, Strategy, UnitSpec};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChecklistItem, EnvironmentName, FreezeWindow, Millis, Person, SuiteName};
+use super::{ChecklistItem, EnvironmentName, FreezeWindow, Millis, Person, ScanRule, SuiteName};
 
 /// What a class of environment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,6 +130,9 @@ pub struct Policy {
     /// What people look at before a release is promoted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<ChecklistItem>,
+    /// What a scan must have said of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<ScanRule>,
     /// When nothing new comes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<FreezeWindow>,
@@ -160,6 +163,7 @@ impl Default for Policy {
             deadline: Millis::secs(3600),
             drift_ignored: BTreeSet::new(),
             checklist: Vec::new(),
+            scan: None,
             freezes: Vec::new(),
             queue: QueueRule::FirstCome,
         }

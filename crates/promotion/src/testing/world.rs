@@ -189,6 +189,7 @@ impl World {
             deadline: Millis::secs(600),
             drift_ignored: BTreeSet::new(),
             checklist: Vec::new(),
+            scan: None,
             freezes: Vec::new(),
             queue: QueueRule::FirstCome,
         }

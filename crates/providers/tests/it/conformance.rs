@@ -218,6 +218,7 @@ async fn evidence_by_ssh_conforms() {
         components: std::collections::BTreeMap::new(),
         suite_file: None,
         base_data: std::collections::BTreeMap::new(),
+        scan: None,
     };
     attestor(&SshAttestor::new(key, allowed), &statement).await;
 }

@@ -259,6 +259,7 @@ fn statement() -> Statement {
         components: [("api".parse().unwrap(), format!("sha256:{}", "7".repeat(64)).parse().unwrap())].into(),
         suite_file: None,
         base_data: BTreeMap::new(),
+        scan: None,
     }
 }
 

@@ -140,6 +140,7 @@ async fn people_and_suites_in_memory_conform() {
         components: std::collections::BTreeMap::new(),
         suite_file: None,
         base_data: std::collections::BTreeMap::new(),
+        scan: None,
     };
     conformance::attestor(&signer, &statement).await;
     let notice = Notice {

@@ -10,6 +10,7 @@ mod p1_evidence;
 mod p1_people;
 mod p1_release;
 mod p1_report;
+mod p1_scan;
 mod p2_away;
 mod p2_fenced;
 mod p2_one_at_a_time;
