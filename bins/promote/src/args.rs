@@ -30,10 +30,16 @@ pub(crate) enum Verb {
     Plan(Start),
     /// Promotes the release of the environment before into this one
     Start(Start),
+    /// Runs the suites against what an environment runs, without a key; leaves a report
+    Test(Test),
+    /// Reads a report, holds it against what runs, and signs it
+    Attest(Attest),
     /// Agrees to a plan
     Approve(Decide),
     /// Refuses a plan
     Reject(Decide),
+    /// Checks an item of a promotion's checklist off, over the plan that there is
+    CheckOff(CheckOff),
     /// Ends a promotion: before the first change it is aborted, after it rolled back
     Abort(Abort),
     /// Drives a promotion on from where any runner left it
@@ -48,8 +54,8 @@ pub(crate) enum Verb {
     Show(One),
     /// Shows what holds a promotion and what opens that, then event by event
     Explain(One),
-    /// Shows what was built, copied, tested, approved and runs
-    Receipt(One),
+    /// Shows what was built, copied, tested, approved and runs; checks such a receipt
+    Receipt(ReceiptOf),
     /// Looks after everything once: orphans, timers, parked fleets, drift
     Tick(Tick),
     /// Stops everything in an environment until somebody opens it
@@ -168,6 +174,35 @@ pub(crate) struct Start {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Test {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// Only this suite; may be given more than once [default: those that promotions from there ask for]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) suite: Vec<String>,
+    /// Where to leave the report for `promote attest`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attest {
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub(crate) env: String,
+    /// The report that `promote test` left
+    #[arg(long, value_name = "FILE", required_unless_present = "sarif")]
+    pub(crate) report: Option<PathBuf>,
+    /// The report of a scan instead, as SARIF 2.1.0 [default: `path` of `sarif` in the project file]
+    #[arg(long, value_name = "FILE", conflicts_with = "report")]
+    pub(crate) sarif: Option<Option<PathBuf>>,
+    /// The file's SHA-256, as the step that wrote it said
+    #[arg(long, value_name = "HASH")]
+    pub(crate) sha256: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Decide {
     /// The promotion
     pub(crate) id: String,
@@ -180,6 +215,29 @@ pub(crate) struct Decide {
     /// Your SSH key [default: $UNDERSTUDY_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckOff {
+    /// The item, by its name in the project file
+    pub(crate) item: String,
+    /// The promotion
+    #[arg(long, value_name = "PROMOTION", required_unless_present = "env")]
+    pub(crate) id: Option<String>,
+    /// The environment, for the promotion that waits for people there
+    #[arg(long, value_name = "E", conflicts_with = "id")]
+    pub(crate) env: Option<String>,
+    /// Only over the plan with this hash, at least its first twelve digits
+    #[arg(long, value_name = "HASH")]
+    pub(crate) plan: Option<String>,
+    /// What you saw, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Takes it back, until the first change; after people were done it ends the promotion
+    #[arg(long)]
+    pub(crate) take_back: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
 }
 
 #[derive(Debug, clap::Args)]
@@ -197,6 +255,19 @@ pub(crate) struct Abort {
 pub(crate) struct One {
     /// The promotion
     pub(crate) id: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReceiptOf {
+    /// The promotion
+    #[arg(required_unless_present = "verify")]
+    pub(crate) id: Option<String>,
+    /// Checks the receipt in this file, as `--json` wrote it; 15 when it is not what was signed
+    #[arg(long, value_name = "FILE", conflicts_with = "id")]
+    pub(crate) verify: Option<PathBuf>,
+    /// Who may have signed it, as a file of allowed signers [default: the project's .understudy/allowed_signers]
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub(crate) keys: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

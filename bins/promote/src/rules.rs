@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use promotion::model::{ApprovalRule, EvidenceRule, FreezeWindow, Person, Policy, SuiteName};
+use promotion::model::{
+    ApprovalRule, ChecklistItem, EvidenceRule, FreezeWindow, Person, Policy, ScanRule, SuiteName,
+};
 
 /// Each rule in which two policies differ: its name, what the one says, what the other says.
 pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, String, String)> {
@@ -15,6 +17,8 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
             ("soak", policy.soak.to_string()),
             ("deadline", policy.deadline.to_string()),
             ("drift that is ignored", fields(&policy.drift_ignored)),
+            ("checklist", items(&policy.checklist)),
+            ("scan", scan(policy.scan.as_ref())),
             ("freeze", windows(&policy.freezes)),
             ("queue", policy.queue.name().to_owned()),
         ]
@@ -26,7 +30,12 @@ pub(crate) fn differences(one: &Policy, other: &Policy) -> Vec<(&'static str, St
 fn evidence(rule: Option<&EvidenceRule>) -> String {
     rule.map_or_else(
         || "none".to_owned(),
-        |rule| format!("{} passed in `{}` within {}", suites(&rule.suites), rule.from, rule.max_age),
+        |rule| {
+            let files: Vec<&str> = rule.base_data.iter().map(String::as_str).collect();
+            let on =
+                if files.is_empty() { String::new() } else { format!(" on {} as it is", files.join(", ")) };
+            format!("{} passed in `{}` within {}{on}", suites(&rule.suites), rule.from, rule.max_age)
+        },
     )
 }
 
@@ -39,6 +48,28 @@ fn approvals(rule: Option<&ApprovalRule>) -> String {
 fn fields(names: &BTreeSet<String>) -> String {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn items(items: &[ChecklistItem]) -> String {
+    let items: Vec<_> =
+        items.iter().map(|item| format!("{} ({}), by {}", item.id, item.text, item.people())).collect();
+    if items.is_empty() { "nothing is on it".to_owned() } else { items.join("; ") }
+}
+
+fn scan(rule: Option<&ScanRule>) -> String {
+    let Some(rule) = rule else { return "none is asked for".to_owned() };
+    let severity = rule.severity.map(|it| format!(", or security-severity {}.{}", it / 10, it % 10));
+    let accepted: Vec<_> = rule
+        .accepted
+        .iter()
+        .map(|it| {
+            let file = it.file.as_ref().map(|file| format!(" in {file}")).unwrap_or_default();
+            format!("{}{file} accepted by {} until {}", it.rule, it.owner, it.until)
+        })
+        .collect();
+    let accepted = if accepted.is_empty() { String::new() } else { format!("; {}", accepted.join("; ")) };
+    let (level, severity) = (rule.fail_on.name(), severity.unwrap_or_default());
+    format!("nothing of level {level}{severity} from `{}` within {}{accepted}", rule.from, rule.max_age)
 }
 
 fn windows(windows: &[FreezeWindow]) -> String {

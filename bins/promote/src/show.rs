@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use clikit::Table;
 use promotion::engine::Outcome;
 use promotion::journal::{DriftEnd, DriftView, EnvironmentView, PromotionView};
-use promotion::machine::Phase;
+use promotion::machine::{Phase, State};
 use promotion::model::{
-    At, ComponentName, DeploymentInfo, EnvironmentName, ImagePreview, Kind, OneOffEnd, Person, Plan,
-    PromotionId, RollbackVerdict,
+    At, ChecklistItem, ComponentName, DeploymentInfo, EnvironmentName, ImagePreview, Kind, OneOffEnd, Person,
+    Plan, PromotionId, RollbackVerdict,
 };
 use serde_json::{Value, json};
 
@@ -83,6 +83,7 @@ pub(crate) fn promotion(view: &PromotionView) -> Value {
         "digests": facts.request.release.components,
         "requested_by": facts.request.requested_by,
         "plan": facts.plan.as_ref().map(|plan| plan.hash.clone()),
+        "checklist": checklist(&view.state),
         "approvals": facts.approvals.iter().map(|approval| json!({"by": approval.by, "at": approval.at.to_string()})).collect::<Vec<_>>(),
         "attestations": facts.attestations.iter().map(|it| json!({"suite": it.statement.suite, "by": it.by})).collect::<Vec<_>>(),
         "images": facts.images,
@@ -117,6 +118,7 @@ pub(crate) fn promotion_text(view: &PromotionView) -> String {
         let _ = writeln!(out, "image      {component} {digest}");
     }
     let _ = writeln!(out, "asked by   {}", request.requested_by);
+    out.push_str(&checklist_text(&view.state));
     for approval in &facts.approvals {
         let _ = writeln!(out, "approved   {} at {}", approval.by, approval.at);
     }
@@ -141,6 +143,35 @@ pub(crate) fn promotion_text(view: &PromotionView) -> String {
 }
 
 /// A plan for people: the target, what leads there, what to know.
+/// The checklist of a promotion, item by item; empty where there is none to be done.
+fn checklist(state: &State) -> Value {
+    let items = state.policy().checklist.iter().filter(|_| state.needs_checklist());
+    let item = |item: &ChecklistItem| {
+        let word = state.checked(&item.id);
+        json!({
+            "id": item.id, "text": item.text, "by": item.by, "done": word.is_some(),
+            "checked_by": word.map(|it| &it.by), "at": word.map(|it| it.at.to_string()),
+            "comment": word.and_then(|it| it.comment.as_ref()),
+        })
+    };
+    items.map(item).collect()
+}
+
+/// The same for people.
+pub(crate) fn checklist_text(state: &State) -> String {
+    let mut out = String::new();
+    for item in state.policy().checklist.iter().filter(|_| state.needs_checklist()) {
+        let _ = match state.checked(&item.id) {
+            Some(word) => {
+                let comment = word.comment.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+                writeln!(out, "checked    {} ({}) by {} at {}{comment}", item.id, item.text, word.by, word.at)
+            }
+            None => writeln!(out, "open       {} ({}), by {}", item.id, item.text, item.people()),
+        };
+    }
+    out
+}
+
 pub(crate) fn plan_text(plan: &Plan) -> String {
     let target = &plan.target;
     let mut out = String::new();
@@ -170,12 +201,18 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
             let _ = writeln!(out, "    {group}: {} by {}", counts.join(", "), words(component.strategy));
         }
     }
+    for (file, hash) in &target.base_data {
+        let _ = writeln!(out, "  base data: {file} {}", hash.short());
+    }
     let rollback = match &target.rollback {
         RollbackVerdict::Allowed => "allowed: images, configuration, counts and cordons come back".to_owned(),
         RollbackVerdict::Nothing => "there is nothing to go back to".to_owned(),
         RollbackVerdict::Caveat(why) | RollbackVerdict::Unknown(why) => why.clone(),
     };
     let _ = writeln!(out, "  rollback: {rollback}");
+    for item in target.policy.checklist.iter().filter(|_| target.kind == Kind::Promote) {
+        let _ = writeln!(out, "  checklist: {} ({}), by {}", item.id, item.text, item.people());
+    }
     if let Some(rule) = target.policy.approvals.as_ref().filter(|rule| rule.count > 0)
         && matches!(target.kind, Kind::Promote | Kind::Repair)
     {

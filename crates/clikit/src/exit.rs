@@ -122,7 +122,9 @@ impl Exit {
             Self::Regression => "Slower than the baseline allows.",
             Self::Flaky => "A test failed first and passed later, and `--fail-on-flaky` was given.",
             Self::Inconclusive => "The evidence allows neither yes nor no.",
-            Self::Findings => "A check found something: `check`, `parity`, `schema diff` or `audit verify`.",
+            Self::Findings => {
+                "A check found something: `check`, `parity`, `schema diff`, `audit verify` or `receipt --verify`."
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use flyclient::transport::{Body, HttpService, Request};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
 use itest::{ExpectedIdentity, Run, Silent, Suite, Target};
-use promotion::model::{ComponentName, EnvironmentName, Place, Release, SuiteName, UnitId, canonical};
+use promotion::model::{ComponentName, EnvironmentName, Hash, Place, Release, SuiteName, UnitId, canonical};
 use promotion::ports::{Checks, PortError, SuiteReport, Verdict};
 use promotion::rollout::EdgeAnswer;
 use url::Url;
@@ -37,6 +37,11 @@ impl SuiteFile {
     /// Why no test of it would run: every problem with its place; none when it can be read.
     pub fn problems(&self) -> Option<String> {
         Suite::parse(&self.file, &self.text).err().map(|problems| problems.to_string().trim_end().to_owned())
+    }
+
+    /// Its SHA-256: what a report of it is held against.
+    pub fn hash(&self) -> Hash {
+        canonical::of_bytes(self.text.as_bytes())
     }
 
     /// The targets of its requests that are none of `components`; of a file that cannot be read nothing is known.

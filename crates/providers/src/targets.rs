@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envconfig::fly_toml::FlyToml;
 use envconfig::project::{
-    Binding, Class as FileClass, Component, Environment, HealthProof, MaxUnavailable as FileMaxUnavailable,
-    Project, PromotionPolicy, Queue, Strategy as FileStrategy,
+    Binding, Class as FileClass, Component, Environment, FindingLevel, HealthProof,
+    MaxUnavailable as FileMaxUnavailable, Project, PromotionPolicy, Queue, Strategy as FileStrategy, Tests,
 };
 use envconfig::{Resolved, Source};
 use flytypes::ImageRef;
 use promotion::model::{
-    ApprovalRule, BreakerRule, Class, ComponentName, ComponentTarget, EnvironmentName, EvidenceRule,
-    GroupName, GroupTarget, Limits, MaxUnavailable, Millis, NameError, OneOff, Person, Place, Policy, Proof,
-    QueueRule, RegionName, SecretsTarget, Strategy, SuiteName,
+    AcceptedFinding, ApprovalRule, At, BreakerRule, ChecklistItem, Class, ComponentName, ComponentTarget,
+    EnvironmentName, EvidenceRule, GroupName, GroupTarget, ItemName, Level, Limits, MaxUnavailable, Millis,
+    NameError, OneOff, Person, Place, Policy, Proof, QueueRule, RegionName, ScanRule, SecretsTarget,
+    Strategy, SuiteName,
 };
 use serde_json::Value;
 
@@ -330,6 +331,7 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
             from: EnvironmentName::new(from)?,
             suites: suites.clone(),
             max_age: Millis(rules.attestation_max_age.value.as_millis()),
+            base_data: rules.base_data.value.iter().map(ToString::to_string).collect(),
         }),
         None => None,
     };
@@ -338,14 +340,28 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
         from: people,
         expires: Millis(rules.approvals.expires.value.as_millis()),
     });
+    let checklist = match from {
+        Some(_) => rules.checklist.value.iter().map(checklist_item).collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
+    let scan = match (from, &rules.sarif) {
+        (Some(from), Some(sarif)) => Some(scan_rule(EnvironmentName::new(from)?, &sarif.value)),
+        _ => None,
+    };
     Ok(Policy {
+        checklist,
+        scan,
         evidence,
         approvals,
         breaker: BreakerRule {
             failures: rules.breaker.failures.value,
             window: Millis(rules.breaker.window.value.as_millis()),
         },
-        verify: suites,
+        // What runs apart is no part of the rehearsal's deploy; what is put into production is tested there all the same.
+        verify: match rules.tests.value {
+            Tests::Apart if from.is_none() => BTreeSet::new(),
+            Tests::Apart | Tests::WithDeploy => suites,
+        },
         soak: Millis(if from.is_some() { rules.soak.value.as_millis() } else { 0 }),
         deadline: Policy::default().deadline,
         drift_ignored: BTreeSet::new(),
@@ -358,4 +374,33 @@ pub fn policy(project: &Project, from: Option<&str>, rules: &PromotionPolicy) ->
             Queue::Refuse => QueueRule::Refuse,
         },
     })
+}
+
+fn checklist_item(item: &envconfig::project::ChecklistItem) -> Result<ChecklistItem, NameError> {
+    Ok(ChecklistItem {
+        id: ItemName::new(item.id.as_str())?,
+        text: item.text.clone(),
+        by: item.by.iter().map(|person| Person::new(person.to_string())).collect::<Result<_, _>>()?,
+    })
+}
+
+fn scan_rule(from: EnvironmentName, sarif: &envconfig::project::Sarif) -> ScanRule {
+    let accepted = sarif.accepted.iter().map(|it| AcceptedFinding {
+        rule: it.rule.clone(),
+        file: it.file.clone(),
+        owner: it.owner.clone(),
+        reason: it.reason.clone(),
+        until: At(it.until.as_millisecond()),
+    });
+    ScanRule {
+        from,
+        max_age: Millis(sarif.max_age.as_millis()),
+        fail_on: match sarif.fail_on {
+            FindingLevel::Note => Level::Note,
+            FindingLevel::Warning => Level::Warning,
+            FindingLevel::Error => Level::Error,
+        },
+        severity: sarif.severity,
+        accepted: accepted.collect(),
+    }
 }

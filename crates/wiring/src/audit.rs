@@ -105,7 +105,7 @@ async fn ashore(anchors: &dyn Anchors, store: &StoreId, only: Option<&str>) -> R
 }
 
 /// Whose anchors count: those that may attest, and this machine's own runner.
-fn believed(root: &Path, key: Option<&Path>) -> Result<AllowedSigners, Failure> {
+pub(crate) fn believed(root: &Path, key: Option<&Path>) -> Result<AllowedSigners, Failure> {
     let allowed = allowed_signers(root)?;
     let Some(file) = key.filter(|file| file.exists()) else { return Ok(allowed) };
     let own = ssh::read_or_make_key(file).map_err(|error| {

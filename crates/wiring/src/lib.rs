@@ -2,7 +2,7 @@
 //!
 //! `wire` reads the files and opens store and clients; `keys` knows who somebody is; `preflight` looks at every place
 //! before anything is asked for; `moving` opens two stores, of
-//! which one continues the other; `audit` looks at one as it stands; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
+//! which one continues the other; `audit` looks at one as it stands; `receipts` checks a receipt that somebody kept; `rehearsal` runs suites where nobody can sign; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
 
 pub mod audit;
 pub mod find;
@@ -10,6 +10,8 @@ pub mod given;
 pub mod keys;
 pub mod moving;
 pub mod preflight;
+pub mod receipts;
+pub mod rehearsal;
 mod store;
 pub mod wire;
 

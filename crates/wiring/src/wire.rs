@@ -15,7 +15,7 @@ use flyclient::retry::RetryPolicy;
 use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, Telling};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
-use promotion::model::{ComponentName, EnvironmentName, Millis, SuiteName};
+use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName, canonical};
 use promotion::ports::{Attestor, Clock as _, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
@@ -47,10 +47,13 @@ pub struct Wired {
     pub attestor: Arc<dyn Attestor>,
     /// Who may sign.
     pub allowed: AllowedSigners,
+    /// The suites' files as they stand here: their SHA-256.
+    pub suites: BTreeMap<SuiteName, Hash>,
     /// Suites of which no test would run, and why.
     pub unreadable: BTreeMap<SuiteName, String>,
     /// Every API is on this machine.
     pub local: bool,
+    root: PathBuf,
 }
 
 impl Wired {
@@ -61,6 +64,36 @@ impl Wired {
     pub fn targets(&self, environment: &str) -> Result<Targets<'_>, Failure> {
         Targets::new(&self.project, environment, &self.configs)
             .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// A path of the project file, from where that lies.
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// What tests in `environment`, and of what comes there, run on: file → SHA-256.
+    ///
+    /// # Errors
+    /// 2 when a file cannot be read.
+    pub fn base_data(&self, environment: &str) -> Result<BTreeMap<String, Hash>, Failure> {
+        let paths = self.project.paths().iter();
+        let its = paths.filter(|((from, to), _)| from.as_str() == environment || to.as_str() == environment);
+        let mut found = BTreeMap::new();
+        for ((from, to), file) in
+            its.flat_map(|(path, rules)| rules.base_data.value.iter().map(move |it| (path, it)))
+        {
+            let name = file.to_string();
+            let opened = std::fs::File::open(self.root.join(&name));
+            let hash = opened.and_then(canonical::of_reader).map_err(|error| {
+                Failure::usage(format!("the base data {name} cannot be read"))
+                    .with_why(error.to_string())
+                    .with_hint(format!(
+                        "`base-data` of [promotion.{from}.{to}] names it, from the project file on"
+                    ))
+            })?;
+            found.insert(name, hash);
+        }
+        Ok(found)
     }
 
     /// With what reads `environment`'s images.
@@ -79,7 +112,7 @@ pub(crate) struct Files {
     pub(crate) project: Project,
     pub(crate) root: PathBuf,
     configs: BTreeMap<String, FlyToml>,
-    suites: BTreeMap<SuiteName, SuiteFile>,
+    pub(crate) suites: BTreeMap<SuiteName, SuiteFile>,
 }
 
 fn read(path: &Path, what: &str) -> Result<String, Failure> {
@@ -185,6 +218,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
     };
     let dispatch = Arc::new(dispatch);
     let components: Vec<&str> = files.project.components().keys().map(|name| name.as_str()).collect();
+    let suites = files.suites.iter().map(|(name, file)| (name.clone(), file.hash())).collect();
     let unreadable = files.suites.iter().filter_map(|(name, file)| {
         let problems = file.problems().or_else(|| stranger(file, &components))?;
         Some((name.clone(), problems))
@@ -220,8 +254,10 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         registries: by_name,
         attestor,
         allowed,
+        suites,
         unreadable,
         local,
+        root: files.root,
     })
 }
 
@@ -243,9 +279,9 @@ fn options(lease: Option<Millis>) -> Options {
 const UNREACHED_MAX: Duration = Duration::from_secs(5);
 
 /// One transport, and how it tells at once that nobody is there.
-struct Services {
+pub(crate) struct Services {
     /// Tells nobody: an edge that does not answer is an answer.
-    plain: Arc<dyn HttpService>,
+    pub(crate) plain: Arc<dyn HttpService>,
     /// For whoever looks and waits for it.
     looking: Arc<dyn HttpService>,
     /// For the engine.
@@ -253,7 +289,7 @@ struct Services {
 }
 
 impl Services {
-    fn new(context: &Context) -> Result<Self, Failure> {
+    pub(crate) fn new(context: &Context) -> Result<Self, Failure> {
         let service = ReqwestService::new(&HttpOptions::default())
             .map_err(|error| Failure::unavailable("the HTTP client cannot be set up").with_source(error))?;
         let plain: Arc<dyn HttpService> = Arc::new(service);
@@ -369,7 +405,7 @@ fn logs_beside(context: &Context, api: &Base) -> Result<Base, Failure> {
     }
 }
 
-fn is_local(url: &Url) -> bool {
+pub(crate) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -393,7 +429,7 @@ pub(crate) fn secret(context: &Context, root: &Path, reference: &SecretRef) -> R
 /// The variable in which a local stand-in says where its edges are, separated by spaces.
 const EDGES: &str = "LOCALCLOUD_EDGES";
 
-fn edges_here(context: &Context) -> Result<Vec<Url>, Failure> {
+pub(crate) fn edges_here(context: &Context) -> Result<Vec<Url>, Failure> {
     let said = context.var(EDGES).unwrap_or_default();
     let parse = |text: &str| {
         Url::parse(text).map_err(|error| {
@@ -412,7 +448,7 @@ fn at_edges(app: &str, edges: &[Url]) -> Vec<Url> {
 
 /// Where the components of an environment are reached; `here` are a local stand-in's edges, for what has no address
 /// of its own.
-fn grounds_of(environment: &Environment, here: &[Url]) -> Result<Grounds, Failure> {
+pub(crate) fn grounds_of(environment: &Environment, here: &[Url]) -> Result<Grounds, Failure> {
     let mut grounds = Grounds::default();
     for (component, binding) in &environment.bindings {
         let (url, edges) = match binding {

@@ -75,6 +75,7 @@ pub(crate) fn put(
         requested_by: asker.person().clone(),
         signed: None,
         reason: None,
+        base_data: wired.base_data(environment)?,
     };
     asker.signed(ask)
 }

@@ -250,6 +250,13 @@ fn line(entry: &Entry) -> String {
             let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
             format!("drift: {}", lines.join("; "))
         }
+        Entry::Reported { about, suites } => {
+            let one = |(suite, signed): (_, &Option<_>)| {
+                format!("{suite} {}", if signed.is_some() { "passed" } else { "did not pass" })
+            };
+            let said: Vec<String> = suites.iter().map(one).collect();
+            format!("report {} about {}: {}", about.report.short(), about.deployment, said.join(", "))
+        }
         Entry::ToldAgain { n } => format!("people were told again, {n} times by now"),
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())

@@ -3,7 +3,9 @@
 pub(crate) mod adopt;
 mod alone;
 pub(crate) mod ask;
+pub(crate) mod attest;
 pub(crate) mod audit;
+pub(crate) mod check_off;
 pub(crate) mod closing;
 pub(crate) mod decide;
 pub(crate) mod deploy;
@@ -14,6 +16,7 @@ pub(crate) mod receipt;
 mod release;
 mod repair;
 pub(crate) mod rollback;
+mod scan;
 pub(crate) mod start;
 pub(crate) mod tick;
 

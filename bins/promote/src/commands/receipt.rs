@@ -1,20 +1,61 @@
 //! `promote receipt`: what became of a promotion and on what grounds, for whoever was not there.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clikit::{Exit, Failure};
 use promotion::engine::EngineError;
 use promotion::journal::{Receipt, Tested};
 use promotion::model::STATEMENT_PAYLOAD;
+use serde_json::json;
 use wiring::Absent;
+use wiring::receipts::{self, Checked, Finding};
 
 use super::Run;
-use crate::args::One;
-use crate::{find, show};
+use crate::args::ReceiptOf;
+use crate::find;
 
-pub(crate) async fn exec(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
+pub(crate) async fn exec(run: &Run<'_>, args: ReceiptOf) -> Result<Exit, Failure> {
+    match (&args.verify, &args.id) {
+        (Some(file), _) => verify(run, file, args.keys.as_deref()).await,
+        (None, Some(id)) => show(run, id).await,
+        (None, None) => Err(Failure::usage("there is neither a promotion nor a receipt")),
+    }
+}
+
+/// `promote receipt --verify`.
+async fn verify(run: &Run<'_>, file: &Path, keys: Option<&Path>) -> Result<Exit, Failure> {
+    let Checked { by, receipt, findings, journal } =
+        receipts::verify(run.context, run.common, file, keys).await?;
+    let exit = if findings.is_empty() { Exit::Done } else { Exit::Findings };
+    let mut value = json!({
+        "ok": exit == Exit::Done, "signed_by": by, "promotion": receipt.as_ref().map(|it| &it.promotion),
+        "findings": findings, "journal": {"compared": journal.is_none(), "why": journal},
+    });
+    if exit != Exit::Done {
+        let what = format!("the receipt is not what was signed and written: {} findings", findings.len());
+        value["error"] = json!({"exit": exit.number(), "name": exit.name(), "what": what});
+    }
+    run.out.conclude(exit, &value, |_| {
+        let mut out = String::new();
+        // What nobody signed is not shown as if somebody had.
+        if let (Some(receipt), Some(by)) = (receipt.as_ref().filter(|_| findings.is_empty()), &by) {
+            let _ = writeln!(out, "{}signed     {by}", text(receipt));
+        }
+        for Finding { what, expected, found } in &findings {
+            let _ = writeln!(out, "finding    {what}: expected {expected}; found {found}");
+        }
+        let _ = match journal {
+            Some(why) => writeln!(out, "journal    not compared: {why}"),
+            None => writeln!(out, "journal    compared"),
+        };
+        out
+    })
+}
+
+async fn show(run: &Run<'_>, id: &str) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
-    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), id).await?;
     let receipt = wired.engine.receipt(&view.name, &id).await.map_err(|error| match error {
         EngineError::Refused { why } => {
             Failure::refused("there is no receipt yet").with_why(why).with_hint(format!("promote show {id}"))
@@ -52,6 +93,10 @@ fn text(receipt: &Receipt) -> String {
     for it in &receipt.approved {
         let _ = writeln!(out, "approved   {} at {}, proof {}", it.by, it.at, it.proof.short());
     }
+    for it in &receipt.checklist {
+        let comment = it.comment.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let _ = writeln!(out, "checked    {} ({}) by {} at {}{comment}", it.item, it.text, it.by, it.at);
+    }
     if let Some(glass) = &receipt.break_glass {
         let _ = writeln!(out, "exception  {glass}");
     }
@@ -66,7 +111,7 @@ fn text(receipt: &Receipt) -> String {
             unit.id,
             unit.region,
             unit.version,
-            show::words(unit.state)
+            crate::show::words(unit.state)
         );
     }
     if let Some(plan) = &receipt.plan {

@@ -32,5 +32,6 @@ pub(super) async fn ask(wired: &Wired, to: &str, asker: &Asker) -> Result<Ask, F
         requested_by: asker.person().clone(),
         signed: None,
         reason: None,
+        base_data: std::collections::BTreeMap::new(),
     })
 }

@@ -74,6 +74,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure>
         requested_by: asker.person().clone(),
         signed: None,
         reason: args.reason,
+        base_data: std::collections::BTreeMap::new(),
     };
     preflight::look(&wired, &ask).await?;
     let others = wired.engine.other_secrets(&ask.environment, &undone, &ask.components).await;

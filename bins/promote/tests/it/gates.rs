@@ -151,3 +151,58 @@ async fn what_passed_goes_on_by_itself_and_is_asked_for_once() {
     })
     .await;
 }
+
+/// A checklist of the project file: waited for, checked off by whom it names, taken back, and told everywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_a_promotion_waits_for_its_checklist() {
+    within(async {
+        let project = Project {
+            rules: "checklist = [{ id = \"slow\", text = \"no slow queries\", by = [\"leads\"] }]\n",
+            ..Project::default()
+        };
+        let (stage, _) = Stage::played(project).await;
+        let (developer, lead) = (stage.key("developer"), stage.key("lead"));
+        let start = ["start", "--to", "production", "--key", &developer, "--json"];
+        let asked = stage.run(&start).await.exits(0).json();
+        let (id, plan) = (asked["id"].as_str().unwrap(), asked["plan"].as_str().unwrap());
+        let text = stage.run(&["plan", "--to", "production"]).await.exits(0).out;
+        let who = providers::ssh::person_of_file(lead.as_ref()).unwrap();
+        assert!(text.contains(&format!("  checklist: slow (no slow queries), by {who}")), "{text}");
+
+        stage.run(&["approve", id, "--plan", plan, "--key", &lead]).await.exits(0);
+        let held = stage.run(&["explain", id, "--json"]).await.exits(0).json();
+        assert_eq!(held["hold"]["by"], "checklist");
+        assert_eq!(held["hold"]["opens"], json!(format!("promote check-off slow --id {id}")));
+        let check = |key, item| {
+            ["check-off", item, "--env", "production", "--comment", "12 ms", "--key", key, "--json"]
+        };
+        let by = providers::ssh::person_of_file(developer.as_ref()).unwrap();
+        let refused = format!("{by} is not among those who may check off `slow`: {who}");
+        stage.run(&check(&developer, "slow")).await.exits(3).says(&[&refused]);
+        stage.run(&check(&lead, "fast")).await.exits(3).says(&["`fast` is no item of its checklist"]);
+        let other = ["check-off", "slow", "--id", id, "--plan", "000000000000", "--key", &lead];
+        stage.run(&other).await.exits(3).says(&["the plan of"]);
+        let done = stage.run(&check(&lead, "slow")).await.exits(0).json();
+        assert_eq!((&done["phase"], &done["open"]), (&json!("queued"), &json!([])));
+        let status = stage.run(&["status", "--env", "production", "--json"]).await.exits(0).json();
+        let item = &status["environments"][0]["under_way"][0]["checklist"][0];
+        assert_eq!(
+            (&item["id"], &item["done"], &item["comment"]),
+            (&json!("slow"), &json!(true), &json!("12 ms"))
+        );
+
+        let done = stage.run(&["resume", id, "--json"]).await.exits(0).json();
+        assert_eq!(done["state"], "succeeded");
+        for verb in ["receipt", "show"] {
+            let text = stage.run(&[verb, id]).await.exits(0).out;
+            assert!(text.contains(&format!("checked    slow (no slow queries) by {who} at ")), "{text}");
+        }
+        stage
+            .run(&check(&lead, "slow"))
+            .await
+            .exits(3)
+            .says(&["no promotion waits for people in `production`"]);
+        stage.end().await;
+    })
+    .await;
+}

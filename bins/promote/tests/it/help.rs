@@ -11,8 +11,11 @@ adopt          Takes over what runs in an environment as it is
 deploy         Puts a release into an environment where it is tested
 plan           Shows what a promotion would do; changes nothing
 start          Promotes the release of the environment before into this one
+test           Runs the suites against what an environment runs, without a key; leaves a report
+attest         Reads a report, holds it against what runs, and signs it
 approve        Agrees to a plan
 reject         Refuses a plan
+check-off      Checks an item of a promotion's checklist off, over the plan that there is
 abort          Ends a promotion: before the first change it is aborted, after it rolled back
 resume         Drives a promotion on from where any runner left it
 rollback       Goes back to the release before
@@ -20,7 +23,7 @@ status         Shows what runs, and what is under way
 history        Shows every deployment
 show           Shows one promotion
 explain        Shows what holds a promotion and what opens that, then event by event
-receipt        Shows what was built, copied, tested, approved and runs
+receipt        Shows what was built, copied, tested, approved and runs; checks such a receipt
 tick           Looks after everything once: orphans, timers, parked fleets, drift
 lock           Stops everything in an environment until somebody opens it
 unlock         Opens what people locked or froze

@@ -43,6 +43,7 @@ async fn shapes(stage: &Stage, id: &str) {
         "requested_by",
         "plan",
         "approvals",
+        "checklist",
         "attestations",
         "images",
         "release_commands",

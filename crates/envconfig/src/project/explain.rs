@@ -104,10 +104,17 @@ fn component_rows(
 fn policy_rows(path: &str, policy: &PromotionPolicy, rows: &mut Vec<Explained>) {
     let key = |field: &str| format!("{path}.{field}");
     rows.push(row(&key("suites"), &list(&policy.suites)));
+    rows.push(row(&key("tests"), &policy.tests));
     rows.push(row(&key("attestation-max-age"), &policy.attestation_max_age));
+    rows.push(row(&key("base-data"), &list(&policy.base_data)));
     rows.push(row(&key("approvals.count"), &policy.approvals.count));
     rows.push(row(&key("approvals.from"), &list(&policy.approvals.from)));
     rows.push(row(&key("approvals.expires"), &policy.approvals.expires));
+    rows.push(row(&key("checklist"), &list(&policy.checklist)));
+    match &policy.sarif {
+        Some(sarif) => rows.push(row(&key("sarif"), sarif)),
+        None => rows.push(row(&key("sarif"), &Resolved::default_of("none", "nobody asks for a scan"))),
+    }
     match &policy.strategy {
         Some(strategy) => rows.push(row(&key("strategy"), strategy)),
         None => {

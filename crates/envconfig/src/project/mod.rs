@@ -4,6 +4,7 @@
 //! and reads no variable: where a secret is found is a [`SecretRef`](crate::SecretRef), what it is nobody knows here.
 
 mod binding;
+mod checklist;
 mod checks;
 mod component;
 mod drift;
@@ -13,6 +14,7 @@ mod freeze;
 mod people;
 mod policy;
 mod policy_read;
+mod sarif;
 mod scalars;
 mod store;
 mod suite;
@@ -21,6 +23,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
+pub use checklist::ChecklistItem;
 pub use component::{Component, ComponentKind, HealthProof};
 pub use drift::DriftField;
 pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits, RegistryAccess};
@@ -28,9 +31,10 @@ pub use explain::Explained;
 pub use freeze::{Freeze, FreezeSpan};
 pub use people::People;
 pub use policy::{
-    Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Queue, Strategy, Trigger, Waves,
+    Approvals, Breaker, MaxUnavailable, PolicyTerms, PromotionPolicy, Queue, Strategy, Tests, Trigger, Waves,
 };
 pub(crate) use policy_read::max_unavailable;
+pub use sarif::{Accepted, FindingLevel, Sarif};
 pub use store::{AnchorRef, StoreRef, StoreUrl};
 pub use suite::Suite;
 pub use view::{EnvironmentConfig, ResourceLimits};

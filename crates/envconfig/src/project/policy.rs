@@ -4,8 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::{checklist::ChecklistItem, sarif::Sarif};
 use crate::{
-    GroupName, Malformed, Period, Region, Resolved, SuiteName,
+    GroupName, Malformed, Period, ProjectPath, Region, Resolved, SuiteName,
     text_value::{serde_as_text, word_value},
 };
 
@@ -45,16 +46,34 @@ word_value! {
     }
 }
 
+word_value! {
+    /// Where the suites of a rehearsal run.
+    Tests, "where suites run", {
+        /// By the deploy, which signs what they say.
+        WithDeploy = "with-deploy",
+        /// In a step of their own that cannot sign; another one reads its report and does.
+        Apart = "apart",
+    }
+}
+
 /// The policy of one promotion path, every value with its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromotionPolicy {
     /// Suites that must have passed in the source environment.
     pub suites: Resolved<Vec<SuiteName>>,
+    /// Where they run in the source environment.
+    pub tests: Resolved<Tests>,
     /// How old their attestations may be.
     pub attestation_max_age: Resolved<Period>,
+    /// Files that the tests run on: evidence counts while they are the same.
+    pub base_data: Resolved<Vec<ProjectPath>>,
     /// Who must agree.
     pub approvals: Approvals,
+    /// What people look at first, each item checked off by somebody whom it names.
+    pub checklist: Resolved<Vec<ChecklistItem>>,
+    /// What a scan must have said first; absent means that none is asked for.
+    pub sarif: Option<Resolved<Sarif>>,
     /// How machines are replaced; absent means by the component, see [`PromotionPolicy::strategy_for`].
     pub strategy: Option<Resolved<Strategy>>,
     /// How long the new fleet is watched after it took over.
@@ -109,6 +128,8 @@ pub struct Breaker {
 pub struct PolicyTerms {
     /// See [`PromotionPolicy::suites`].
     pub suites: Vec<SuiteName>,
+    /// See [`PromotionPolicy::tests`].
+    pub tests: Tests,
     /// See [`PromotionPolicy::attestation_max_age`].
     pub attestation_max_age: Period,
     /// See [`Approvals::count`].
@@ -158,6 +179,7 @@ impl PromotionPolicy {
     pub fn terms(&self) -> PolicyTerms {
         PolicyTerms {
             suites: self.suites.value.clone(),
+            tests: self.tests.value,
             attestation_max_age: self.attestation_max_age.value,
             approvals_count: self.approvals.count.value,
             approvals_from: self.approvals.from.value.clone(),

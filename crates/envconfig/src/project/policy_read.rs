@@ -3,7 +3,7 @@
 use super::{
     environment::{Class, Environment, Located},
     people::People,
-    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Trigger, Waves},
+    policy::{Approvals, Breaker, MaxUnavailable, PromotionPolicy, Queue, Strategy, Tests, Trigger, Waves},
     scalars,
     suite::Suites,
 };
@@ -183,12 +183,20 @@ fn policy(section: Option<&Section<'_>>, to: &Environment, known: &Known<'_>) ->
     };
     let policy = PromotionPolicy {
         suites: suites(get("suites"), known.suites),
+        tests: get("tests").and_then(|value| value.resolved()).unwrap_or_else(|| {
+            Resolved::default_of(Tests::WithDeploy, "one command deploys, tests and signs")
+        }),
         attestation_max_age: period(
             "attestation-max-age",
             24 * 3600,
             "what was true a day ago may be trusted",
         ),
+        base_data: get("base-data")
+            .and_then(|value| Some(value.found(value.list_of()?)))
+            .unwrap_or_else(|| Resolved::default_of(Vec::new(), "nobody says what the tests run on")),
         approvals: approvals(get("approvals"), to, known.people),
+        checklist: super::checklist::read(get("checklist"), known.people),
+        sarif: super::sarif::read(get("sarif")),
         strategy: get("strategy").and_then(|value| value.resolved()),
         soak: period("soak", 0, "nobody asked for it, and the verification has passed by then"),
         settle: period("settle", 10, "edges learn of moved traffic within seconds; flyctl waits as long"),

@@ -2,7 +2,9 @@
 
 use envconfig::{
     Period, SecretRef, Source,
-    project::{Access, Binding, Class, Component, HealthProof, Lifecycle, Project, Queue, Strategy, Trigger},
+    project::{
+        Access, Binding, Class, Component, HealthProof, Lifecycle, Project, Queue, Strategy, Tests, Trigger,
+    },
 };
 
 pub(crate) const SMALLEST: &str = r#"
@@ -187,6 +189,10 @@ park-for = "1h30m"
 strategy = "rolling"
 queue = "newest-wins"
 trigger = "automatic"
+tests = "apart"
+base-data = ["supabase/seed.sql"]
+sarif = { fail-on = "warning", security-severity = "7.0", accepted = [{ rule = "sql", owner = "mira", reason = "behind the login", until = "2027-01-01T00:00Z" }] }
+checklist = [{ id = "slow", text = "no slow queries", by = ["ops", "github:3"] }]
 [people]
 leads = ["github:1"]
 ops = ["github:2"]
@@ -215,6 +221,13 @@ secrets = ["env:SENTRY_DSN"]
     assert_eq!(policy.waves.value.to_string(), r#"[["lhr"], ["fra", "iad"]]"#);
     assert_eq!(policy.queue.value, Queue::NewestWins);
     assert_eq!(policy.trigger.value, Trigger::Automatic);
+    let item = &policy.checklist.value[0];
+    let by: Vec<String> = item.by.iter().map(ToString::to_string).collect();
+    assert_eq!((item.id.as_str(), by), ("slow", vec!["github:2".to_owned(), "github:3".to_owned()]));
+    let sarif = &policy.sarif.as_ref().unwrap().value;
+    assert_eq!((sarif.max_age, sarif.severity, sarif.accepted.len()), (seconds(24 * 3600), Some(70), 1));
+    assert_eq!(policy.tests.value, Tests::Apart);
+    assert_eq!(policy.base_data.value[0].as_str(), "supabase/seed.sql");
     assert_eq!(policy.suites.value[0].as_str(), "smoke");
     assert_eq!(policy.approvals.from.value.len(), 2);
     assert_eq!(project.suites()["smoke"].tags.len(), 2);

@@ -195,6 +195,42 @@ fn each_mistake_has_its_code_key_and_advice() {
             "`automatic`",
         ),
         (
+            "[promotion.staging.production]\nchecklist = [{ id = \"Slow queries\", text = \"t\", by = [\"leads\"] }]\n",
+            Code::Malformed,
+            "promotion.staging.production.checklist[0].id",
+            "`Slow queries` is no name of an item",
+        ),
+        (
+            "[promotion.staging.production]\nchecklist = [{ id = \"slow\", text = \"t\", by = [\"laeds\"] }]\n",
+            Code::NoGroup,
+            "promotion.staging.production.checklist[0].by[0]",
+            "did you mean `leads`?",
+        ),
+        (
+            "[promotion.staging.production]\nchecklist = [{ id = \"slow\", text = \"t\", by = [] }]\n",
+            Code::TooFewApprovers,
+            "promotion.staging.production.checklist[0]",
+            "nobody can check `slow` off",
+        ),
+        (
+            "[promotion.staging.production]\nsarif = { security-severity = \"11\" }\n",
+            Code::Malformed,
+            "promotion.staging.production.sarif.security-severity",
+            "from `0.0` to `10.0`",
+        ),
+        (
+            "[promotion.staging.production]\nsarif.accepted = [{ rule = \"r\", owner = \"o\", reason = \"r\" }]\n",
+            Code::Missing,
+            "promotion.staging.production.sarif.accepted[0].until",
+            "nothing is accepted for ever",
+        ),
+        (
+            "[promotion.staging.production]\ntests = \"elsewhere\"\n",
+            Code::UnknownWord,
+            "promotion.staging.production.tests",
+            "`apart`",
+        ),
+        (
             "[promotion.staging.production]\nqueue = \"newest\"\n",
             Code::UnknownWord,
             "promotion.staging.production.queue",

@@ -1,6 +1,7 @@
 //! Effects of the outbox: each is done at least once, in order, and marked as done.
 
 use super::EngineError;
+use super::checklist::open_items;
 use super::lanes::side_by_side;
 use super::locked::is_away;
 use super::session::Session;
@@ -27,7 +28,15 @@ impl Session<'_> {
                     .as_ref()
                     .map(|plan| plan.hash.to_string())
                     .unwrap_or_default();
-                let text = format!("waits for approval: promote approve {} --plan {plan}", self.id);
+                let state = &self.view().state;
+                let items = open_items(state).map(|items| format!("open on its checklist: {items}"));
+                let text = match (state.needs_approval(), items) {
+                    (false, Some(items)) => format!("waits for people: {items}"),
+                    (_, items) => {
+                        let items = items.map(|items| format!("; {items}")).unwrap_or_default();
+                        format!("waits for approval: promote approve {} --plan {plan}{items}", self.id)
+                    }
+                };
                 self.notify(&id, false, text).await;
             }
             EffectName::Tell => {

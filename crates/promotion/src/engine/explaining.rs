@@ -1,5 +1,6 @@
 //! Why a promotion stands where it stands: what holds it, since when, and what opens that.
 
+use super::checklist::open_items;
 use super::drive::Came;
 use super::session::Session;
 use super::{Engine, EngineError};
@@ -99,8 +100,20 @@ fn hold(environment: &EnvironmentView, view: &PromotionView) -> Option<Hold> {
         }
         Phase::AwaitingApproval => {
             let plan = facts.plan.as_ref().map(|plan| plan.hash.to_string()).unwrap_or_default();
-            let opens = format!("promote approve {id} --plan {plan}");
-            said("approval", missing(view), Some(facts.deadline), Some(opens))
+            let open = view.state.unchecked(None);
+            let items = open_items(&view.state).map(|items| format!("open on its checklist: {items}"));
+            let (by, why, opens) = match (view.state.needs_approval() && !view.state.quorum(None), items) {
+                (false, Some(items)) => {
+                    let item = open.first().map(|item| item.id.to_string()).unwrap_or_default();
+                    ("checklist", items, format!("promote check-off {item} --id {id}"))
+                }
+                (_, items) => {
+                    let items = items.map(|items| format!("; {items}")).unwrap_or_default();
+                    let opens = format!("promote approve {id} --plan {plan}");
+                    ("approval", format!("{}{items}", missing(view)), opens)
+                }
+            };
+            said(by, why, Some(facts.deadline), Some(opens))
         }
         Phase::Queued => match environment.holder().filter(|other| other.id() != id) {
             Some(other) => {

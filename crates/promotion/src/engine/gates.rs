@@ -42,6 +42,7 @@ impl Session<'_> {
             ("freeze", self.freeze()),
             ("breaker", self.breaker().await?),
             ("attestation", self.evidence().await?),
+            ("scan", self.scanned().await?),
             ("secrets", self.secrets().await),
         ];
         if let Some(glass) = self.glass().await {
@@ -50,6 +51,7 @@ impl Session<'_> {
         if people_too {
             gates.push(("requester", self.requester().await));
             gates.push(("approval", self.people().await));
+            gates.push(("checklist", self.checklist().await));
         }
         for (name, gate) in gates {
             match gate {
@@ -215,7 +217,8 @@ impl Session<'_> {
     }
 
     async fn covered(&self, rule: &EvidenceRule, from: &EnvironmentView) -> Result<Gate, EngineError> {
-        let release = self.view().state.facts.request.release.id();
+        let request = &self.view().state.facts.request;
+        let release = request.release.id();
         let class = from.class();
         if class == Some(Class::Production) {
             return Ok(Gate::Closed(format!(
@@ -224,7 +227,8 @@ impl Session<'_> {
             )));
         }
         for suite in &rule.suites {
-            let (counting, mut refused) = from.evidence(&release, suite, rule, self.now());
+            let (counting, mut refused) =
+                from.evidence(&release, suite, rule, &request.base_data, self.now());
             let mut good = false;
             for attestation in counting {
                 match self.engine.ports.attestor.verify(attestation).await {

@@ -1,8 +1,10 @@
 //! The imperative shell: one event, one `step`, one atomic append, then effects; completions come back as events.
 
 mod anchoring;
+mod attesting;
 mod break_glass;
 mod breaker;
+mod checklist;
 mod closing;
 mod compare;
 mod copying;
@@ -26,6 +28,7 @@ mod queue;
 mod receipts;
 mod reminding;
 mod roll;
+mod scanning;
 mod secrets;
 mod session;
 mod silent;
@@ -40,6 +43,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::broadcast;
 
+pub use attesting::Attested;
 pub use eject::{Eject, Ejected, UnitAt};
 pub use error::EngineError;
 pub use events::{EngineEvent, Events};

@@ -166,6 +166,7 @@ impl Session<'_> {
             release: request.release.clone(),
             components,
             baseline,
+            base_data: request.base_data.clone(),
             policy,
             policy_change,
             rollback: verdict(found_any, &opaque, &caveats),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::checklist::open_items;
 use super::tick::Ticked;
 use super::verbs::lost_tail;
 use super::{Engine, EngineError};
@@ -40,8 +41,16 @@ fn waits(view: &EnvironmentView, promotion: &PromotionView, now: At) -> Option<(
     if phase.is_human_wait() {
         let plan = facts.plan.as_ref().map(|plan| plan.hash.to_string()).unwrap_or_default();
         let since = facts.phase_since;
-        let text =
-            format!("waits for approval since {since}, nobody answered: promote approve {id} --plan {plan}");
+        let state = &promotion.state;
+        let items =
+            open_items(state).map(|items| format!("; open on its checklist: {items}")).unwrap_or_default();
+        let text = if state.needs_approval() && !state.quorum(None) {
+            format!(
+                "waits for approval since {since}, nobody answered: promote approve {id} --plan {plan}{items}"
+            )
+        } else {
+            format!("waits for people since {since}, nobody answered{items}")
+        };
         // Whose time is over ends now, and that is told.
         return (now < facts.deadline).then(|| (since, first("waiting"), text));
     }

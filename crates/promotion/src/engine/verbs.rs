@@ -11,8 +11,8 @@ use super::{Engine, EngineError, Handle};
 use crate::journal::{Draft, Entry, EnvironmentView, Memory};
 use crate::machine::{Event, Stamped, Work, step};
 use crate::model::{
-    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Kind, Millis, Person, Plan, Policy,
-    PromotionId, Release, Request, Signed, Wish, Word,
+    Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Hash, Kind, Millis, Person, Plan,
+    Policy, PromotionId, Release, Request, Signed, Wish, Word,
 };
 use crate::ports::{JournalError, PortError};
 
@@ -49,6 +49,8 @@ pub struct Ask {
     pub signed: Option<Signed>,
     /// Why.
     pub reason: Option<String>,
+    /// What tests of the environment run on: file → SHA-256.
+    pub base_data: BTreeMap<String, Hash>,
 }
 
 impl Ask {
@@ -62,8 +64,19 @@ impl Ask {
         requested_by: Person,
     ) -> Self {
         let policy = Policy::default();
-        let (signed, reason) = (None, None);
-        Self { environment, class, kind, release, components, policy, requested_by, signed, reason }
+        let (signed, reason, base_data) = (None, None, BTreeMap::new());
+        Self {
+            environment,
+            class,
+            kind,
+            release,
+            components,
+            policy,
+            requested_by,
+            signed,
+            reason,
+            base_data,
+        }
     }
 
     /// What is asked for, as whoever asks signs it.
@@ -219,6 +232,7 @@ impl Engine {
             requested_by,
             signed: ask.signed,
             reason: ask.reason,
+            base_data: ask.base_data,
             break_glass: None,
             at,
         };
@@ -311,7 +325,7 @@ impl Engine {
     }
 
     /// Appends what somebody said, under no lease; whoever drives the promotion reads it.
-    async fn word(
+    pub(super) async fn word(
         &self,
         environment: &EnvironmentName,
         id: &PromotionId,

@@ -62,7 +62,7 @@ impl Looks {
 /// From when on a look at the places of `view` shows nobody's work in progress: none of ours is under way, none owes
 /// leases, and so much time has gone by since the last one that acted ended that no list is as old as its calls. Calls that
 /// come late were waited for before it ended.
-fn calm_since(view: &EnvironmentView, lag: Millis) -> Option<At> {
+pub(super) fn calm_since(view: &EnvironmentView, lag: Millis) -> Option<At> {
     let acted = view.promotions.values().filter(|promotion| promotion.state.facts.locked_at.is_some());
     let last = acted.map(|promotion| promotion.at).max();
     let busy = view.promotions.values().any(|promotion| promotion.state.phase.is_active());

@@ -290,6 +290,9 @@ impl Session<'_> {
             report,
             at: self.now(),
             components: facts.request.release.components.clone(),
+            suite_file: None,
+            base_data: facts.request.base_data.clone(),
+            scan: None,
         };
         self.engine.ports.attestor.sign(&statement).await
     }

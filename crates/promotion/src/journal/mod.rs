@@ -11,6 +11,7 @@ mod migrate;
 mod receipt;
 mod record;
 mod recorded;
+mod reported;
 mod spelled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -25,9 +26,10 @@ pub use closed::ClosedBy;
 pub use drift::{DriftEnd, DriftView};
 pub use memory::Memory;
 pub use migrate::{MOVED, MigrateError, Moved, compare, migrate};
-pub use receipt::{Approved, Built, EndRecord, Receipt, Tested};
-pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record};
+pub use receipt::{Approved, Built, Checked, EndRecord, Receipt, ReceiptDiffers, Tested};
+pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record, ReportAbout};
 pub use recorded::{Recorded, Spot};
+pub use reported::Reported;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub use verbatim::{Holding, Row};

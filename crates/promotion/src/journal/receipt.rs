@@ -1,6 +1,6 @@
 //! A receipt: what was built, copied, tested, approved and runs, from the journal alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,9 @@ use super::record::{Entry, Record};
 use super::view::EnvironmentView;
 use crate::machine::Phase;
 use crate::model::{
-    At, Attestation, BreakGlass, Class, ComponentName, EnvironmentName, Hash, ImageRecord, ImageRef, InToto,
-    Person, PromotionId, Running, StoreId, SuiteName, canonical, subjects,
+    At, Attestation, BreakGlass, CheckOff, ChecklistItem, Class, ComponentName, Envelope, EnvironmentName,
+    Hash, ImageRecord, ImageRef, InToto, ItemName, Person, PromotionId, Running, StoreId, SuiteName,
+    canonical, subjects,
 };
 
 /// The kind of statement that a receipt is.
@@ -48,6 +49,31 @@ pub struct Tested {
     pub proof: Hash,
 }
 
+impl Tested {
+    fn of(it: &Attestation) -> Self {
+        Self {
+            suite: it.statement.suite.clone(),
+            environment: it.statement.environment.clone(),
+            class: it.statement.class,
+            at: it.statement.at,
+            by: it.by.clone(),
+            report: it.statement.report.clone(),
+            proof: proof(&it.signature),
+        }
+    }
+}
+
+/// A field in which a receipt says otherwise than the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiptDiffers {
+    /// Which.
+    pub field: String,
+    /// What the journal says.
+    pub expected: String,
+    /// What the receipt says.
+    pub found: String,
+}
+
 /// A person's yes over the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
@@ -57,6 +83,38 @@ pub struct Approved {
     pub at: At,
     /// Of the signature, which stands in the journal.
     pub proof: Hash,
+}
+
+/// An item of the checklist that somebody checked off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Which.
+    pub item: ItemName,
+    /// What was to be looked at.
+    pub text: String,
+    /// Who looked.
+    pub by: Person,
+    /// When it was taken in.
+    pub at: At,
+    /// What they saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Of the signature, which stands in the journal; none of people who are known without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Hash>,
+}
+
+impl Checked {
+    fn of(item: &ChecklistItem, word: &CheckOff) -> Self {
+        Self {
+            item: item.id.clone(),
+            text: item.text.clone(),
+            by: word.by.clone(),
+            at: word.at,
+            comment: word.comment.clone(),
+            proof: word.signed.as_ref().map(|signed| proof(&signed.proof)),
+        }
+    }
 }
 
 /// The record in which it ended: a point of the chain outside the store.
@@ -101,6 +159,9 @@ pub struct Receipt {
     pub verified: Vec<Tested>,
     /// Who agreed.
     pub approved: Vec<Approved>,
+    /// What people looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<Checked>,
     /// The exception under which it was asked for: then neither evidence nor people had to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
@@ -131,15 +192,6 @@ impl Receipt {
         };
         let end = records.iter().rev().find(is_end).ok_or_else(unknown)?;
         let request = &facts.request;
-        let tested = |it: &Attestation| Tested {
-            suite: it.statement.suite.clone(),
-            environment: it.statement.environment.clone(),
-            class: it.statement.class,
-            at: it.statement.at,
-            by: it.by.clone(),
-            report: it.statement.report.clone(),
-            proof: proof(&it.signature),
-        };
         Ok(Self {
             promotion: id.clone(),
             store,
@@ -161,12 +213,19 @@ impl Receipt {
                     .collect(),
             },
             copied: facts.images.clone(),
-            tested: evidence.iter().map(tested).collect(),
-            verified: facts.attestations.iter().map(tested).collect(),
+            tested: evidence.iter().map(Tested::of).collect(),
+            verified: facts.attestations.iter().map(Tested::of).collect(),
             approved: facts
                 .approvals
                 .iter()
                 .map(|it| Approved { by: it.by.clone(), at: it.at, proof: proof(&it.claim.proof) })
+                .collect(),
+            checklist: promotion
+                .state
+                .policy()
+                .checklist
+                .iter()
+                .filter_map(|item| Some(Checked::of(item, promotion.state.checked(&item.id)?)))
                 .collect(),
             break_glass: request.break_glass.clone(),
             running: if promotion.state.stands() { facts.running.clone() } else { BTreeMap::new() },
@@ -174,9 +233,72 @@ impl Receipt {
         })
     }
 
+    /// What an envelope says, its signatures apart; why it is no receipt.
+    pub fn read(envelope: &Envelope) -> Result<Self, String> {
+        let said = InToto::<Self>::of(envelope, PREDICATE)?;
+        let about = subjects(&said.predicate.release, &said.predicate.components);
+        if said.subject == about {
+            Ok(said.predicate)
+        } else {
+            Err("its subjects are not the components that it speaks of".to_owned())
+        }
+    }
+
+    /// In what it says otherwise than the journal does, by the field: what the journal says, and what it says. `records` are
+    /// those of its environment, `tested` are the journals of the environments in which it was tested.
+    pub fn against(&self, records: &[Record], tested: &[EnvironmentView]) -> Vec<ReceiptDiffers> {
+        let differs = |field: &str, expected: String, found: String| ReceiptDiffers {
+            field: field.to_owned(),
+            expected,
+            found,
+        };
+        let EndRecord { seq, hash, .. } = &self.record;
+        match records.iter().find(|record| record.seq == *seq) {
+            Some(record) if record.hash == *hash => {}
+            found => {
+                let expected =
+                    found.map_or_else(|| "no such record".to_owned(), |record| record.hash.to_string());
+                return vec![differs(&format!("record {seq}"), expected, hash.to_string())];
+            }
+        }
+        let mut view = EnvironmentView::new(self.environment.clone());
+        let said = view.extend(records).map_err(|error| error.to_string());
+        let said = said.and_then(|()| Self::of(self.store.clone(), &view, records, &[], &self.promotion));
+        let said = match said {
+            Ok(said) => Self { tested: self.tested.clone(), ..said },
+            Err(why) => return vec![differs("promotion", why, self.promotion.to_string())],
+        };
+        let text = |value: Option<&serde_json::Value>| value.map_or("nothing".to_owned(), canonical::text);
+        let (journal, own) = (fields(&said), fields(self));
+        let keys: BTreeSet<&String> = journal.keys().chain(own.keys()).collect();
+        let other = keys.into_iter().filter(|key| journal.get(*key) != own.get(*key));
+        let mut found: Vec<_> =
+            other.map(|key| differs(key, text(journal.get(key)), text(own.get(key)))).collect();
+        for it in &self.tested {
+            let is_it = |signed: &Attestation| Tested::of(signed) == *it;
+            let is_there = tested.iter().any(|view| view.attestations().any(is_it));
+            if !is_there {
+                let expected = format!("evidence of `{}` in the journal of `{}`", it.suite, it.environment);
+                found.push(differs(
+                    "tested",
+                    expected,
+                    format!("a proof {} that is not there", it.proof.short()),
+                ));
+            }
+        }
+        found
+    }
+
     /// An in-toto statement about the components by their digests, to be signed.
     pub fn payload(&self) -> Vec<u8> {
         InToto::new(PREDICATE, subjects(&self.release, &self.components), self.clone()).payload()
+    }
+}
+
+fn fields(receipt: &Receipt) -> BTreeMap<String, serde_json::Value> {
+    match serde_json::to_value(receipt) {
+        Ok(serde_json::Value::Object(fields)) => fields.into_iter().collect(),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{EffectName, Phase, Stamped};
 use crate::model::{
-    At, BreakGlass, Closing, ComponentName, Difference, EnvironmentName, Hash, Nonce, OneOffEnd, PromotionId,
-    Request, Signed, UnitId, canonical,
+    At, Attestation, BreakGlass, Closing, ComponentName, Difference, EnvironmentName, Hash, Nonce, OneOffEnd,
+    PromotionId, Request, Signed, SuiteName, UnitId, canonical,
 };
 use crate::ports::{Performed, PortError};
 use crate::rollout::{Direction, Progress, UnitCall};
@@ -49,6 +49,19 @@ pub enum OneOffStep {
     },
     /// It is over.
     Ended(OneOffEnd),
+}
+
+/// What a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportAbout {
+    /// The promotion that had put there what was tested.
+    pub deployment: PromotionId,
+    /// Its release.
+    pub release: Hash,
+    /// The file's SHA-256.
+    pub report: Hash,
+    /// When the tests ended, as it says.
+    pub ended: At,
 }
 
 /// A record's content. Old kinds are read for ever.
@@ -159,6 +172,13 @@ pub enum Entry {
         of: PromotionId,
         /// All that differs now; nothing where what is recorded runs again.
         differences: Vec<Difference>,
+    },
+    /// A report of suites that ran elsewhere was read, and speaks of what runs here.
+    Reported {
+        /// What it says, its suites apart.
+        about: Box<ReportAbout>,
+        /// Suite → the signed word that it passed; nothing where it did not.
+        suites: BTreeMap<SuiteName, Option<Attestation>>,
     },
     /// People were told again of what nobody looked after: of the promotion, else of the drift that is open.
     ToldAgain {

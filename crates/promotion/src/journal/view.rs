@@ -6,6 +6,7 @@ use super::chain;
 use super::closed::{ClosedBy, ClosedByPeople};
 use super::drift::{DriftEnd, DriftView, Drifts};
 use super::record::{Entry, Intent, OneOffStep, Outcome, Record};
+use super::reported::Reported;
 use crate::machine::{EffectName, Phase, State, apply};
 use crate::model::{
     At, Attestation, BreakGlass, Class, ComponentName, DeploymentInfo, DeploymentStatus, EnvironmentName,
@@ -87,6 +88,7 @@ pub struct EnvironmentView {
     drifts: Drifts,
     closed: ClosedByPeople,
     glasses: Vec<BreakGlass>,
+    reports: Vec<Reported>,
 }
 
 impl EnvironmentView {
@@ -105,6 +107,7 @@ impl EnvironmentView {
             drifts: Drifts::default(),
             closed: ClosedByPeople::default(),
             glasses: Vec::new(),
+            reports: Vec::new(),
         }
     }
 
@@ -165,6 +168,14 @@ impl EnvironmentView {
             }
             (Entry::GlassBroken { glass }, _) => {
                 self.glasses.push((**glass).clone());
+                Ok(())
+            }
+            (Entry::Reported { about, suites }, _) => {
+                let n_ended = self.ended.len();
+                let report =
+                    Reported { seq: record.seq, n_ended, about: (**about).clone(), suites: suites.clone() };
+                report.check(self)?;
+                self.reports.push(report);
                 Ok(())
             }
             (Entry::Ejected { by, .. }, _) => {
@@ -354,7 +365,13 @@ impl EnvironmentView {
 
     /// All evidence made here.
     pub fn attestations(&self) -> impl Iterator<Item = &Attestation> {
-        self.promotions.values().flat_map(|view| &view.state.facts.attestations)
+        let by_deploys = self.promotions.values().flat_map(|view| &view.state.facts.attestations);
+        by_deploys.chain(self.reports.iter().flat_map(Reported::attestations))
+    }
+
+    /// The reports of other steps that were taken in here, oldest first.
+    pub fn reports(&self) -> &[Reported] {
+        &self.reports
     }
 
     /// All deployments, oldest first, as the outside sees them.
@@ -449,6 +466,7 @@ impl PromotionView {
             | Entry::GlassBroken { .. }
             | Entry::Ejected { .. }
             | Entry::Drifted { .. }
+            | Entry::Reported { .. }
             | Entry::ParkedEnded { .. } => {}
             Entry::ToldAgain { n } => self.told = *n,
         }

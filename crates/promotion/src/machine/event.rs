@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::phase::{Phase, Signal};
 use crate::model::{
-    Approval, At, Attestation, ComponentName, ImageRecord, Person, Plan, PromotionId, Running, Signed,
-    Snapshot, SuiteName,
+    Approval, At, Attestation, CheckOff, ComponentName, ImageRecord, Person, Plan, PromotionId, Running,
+    Signed, Snapshot, SuiteName,
 };
 
 /// Why the work of a phase failed for good.
@@ -101,6 +101,10 @@ pub enum Event {
     Approve(Box<Approval>),
     /// A person refused.
     Reject(Box<Approval>),
+    /// A person checked an item of the checklist off.
+    CheckOff(Box<CheckOff>),
+    /// A person took that back.
+    TakeBack(Box<CheckOff>),
     /// The lock was granted.
     LockTaken {
         /// Who runs it.
@@ -148,6 +152,8 @@ impl Event {
             Self::GateClosed { .. } => Signal::GateClosed,
             Self::Approve(_) => Signal::Approve,
             Self::Reject(_) => Signal::Reject,
+            Self::CheckOff(_) => Signal::CheckOff,
+            Self::TakeBack(_) => Signal::TakeBack,
             Self::LockTaken { .. } => Signal::LockTaken,
             Self::Differs { .. } => Signal::Differs,
             Self::Failed(_) => Signal::Failed,

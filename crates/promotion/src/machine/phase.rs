@@ -104,6 +104,10 @@ keys! {
         Approve = "approve",
         /// A person refused.
         Reject = "reject",
+        /// A person checked an item of the checklist off.
+        CheckOff = "check off",
+        /// A person took that back.
+        TakeBack = "take back",
         /// The environment's lock was granted.
         LockTaken = "lock taken",
         /// What was found is not what was planned.
@@ -126,11 +130,11 @@ keys! {
     Guard {
         /// None.
         Always = "",
-        /// The policy asks for people.
+        /// The policy asks for people: approvals or a checklist.
         NeedsApproval = "approval needed",
         /// It does not.
         NeedsNobody = "nobody needed",
-        /// With this word enough people agreed.
+        /// With this word enough people agreed, and the checklist is done.
         QuorumMet = "quorum met",
         /// Not yet.
         QuorumOpen = "quorum open",

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Failure, Work};
 use super::phase::Phase;
 use crate::model::{
-    Approval, At, Attestation, ComponentName, Decision, ImageRecord, Kind, Millis, Person, Plan, Policy,
-    PromotionId, Request, Running, Snapshot,
+    Approval, At, Attestation, CheckOff, ChecklistItem, ComponentName, Decision, ImageRecord, ItemName, Kind,
+    Millis, Person, Plan, Policy, PromotionId, Request, Running, Snapshot,
 };
 
 /// What was gathered on the way.
@@ -20,6 +20,10 @@ pub struct Facts {
     pub plan: Option<Plan>,
     /// Who agreed to this plan; emptied when the plan changes.
     pub approvals: Vec<Approval>,
+    /// What people said of the checklist of this plan, in order: of each item the last word counts. Emptied when the plan
+    /// changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckOff>,
     /// When the lock was taken.
     pub locked_at: Option<At>,
     /// When this phase was entered.
@@ -72,6 +76,7 @@ impl State {
                 request,
                 plan: None,
                 approvals: Vec::new(),
+                checks: Vec::new(),
                 locked_at: None,
                 phase_since: at,
                 deadline: at.plus(PLANNING),
@@ -100,6 +105,68 @@ impl State {
             && self.policy().approvals.as_ref().is_some_and(|rule| rule.count > 0)
     }
 
+    /// Whether a checklist has to be done. What only goes back or takes over brings nothing to look at.
+    pub fn needs_checklist(&self) -> bool {
+        self.facts.request.kind == Kind::Promote
+            && self.facts.request.break_glass.is_none()
+            && !self.policy().checklist.is_empty()
+    }
+
+    /// Whether people have to say something before it goes on.
+    pub fn asks_people(&self) -> bool {
+        self.needs_approval() || self.needs_checklist()
+    }
+
+    /// The last word on an item of the checklist that it was done, where it was not taken back.
+    pub fn checked(&self, item: &ItemName) -> Option<&CheckOff> {
+        self.facts.checks.iter().rfind(|word| word.item == *item).filter(|word| word.is_done)
+    }
+
+    /// The items of the checklist that nobody has checked off, `more` included.
+    pub fn unchecked(&self, more: Option<&CheckOff>) -> Vec<&ChecklistItem> {
+        if !self.needs_checklist() || cfg!(feature = "sabotage-p1") {
+            return Vec::new();
+        }
+        let is_open = |item: &&ChecklistItem| {
+            self.checked(&item.id).is_none() && more.is_none_or(|word| word.item != item.id)
+        };
+        self.policy().checklist.iter().filter(is_open).collect()
+    }
+
+    /// Why `word`, which checks off or takes back, does not count; nothing when it does.
+    pub fn objection_to_check(&self, word: &CheckOff, is_done: bool) -> Option<String> {
+        let facts = &self.facts;
+        let Some(plan) = &facts.plan else { return Some("there is no plan yet".to_owned()) };
+        if word.plan != plan.hash || word.promotion != facts.request.id || word.is_done != is_done {
+            return Some(format!(
+                "it is for plan {} of {}, and this is plan {} of {}",
+                word.plan.short(),
+                word.promotion,
+                plan.hash.short(),
+                facts.request.id
+            ));
+        }
+        let list = &self.policy().checklist;
+        let Some(item) = list.iter().find(|item| item.id == word.item) else {
+            let known: Vec<String> = list.iter().map(|item| format!("`{}`", item.id)).collect();
+            let known = if known.is_empty() { "no items".to_owned() } else { known.join(", ") };
+            return Some(format!("`{}` is no item of its checklist, which has {known}", word.item));
+        };
+        if !item.by.contains(&word.by) {
+            return Some(format!(
+                "{} is not among those who may check off `{}`: {}",
+                word.by,
+                item.id,
+                item.people()
+            ));
+        }
+        match (self.checked(&item.id), is_done) {
+            (Some(earlier), true) => Some(format!("`{}` is checked off already, by {}", item.id, earlier.by)),
+            (None, false) => Some(format!("nobody has checked off `{}`", item.id)),
+            (Some(_), false) | (None, true) => None,
+        }
+    }
+
     /// Whether what it put there stays: it succeeded, or is a person's rollback that came where it led.
     pub fn stands(&self) -> bool {
         self.facts.stays || self.phase == Phase::Succeeded
@@ -123,7 +190,8 @@ impl State {
                 facts.request.id
             ));
         }
-        let rule = self.policy().approvals.as_ref()?;
+        let rule = self.policy().approvals.as_ref().filter(|_| self.needs_approval());
+        let Some(rule) = rule else { return Some("nobody is asked to approve this plan".to_owned()) };
         if !rule.from.contains(&approval.by) {
             return Some(format!("{} is not among those who may approve here", approval.by));
         }
@@ -210,9 +278,19 @@ impl State {
             Event::Differs { plan, .. } => {
                 facts.plan = Some((**plan).clone());
                 facts.approvals.clear();
+                facts.checks.clear();
                 facts.locked_at = None;
             }
             Event::Approve(approval) => facts.approvals.push((**approval).clone()),
+            Event::CheckOff(word) => facts.checks.push((**word).clone()),
+            Event::TakeBack(word) => {
+                facts.checks.push((**word).clone());
+                // Before anybody was let go on it is only open again.
+                if self.phase != Phase::AwaitingApproval {
+                    let why = format!("{} took back the check-off of `{}`", word.by, word.item);
+                    remember(&mut facts.failure, Failure { component: None, suite: None, why });
+                }
+            }
             Event::LockTaken { .. } => facts.locked_at = Some(at),
             Event::Done(Work::Snapshot { snapshot }) => facts.snapshot = Some((**snapshot).clone()),
             Event::Done(Work::Copied { images }) => facts.images.clone_from(images),
@@ -282,6 +360,11 @@ impl State {
         }
         if self.phase.is_active() && self.needs_approval() && !self.quorum(None) {
             return Err(format!("{} without the people the policy asks for", self.phase));
+        }
+        if self.phase.is_active()
+            && let Some(item) = self.unchecked(None).first()
+        {
+            return Err(format!("{} without `{}` of its checklist", self.phase, item.id));
         }
         let restores =
             matches!(self.phase, Phase::Deploying | Phase::Verifying | Phase::Soaking | Phase::RollingBack);

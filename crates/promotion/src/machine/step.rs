@@ -57,7 +57,12 @@ pub(crate) fn decide(state: &State, stamped: &Stamped) -> Result<(Phase, &'stati
     {
         return Err(refuse(why));
     }
-    if matches!(stamped.event, Event::Approve(_))
+    if let Event::CheckOff(word) | Event::TakeBack(word) = &stamped.event
+        && let Some(why) = state.objection_to_check(word, matches!(stamped.event, Event::CheckOff(_)))
+    {
+        return Err(refuse(why));
+    }
+    if matches!(stamped.event, Event::Approve(_) | Event::CheckOff(_))
         && state.phase.is_human_wait()
         && stamped.at >= state.facts.deadline
     {
@@ -80,13 +85,14 @@ pub(crate) fn decide(state: &State, stamped: &Stamped) -> Result<(Phase, &'stati
 
 fn holds(guard: Guard, state: &State, stamped: &Stamped) -> bool {
     let quorum = || match &stamped.event {
-        Event::Approve(approval) => state.quorum(Some(approval)),
-        _ => state.quorum(None),
+        Event::Approve(approval) => state.quorum(Some(approval)) && state.unchecked(None).is_empty(),
+        Event::CheckOff(word) => state.quorum(None) && state.unchecked(Some(word)).is_empty(),
+        _ => state.quorum(None) && state.unchecked(None).is_empty(),
     };
     match guard {
         Guard::Always => true,
-        Guard::NeedsApproval => state.needs_approval(),
-        Guard::NeedsNobody => !state.needs_approval(),
+        Guard::NeedsApproval => state.asks_people(),
+        Guard::NeedsNobody => !state.asks_people(),
         Guard::QuorumMet => quorum(),
         Guard::QuorumOpen => !quorum(),
         Guard::SoakAsked => state.policy().soak.0 > 0,

@@ -111,6 +111,7 @@ fn request(kind: Kind, soak: u64) -> Request {
         requested_by: ask.requested_by,
         signed: ask.signed,
         reason: None,
+        base_data: ask.base_data,
         break_glass: None,
         at: NOW,
     }
@@ -118,6 +119,7 @@ fn request(kind: Kind, soak: u64) -> Request {
 
 fn plan(request: &Request, mark: u8) -> Plan {
     let target = Target {
+        base_data: BTreeMap::new(),
         environment: request.environment.clone(),
         class: request.class,
         kind: request.kind.clone(),

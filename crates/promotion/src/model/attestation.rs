@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{InToto, Subject};
 use super::{
-    At, Class, ComponentName, EnvironmentName, Hash, Millis, Person, PromotionId, SuiteName, canonical,
+    At, Class, ComponentName, EnvironmentName, Hash, Millis, Person, PromotionId, Scan, SuiteName, canonical,
 };
 
 /// What is signed.
@@ -32,15 +32,29 @@ pub struct Statement {
     /// What the release consists of. Statements of earlier versions name its hash alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<ComponentName, Digest>,
+    /// The suite's file, where the report of another step was read: its SHA-256, the same as on the checkout that was
+    /// trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite_file: Option<Hash>,
+    /// The base data that it was tested on: file → SHA-256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base_data: BTreeMap<String, Hash>,
+    /// What a scan found, where this is about one and not about a suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<Scan>,
 }
 
 /// The kind of statement that an attestation is.
 const PREDICATE: &str = "urn:understudy:suite-passed:v1";
 
+/// The same, where it is about a scan: nothing in it says that anything passed.
+const SCANNED: &str = "urn:understudy:scanned:v1";
+
 impl Statement {
     /// The same for other tools: an in-toto statement about the components by their digests.
     pub fn payload(&self) -> Vec<u8> {
-        InToto::new(PREDICATE, subjects(&self.release, &self.components), self.clone()).payload()
+        let predicate = if self.scan.is_some() { SCANNED } else { PREDICATE };
+        InToto::new(predicate, subjects(&self.release, &self.components), self.clone()).payload()
     }
 
     /// The text that earlier versions signed.

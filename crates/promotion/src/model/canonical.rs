@@ -69,6 +69,26 @@ pub fn hash<T: Serialize + ?Sized>(domain: &str, value: &T) -> Hash {
     Hash(hex(&sha.finalize()).into())
 }
 
+/// The SHA-256 of a file's content, as `sha256sum` prints it.
+pub fn of_bytes(bytes: &[u8]) -> Hash {
+    Hash(hex(&Sha256::digest(bytes)).into())
+}
+
+/// The same of what a reader gives, to its end.
+///
+/// # Errors
+/// As the reader says.
+pub fn of_reader(mut reader: impl std::io::Read) -> std::io::Result<Hash> {
+    let mut sha = Sha256::new();
+    let mut part = [0; 64 * 1024];
+    loop {
+        match reader.read(&mut part)? {
+            0 => return Ok(Hash(hex(&sha.finalize()).into())),
+            n => sha.update(part.get(..n).unwrap_or_default()),
+        }
+    }
+}
+
 /// The canonical text of `value`.
 ///
 /// # Panics

@@ -99,6 +99,8 @@ names! {
     Nonce = "nonce";
     /// Who somebody is, `ssh:SHA256:…` or `github:<id>`, or a name on a local stand-in.
     Person = "person";
+    /// An item of a checklist.
+    ItemName = "item of a checklist";
     /// A test suite.
     SuiteName = "suite name";
 }

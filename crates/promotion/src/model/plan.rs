@@ -68,6 +68,9 @@ pub struct Target {
     pub components: Vec<ComponentTarget>,
     /// What was found.
     pub baseline: BTreeMap<ComponentName, Baseline>,
+    /// What the tests that count ran on: file → SHA-256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base_data: BTreeMap<String, Hash>,
     /// The rules in force: those of the release last promoted here.
     pub policy: Policy,
     /// The rules this release brings, where they differ.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentName, FreezeWindow, Millis, Person, SuiteName};
+use super::{ChecklistItem, EnvironmentName, FreezeWindow, Millis, Person, ScanRule, SuiteName};
 
 /// What a class of environment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct EvidenceRule {
     pub suites: BTreeSet<SuiteName>,
     /// No older than this.
     pub max_age: Millis,
+    /// Files that must be the same where it was tested and where it is asked for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub base_data: BTreeSet<String>,
 }
 
 /// Who must agree.
@@ -124,6 +127,12 @@ pub struct Policy {
     /// [`Difference::field`]: super::Difference::field
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub drift_ignored: BTreeSet<String>,
+    /// What people look at before a release is promoted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<ChecklistItem>,
+    /// What a scan must have said of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<ScanRule>,
     /// When nothing new comes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<FreezeWindow>,
@@ -153,6 +162,8 @@ impl Default for Policy {
             soak: Millis::ZERO,
             deadline: Millis::secs(3600),
             drift_ignored: BTreeSet::new(),
+            checklist: Vec::new(),
+            scan: None,
             freezes: Vec::new(),
             queue: QueueRule::FirstCome,
         }

@@ -1,9 +1,11 @@
 //! What somebody asked for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    At, Class, ComponentTarget, EnvironmentName, Person, Policy, PromotionId, Release, Signed, Wish,
+    At, Class, ComponentTarget, EnvironmentName, Hash, Person, Policy, PromotionId, Release, Signed, Wish,
 };
 
 /// Which verb made the promotion. The exceptions of P1 are verbs with a name.
@@ -65,6 +67,9 @@ pub struct Request {
     pub signed: Option<Signed>,
     /// Why, for the record.
     pub reason: Option<String>,
+    /// What the tests of an environment run on, as it was where it was asked for: file → SHA-256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base_data: BTreeMap<String, Hash>,
     /// The exception under which it was asked for, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, EnvironmentName, Hash, Kind, Person, PromotionId, canonical};
+use super::{At, EnvironmentName, Hash, ItemName, Kind, Person, PromotionId, canonical};
 
 /// What a person wants of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,19 @@ pub enum Wish<'a> {
         promotion: &'a PromotionId,
         /// Why.
         reason: &'a str,
+    },
+    /// An item of a promotion's checklist checked off, or that taken back.
+    CheckOff {
+        /// Of which promotion.
+        promotion: &'a PromotionId,
+        /// Over which plan.
+        plan: &'a Hash,
+        /// Which item.
+        item: &'a ItemName,
+        /// Checked off, and not taken back.
+        is_done: bool,
+        /// What was seen.
+        comment: Option<&'a str>,
     },
     /// A circuit breaker closed.
     ResetBreaker {
@@ -111,6 +124,11 @@ impl Wish<'_> {
             }
             Self::Abort { promotion, reason } => {
                 format!("abort {promotion} reason {}", canonical::text(reason))
+            }
+            Self::CheckOff { promotion, plan, item, is_done, comment } => {
+                let verb = if *is_done { "check-off" } else { "take-back" };
+                let comment = comment.map(|comment| format!(" comment {}", canonical::text(comment)));
+                format!("{verb} {item} of {promotion} plan {plan}{}", comment.unwrap_or_default())
             }
             Self::ResetBreaker { environment, reason } => {
                 format!("reset breaker {environment} reason {}", canonical::text(reason))

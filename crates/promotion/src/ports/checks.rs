@@ -7,22 +7,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
-use crate::model::{EnvironmentName, Hash, Place, Release, SuiteName};
+use crate::model::{EnvironmentName, Hash, Place, Release, SuiteName, Verdict};
 use crate::rollout::EdgeAnswer;
-
-/// What a suite said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// At least one test ran and all passed.
-    Passed,
-    /// A test failed, or the target is not the environment and build that was asked for.
-    Failed,
-    /// No test ran: never a pass.
-    NoTest,
-    /// It could not be judged; may be asked again.
-    Inconclusive,
-}
 
 /// A suite's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,9 @@ mod registry;
 mod secrets;
 mod world;
 
+pub use crate::model::Verdict;
 pub use anchors::Anchors;
-pub use checks::{Checks, SuiteReport, Verdict};
+pub use checks::{Checks, SuiteReport};
 pub use deployer::{Deployer, Key, Performed};
 pub use error::{PortError, PortErrorKind};
 pub use journal::{Grant, Import, Journal, JournalError, Verbatim};

@@ -27,6 +27,8 @@ pub(super) struct Cast<'a> {
     pub(super) until: At,
     /// What the lead agreed to, and when.
     pub(super) agreed: RefCell<BTreeMap<PromotionId, At>>,
+    /// What the lead has looked at, where there is a checklist, and when.
+    pub(super) looked: RefCell<BTreeMap<PromotionId, At>>,
     /// How many runners were killed at work.
     pub(super) n_deaths: Cell<u64>,
     /// Nobody is going to say anything any more.
@@ -187,7 +189,25 @@ impl Cast<'_> {
                 let at = self.world.now();
                 self.agreed.borrow_mut().entry(promotion.clone()).or_insert(at);
                 self.says(promotion, &World::lead(), plan, Decision::Approve).await;
+                if !self.world.policy.checklist.is_empty() {
+                    self.looks(promotion).await;
+                }
             }
+        }
+    }
+
+    /// After they approved, so that a promotion which does not wait for it is seen.
+    async fn looks(&self, promotion: &PromotionId) {
+        let handle = self.world.bystander().handle(env("production"), promotion.clone());
+        // Must not count: the item is the lead's.
+        let _refused = self.world.check(&handle, &World::developer(), "looked", true).await;
+        self.sleep(self.trouble.thinks).await;
+        let at = self.world.now();
+        self.looked.borrow_mut().entry(promotion.clone()).or_insert(at);
+        while let Err(EngineError::Journal(JournalError::Store { .. })) =
+            self.world.check(&handle, &World::lead(), "looked", true).await
+        {
+            self.sleep(WAITS).await;
         }
     }
 

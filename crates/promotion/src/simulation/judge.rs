@@ -97,10 +97,10 @@ impl Scene<'_> {
         is_read.then_some(whole)
     }
 
-    /// P1: no unit gets the new release before the lead agreed, or without evidence.
+    /// P1: no unit gets the new release before the lead agreed and looked at what is on the checklist, or without evidence.
     fn agreed(&self, say: &mut impl FnMut(u32, String)) {
         let (_, release) = Plot::releases();
-        let agreed = self.cast.agreed.borrow();
+        let (agreed, looked) = (self.cast.agreed.borrow(), self.cast.looked.borrow());
         for landed in &self.landed {
             let (UnitCall::Create { spec, .. } | UnitCall::Update { spec, .. }) = &landed.call else {
                 continue;
@@ -112,6 +112,10 @@ impl Scene<'_> {
             let is_agreed = agreed.iter().any(|(id, at)| id.as_str() == owner(landed) && *at <= landed.at);
             if !is_agreed {
                 say(1, format!("{} {} before anybody agreed", landed.key, landed.call.title()));
+            }
+            let is_looked_at = looked.iter().any(|(id, at)| id.as_str() == owner(landed) && *at <= landed.at);
+            if self.plot.has_checklist() && !is_looked_at {
+                say(1, format!("{} {} before anybody looked", landed.key, landed.call.title()));
             }
             if !self.plot.is_tested {
                 say(1, format!("{} {} without evidence", landed.key, landed.call.title()));

@@ -91,6 +91,7 @@ impl Plays {
         }
         let mut other = world.beside("store-2", 9_000);
         (other.policy.evidence, other.policy.approvals) = (None, None);
+        other.policy.checklist.clear();
         world.provider.change(|manners| manners.list_lag = trouble.list_lag);
         let first = world.provider.asked();
         trouble.faults.iter().for_each(|(n, fault)| world.provider.fail(first + n, *fault));
@@ -101,6 +102,7 @@ impl Plays {
             begun,
             until: begun.plus(LASTS_MOST),
             agreed: RefCell::default(),
+            looked: RefCell::default(),
             n_deaths: Cell::new(0),
             is_quiet: Cell::new(false),
         };

@@ -63,6 +63,11 @@ impl Plot {
         STRATEGIES[self.strategy as usize]
     }
 
+    /// Whether people have to look at something first. Not drawn, so that it disturbs nobody else's chance.
+    pub(super) const fn has_checklist(self) -> bool {
+        self.in_waves != self.has_command
+    }
+
     /// The release that runs first, and the one that comes.
     pub(super) fn releases() -> (Release, Release) {
         (World::release("1.0.0", 1, 11), World::release("1.1.0", 2, 12))
@@ -112,6 +117,9 @@ impl Base {
             world.waves = vec![[region("lhr")].into()];
             world.limits.max_unavailable = MaxUnavailable::Units(4);
         }
+        if plot.has_checklist() {
+            world.policy.checklist.push(World::item("looked"));
+        }
         let (first, second) = Plot::releases();
         now(async {
             world.put("production", Kind::Bootstrap, &first).await.expect("bootstrap");
@@ -146,6 +154,9 @@ impl Base {
         if let Outcome::Waiting { .. } = outcome {
             let claim = trial.claim(&handle, &World::lead(), Decision::Approve).await;
             trial.bystander().decide(&handle.environment, claim).await.expect("it counts");
+            if !trial.policy.checklist.is_empty() {
+                trial.check(&handle, &World::lead(), "looked", true).await.expect("it counts");
+            }
             outcome = handle.drive().await.expect("nothing disturbs it");
         }
         let Outcome::Ended(end) = outcome else { panic!("it ends: {outcome:?}") };

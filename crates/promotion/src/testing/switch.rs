@@ -125,6 +125,7 @@ fn title(entry: &Entry) -> String {
         Entry::Ejected { .. } => "ejected".to_owned(),
         Entry::ParkedEnded { .. } => "parked ended".to_owned(),
         Entry::Drifted { .. } => "drifted".to_owned(),
+        Entry::Reported { .. } => "reported".to_owned(),
         Entry::ToldAgain { .. } => "told again".to_owned(),
     }
 }

@@ -14,10 +14,10 @@ use super::switch::{Moment, MortalJournal, Switch};
 use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
 use crate::journal::{EnvironmentView, Memory};
 use crate::model::{
-    ApprovalRule, At, BreakGlass, BreakerRule, Claim, Class, Closing, ComponentName, ComponentTarget,
-    Decision, EnvironmentName, EvidenceRule, Fleet, GroupName, GroupTarget, Kind, Limits, MaxUnavailable,
-    Millis, OneOff, Person, Place, Policy, Proof, QueueRule, RegionName, Release, SecretsTarget, Signed,
-    StoreId, Strategy, SuiteName, Wish,
+    ApprovalRule, At, BreakGlass, BreakerRule, CheckOff, ChecklistItem, Claim, Class, Closing, ComponentName,
+    ComponentTarget, Decision, EnvironmentName, EvidenceRule, Fleet, GroupName, GroupTarget, ItemName, Kind,
+    Limits, MaxUnavailable, Millis, OneOff, Person, Place, Policy, Proof, QueueRule, RegionName, Release,
+    SecretsTarget, Signed, StoreId, Strategy, SuiteName, Wish,
 };
 use crate::ports::{Anchors, Clock, Deployer, Journal};
 
@@ -176,6 +176,7 @@ impl World {
                 from: env("staging"),
                 suites: BTreeSet::from([SuiteName::new("smoke").expect("a name")]),
                 max_age: Millis::secs(24 * 3600),
+                base_data: BTreeSet::new(),
             }),
             approvals: Some(ApprovalRule {
                 count: 1,
@@ -187,6 +188,8 @@ impl World {
             soak: Millis(2_000),
             deadline: Millis::secs(600),
             drift_ignored: BTreeSet::new(),
+            checklist: Vec::new(),
+            scan: None,
             freezes: Vec::new(),
             queue: QueueRule::FirstCome,
         }
@@ -301,6 +304,7 @@ impl World {
             requested_by: person.clone(),
             signed: None,
             reason: None,
+            base_data: BTreeMap::new(),
         };
         ask.signed = self.word(person, &ask.wish());
         ask
@@ -417,6 +421,36 @@ impl World {
         let plan = view.promotions[&handle.id].state.facts.plan.clone().expect("there is a plan").hash;
         let text = Claim::statement(&handle.id, &plan, decision);
         Claim { promotion: handle.id.clone(), plan, decision, proof: Signer::proof(person, &text) }
+    }
+
+    /// An item of a checklist that the lead may check off.
+    pub fn item(id: &str) -> ChecklistItem {
+        let text = format!("somebody looked at {id}");
+        ChecklistItem { id: ItemName::new(id).expect("a name"), text, by: BTreeSet::from([Self::lead()]) }
+    }
+
+    /// `who` checks an item of the plan that there is now off, or takes that back.
+    pub async fn check(
+        &self,
+        handle: &Handle,
+        who: &Person,
+        item: &str,
+        is_done: bool,
+    ) -> Result<CheckOff, EngineError> {
+        let view = self.bystander().view(&handle.environment).await?;
+        let plan = view.promotions[&handle.id].state.facts.plan.clone().expect("there is a plan").hash;
+        let word = CheckOff {
+            promotion: handle.id.clone(),
+            plan,
+            item: ItemName::new(item).expect("a name"),
+            is_done,
+            comment: None,
+            by: who.clone(),
+            at: self.clock.now(),
+            signed: None,
+        };
+        let signed = self.word(who, &word.wish());
+        self.bystander().check_off(&handle.environment, CheckOff { signed, ..word }).await
     }
 
     /// `first` runs in production, `second` is tested on staging.

@@ -216,6 +216,9 @@ async fn evidence_by_ssh_conforms() {
         report: canonical::hash("a report", ""),
         at: At(1_800_000_000_000),
         components: std::collections::BTreeMap::new(),
+        suite_file: None,
+        base_data: std::collections::BTreeMap::new(),
+        scan: None,
     };
     attestor(&SshAttestor::new(key, allowed), &statement).await;
 }

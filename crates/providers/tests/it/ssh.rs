@@ -257,6 +257,9 @@ fn statement() -> Statement {
         report: canonical::hash("test", &"report"),
         at: At(1_795_000_000_000),
         components: [("api".parse().unwrap(), format!("sha256:{}", "7".repeat(64)).parse().unwrap())].into(),
+        suite_file: None,
+        base_data: BTreeMap::new(),
+        scan: None,
     }
 }
 

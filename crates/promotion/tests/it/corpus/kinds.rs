@@ -40,6 +40,7 @@ kinds! {
     Drifted,
     ToldAgain,
     ParkedEnded,
+    Reported,
 }
 
 fn kinds(entry: &Entry) -> Vec<Kind> {
@@ -67,6 +68,7 @@ fn kinds(entry: &Entry) -> Vec<Kind> {
         Entry::Drifted { .. } => Kind::Drifted,
         Entry::ToldAgain { .. } => Kind::ToldAgain,
         Entry::ParkedEnded { .. } => Kind::ParkedEnded,
+        Entry::Reported { .. } => Kind::Reported,
     }]
 }
 

@@ -138,6 +138,9 @@ async fn people_and_suites_in_memory_conform() {
         report: canonical::hash("a report", ""),
         at: At(1_800_000_000_000),
         components: std::collections::BTreeMap::new(),
+        suite_file: None,
+        base_data: std::collections::BTreeMap::new(),
+        scan: None,
     };
     conformance::attestor(&signer, &statement).await;
     let notice = Notice {

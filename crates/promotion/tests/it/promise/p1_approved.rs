@@ -77,8 +77,12 @@ async fn p1_evidence_of_another_build_of_the_same_version_is_none() {
 async fn p1_each_suite_must_have_passed() {
     let mut world = World::new(1, Manners::default());
     let suites = BTreeSet::from(["smoke", "load"].map(|name| SuiteName::new(name).unwrap()));
-    world.policy.evidence =
-        Some(EvidenceRule { from: env("staging"), suites, max_age: Millis::secs(24 * 3600) });
+    world.policy.evidence = Some(EvidenceRule {
+        from: env("staging"),
+        suites,
+        max_age: Millis::secs(24 * 3600),
+        base_data: BTreeSet::new(),
+    });
     let (first, second) = releases();
     world.rehearsed(&first, &second).await;
     let why = is_blocked(&world, &second, "attestation").await;

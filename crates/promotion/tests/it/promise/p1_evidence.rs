@@ -1,10 +1,11 @@
 //! P1: evidence dies by a later run that did not pass, by another configuration where it was made, and by age.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use promotion::engine::Outcome;
+use promotion::engine::{Ask, Outcome};
 use promotion::machine::Phase;
-use promotion::model::{Kind, Millis};
+use promotion::model::{Hash, Kind, Millis, canonical};
 use promotion::ports::Verdict;
 use promotion::testing::{Manners, Moment, OwnClock, Switch, World, env};
 
@@ -133,4 +134,97 @@ async fn p1_old_evidence_is_none() {
     world.clock.advance(Millis(max_age.0 + 1));
     let why = closed(&world).await.unwrap();
     assert!(why.contains("has no valid attestation of suite `smoke`"), "{why}");
+}
+
+const SEED: &str = "supabase/seed.sql";
+
+/// What is asked for on base data with this content.
+fn base_data(content: &str) -> BTreeMap<String, Hash> {
+    BTreeMap::from([(SEED.to_owned(), canonical::of_bytes(content.as_bytes()))])
+}
+
+/// The second release on staging, tested on base data `content`.
+async fn tested_on(world: &World, content: Option<&str>) {
+    let mut ask = world.ask("staging", Kind::Deploy, &releases().1);
+    ask.base_data = content.map(base_data).unwrap_or_default();
+    let handle = world.engine().request(ask).await.unwrap();
+    assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+}
+
+/// Why the gate of evidence is closed to a promotion that brings base data `content`.
+async fn closed_on(world: &World, content: Option<&str>) -> Option<String> {
+    let mut ask = world.ask("production", Kind::Promote, &releases().1);
+    ask.base_data = content.map(base_data).unwrap_or_default();
+    let planned = world.engine().plan(ask).await.unwrap();
+    planned.gates.err()
+}
+
+/// A world whose policy says what tests run on, with the second release tested on `content`.
+async fn based(content: Option<&str>) -> World {
+    let mut world = World::new(1, Manners::default());
+    world.policy.evidence.as_mut().unwrap().base_data.insert(SEED.to_owned());
+    let (first, _) = releases();
+    world.put("production", Kind::Bootstrap, &first).await.unwrap();
+    world.put("staging", Kind::Bootstrap, &first).await.unwrap();
+    tested_on(&world, content).await;
+    world
+}
+
+/// The figure is reference/promotion.md 0.9: evidence is bound to what it was made on. Both contents are named.
+#[tokio::test]
+async fn p1_evidence_dies_by_other_base_data() {
+    let world = based(Some("insert 1")).await;
+    assert_eq!(closed_on(&world, Some("insert 1")).await, None);
+    let why = closed_on(&world, Some("insert 2")).await.unwrap();
+    let short = |content: &str| base_data(content)[SEED].short().to_owned();
+    assert!(why.starts_with("attestation: "), "{why}");
+    for part in [SEED, &short("insert 1"), &short("insert 2")] {
+        assert!(why.contains(part), "`{part}` is missing in {why}");
+    }
+    // Whoever leaves it out is not let in by that.
+    let why = closed_on(&world, None).await.unwrap();
+    assert!(why.contains("is not named where this was asked for"), "{why}");
+    // Tested on it, it counts again.
+    tested_on(&world, Some("insert 2")).await;
+    assert_eq!(closed_on(&world, Some("insert 2")).await, None);
+}
+
+/// What was tested on nobody knows what is no evidence for a policy that asks for it.
+#[tokio::test]
+async fn p1_evidence_without_base_data_is_none_where_the_policy_names_some() {
+    let world = based(None).await;
+    let why = closed_on(&world, Some("insert 1")).await.unwrap();
+    assert!(why.contains(&format!("`{SEED}` was not named then")), "{why}");
+}
+
+/// What staging has now: the same release was put there with other base data, and no suite said anything of that.
+#[tokio::test]
+async fn p1_other_base_data_where_it_was_tested_voids_the_evidence() {
+    let world = based(Some("insert 1")).await;
+    let mut ask = world.ask("staging", Kind::Deploy, &releases().1);
+    ask.policy.verify.clear();
+    // A release is judged by the rules of the one before: the second one is not tested.
+    for content in ["insert 2", "insert 3"] {
+        let mut ask = Ask { base_data: base_data(content), ..ask.clone() };
+        ask.signed = world.word(&World::developer(), &ask.wish());
+        let handle = world.engine().request(ask).await.unwrap();
+        assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    }
+    let why = closed_on(&world, Some("insert 2")).await.unwrap();
+    assert!(why.contains("with other base data than it was tested on: `supabase/seed.sql` was"), "{why}");
+}
+
+/// The approval binds to it: it is under the plan's hash, and a plan that names none is what it was before there were any.
+#[tokio::test]
+async fn p1_base_data_is_under_the_hash_of_the_plan() {
+    let world = rehearsed().await;
+    let hash = async |content: Option<&str>| {
+        let mut ask = world.ask("production", Kind::Promote, &releases().1);
+        ask.base_data = content.map(base_data).unwrap_or_default();
+        world.engine().plan(ask).await.unwrap().plan
+    };
+    let (one, other, none) = (hash(Some("1")).await, hash(Some("2")).await, hash(None).await);
+    assert_ne!(one.hash, other.hash);
+    let text = canonical::text(&none.target);
+    assert!(!text.contains("base_data"), "{text}");
 }

@@ -141,6 +141,7 @@ fn request(asks_people: bool) -> Request {
         requested_by: ask.requested_by,
         signed: ask.signed,
         reason: None,
+        base_data: ask.base_data,
         break_glass: None,
         at: NOW,
     }
@@ -148,6 +149,7 @@ fn request(asks_people: bool) -> Request {
 
 fn plan(request: &Request, secrets: u8) -> Plan {
     let target = Target {
+        base_data: BTreeMap::new(),
         environment: request.environment.clone(),
         class: request.class,
         kind: request.kind.clone(),
