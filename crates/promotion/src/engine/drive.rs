@@ -114,6 +114,9 @@ impl Session<'_> {
             }
             match self.work(phase).await? {
                 Came::Yield => {}
+                // Somebody's word came between, and an append on the way read it: what was found then says nothing of the
+                // phase that it led to. A unit that does not start is no reason to give the way back up.
+                Came::Event(_) if self.phase() != phase => {}
                 Came::Event(event) => {
                     let errored = matches!(event, Event::Errored { .. });
                     self.emit(event).await?;
