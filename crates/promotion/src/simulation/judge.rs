@@ -7,7 +7,7 @@ use super::plot::{Base, Plot, now};
 use super::stage::Played;
 use crate::journal::{EnvironmentView, Record};
 use crate::machine::Phase;
-use crate::model::{Millis, Strategy, Unit, UnitState};
+use crate::model::{Millis, Strategy, Unit, UnitId, UnitState};
 use crate::rollout::UnitCall;
 use crate::testing::{Landed, World, env, shape, strays};
 
@@ -126,12 +126,16 @@ impl Scene<'_> {
     /// P2: the calls of one promotion after those of another, never between them; of another store, none.
     fn alone(&self, say: &mut impl FnMut(u32, String)) {
         let mut before: BTreeSet<&str> = BTreeSet::new();
+        let mut gone: BTreeSet<&UnitId> = BTreeSet::new();
         let mut last = "";
         let production =
             self.landed.iter().filter(|it| it.place.environment == env("production") && !is_lease(&it.call));
         for landed in production {
             let owner = owner(landed);
-            if owner == "parked" {
+            // A call that ends what is gone changes nothing, however late it lands; its first one is judged.
+            let is_idle = matches!(landed.call, UnitCall::Destroy { .. })
+                && landed.call.unit().is_some_and(|unit| !gone.insert(unit));
+            if owner == "parked" || is_idle {
                 continue;
             }
             if owner.starts_with("p-9") {
