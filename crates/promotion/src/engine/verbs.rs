@@ -346,23 +346,34 @@ impl Engine {
         .await
     }
 
+    /// Decides by what is known already, and appends behind it: whoever knew too little hears so from the store, reads on
+    /// and decides again. Nothing is refused by what may be old.
     pub(super) async fn append_open(
         &self,
         environment: &EnvironmentName,
         draft: impl Fn(&EnvironmentView) -> Result<Draft, EngineError>,
     ) -> Result<(), EngineError> {
-        let mut view = self.view(environment).await?;
+        let known = self.known().get(environment).cloned();
+        let mut has_read = known.is_none();
+        let mut view = match known {
+            Some(view) => view,
+            None => self.view(environment).await?,
+        };
         loop {
-            let drafts = vec![draft(&view)?];
-            match self.ports.journal.append(environment, view.head, None, drafts).await {
-                Ok(_) => return Ok(()),
-                Err(JournalError::Conflict { head }) => {
-                    lost_tail(&view, head)?;
-                    let records = self.ports.journal.read(environment, view.head).await?;
-                    Arc::make_mut(&mut view).extend(&records)?;
+            match draft(&view) {
+                Ok(draft) => {
+                    match self.ports.journal.append(environment, view.head, None, vec![draft]).await {
+                        Ok(_) => return Ok(()),
+                        Err(JournalError::Conflict { head }) => lost_tail(&view, head)?,
+                        Err(error) => return Err(error.into()),
+                    }
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) if has_read => return Err(error),
+                Err(_) => {}
             }
+            let records = self.ports.journal.read(environment, view.head).await?;
+            Arc::make_mut(&mut view).extend(&records)?;
+            has_read = true;
         }
     }
 }

@@ -88,14 +88,15 @@ fn last(
     environment: &EnvironmentName,
     sealed: Option<&Sealed>,
 ) -> Result<(u64, Hash), JournalError> {
+    let read = store("reading the last record");
     let row: Option<(i64, String, String)> = transaction
-        .query_row(
-            "select seq, body, hash from record where environment = ?1 order by seq desc limit 1",
-            [environment.as_str()],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()
-        .map_err(store("reading the last record"))?;
+        .prepare_cached("select seq, body, hash from record where environment = ?1 order by seq desc limit 1")
+        .and_then(|mut statement| {
+            statement
+                .query_row([environment.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
+        })
+        .map_err(read)?;
     match row {
         None => Ok((0, Record::root(environment))),
         Some((seq, body, hash)) => {
@@ -121,14 +122,17 @@ fn insert(
     let body = serde_json::to_string(record)
         .map_err(|error| JournalError::Store { step: "appending", message: error.to_string() })?;
     let values = params![environment.as_str(), record.seq.cast_signed(), body, record.hash.as_str()];
-    transaction.execute("insert into record values (?1, ?2, ?3, ?4)", values).map_err(store("appending"))?;
+    transaction
+        .prepare_cached("insert into record values (?1, ?2, ?3, ?4)")
+        .and_then(|mut statement| statement.execute(values))
+        .map_err(store("appending"))?;
     Ok(body)
 }
 
 fn epoch(transaction: &Transaction<'_>, environment: &EnvironmentName) -> Result<u64, JournalError> {
     let epoch: Option<i64> = transaction
-        .query_row("select epoch from lease where environment = ?1", [environment.as_str()], |row| row.get(0))
-        .optional()
+        .prepare_cached("select epoch from lease where environment = ?1")
+        .and_then(|mut statement| statement.query_row([environment.as_str()], |row| row.get(0)).optional())
         .map_err(store("reading the lease"))?;
     Ok(epoch.unwrap_or(0).unsigned_abs())
 }

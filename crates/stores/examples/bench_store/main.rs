@@ -7,6 +7,7 @@ mod disk;
 mod open;
 mod sqlite;
 mod takeover;
+mod words;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -39,6 +40,9 @@ fn figure(figure: &str, value: f64, unit: &str, limit: Option<f64>) -> Value {
 }
 
 async fn run() -> Measured {
+    if std::env::args().nth(1).as_deref() == Some(words::WORDS) {
+        return words::measure().await;
+    }
     let mut figures = sqlite::measure().await?;
     figures.extend(open::measure().await?);
     figures.extend(takeover::measure().await?);

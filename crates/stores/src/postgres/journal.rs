@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use promotion::journal::{Draft, Holding, Record, Row as Held, verify};
 use promotion::model::{EnvironmentName, Hash, Millis, StoreId};
 use promotion::ports::{Grant, Import, Journal, JournalError, Verbatim};
+use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
 
 use super::row::{self, Origin};
@@ -27,7 +28,23 @@ pub struct Postgres {
     n_appends: AtomicU64,
     /// The last record of a chain as far as we know: saves a read before each append. What is known wrongly is noticed
     /// by the statement that appends.
-    tips: Mutex<BTreeMap<EnvironmentName, (u64, Hash)>>,
+    tips: Mutex<BTreeMap<EnvironmentName, Tip>>,
+}
+
+/// A chain's last record, once it was proven sound or written by us: as long as its text stands there to the letter, it
+/// needs no second proof.
+#[derive(Debug, Clone)]
+struct Tip {
+    seq: u64,
+    hash: Hash,
+    /// Of its text, SHA-256; none before the first record.
+    text: Option<Vec<u8>>,
+}
+
+impl Tip {
+    fn new(seq: u64, hash: Hash, text: &str) -> Self {
+        Self { seq, hash, text: Some(Sha256::digest(text).to_vec()) }
+    }
 }
 
 impl Postgres {
@@ -56,7 +73,7 @@ impl Postgres {
         Self { server, about, n_appends: AtomicU64::new(0), tips: Mutex::default() }
     }
 
-    fn tips(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, (u64, Hash)>> {
+    fn tips(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, Tip>> {
         self.tips.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -74,45 +91,48 @@ impl Postgres {
         Origin { place: &self.server.address, step }
     }
 
-    /// The hash behind which record `head + 1` goes; of the name, where we are behind or ahead and the append will be
-    /// refused anyway.
-    async fn hash_at(&self, environment: &EnvironmentName, head: u64) -> Result<Hash, JournalError> {
-        if let Some((seq, hash)) = self.tips().get(environment)
-            && *seq == head
+    /// The record behind which record `head + 1` goes; what stands before the first, where we are behind or ahead and the
+    /// append will be refused anyway.
+    async fn tip_at(&self, environment: &EnvironmentName, head: u64) -> Result<Tip, JournalError> {
+        if let Some(tip) = self.tips().get(environment)
+            && tip.seq == head
         {
-            return Ok(hash.clone());
+            return Ok(tip.clone());
         }
+        let none = || Tip { seq: 0, hash: Record::root(environment), text: None };
         let sql = "select seq, body, hash from {s}.record where environment = $1 order by seq desc limit 1";
         let step = "reading the last record";
         let rows = self.ask(step, sql, &[Value::Text(environment.as_str())]).await?;
-        let Some(row) = rows.first() else { return Ok(Record::root(environment)) };
+        let Some(row) = rows.first() else { return Ok(none()) };
         let last = row::last(environment, row, self.origin(step))?;
-        let hash = last.hash.clone();
-        self.tips().insert(environment.clone(), (last.seq, last.hash));
-        Ok(if last.seq == head { hash } else { Record::root(environment) })
+        let tip = Tip::new(last.seq, last.hash, self.origin(step).column(row, 1)?);
+        self.tips().insert(environment.clone(), tip.clone());
+        Ok(if tip.seq == head { tip } else { none() })
     }
 }
 
-/// The lease's row is locked while its epoch is compared, so that whoever is granted a later one finds all that was
-/// appended under this one, and nothing comes after. `mine` is an earlier try of this very append.
+/// Appends, or returns nothing. The lease's row is locked while its epoch is compared, so that whoever is granted a later
+/// one finds all that was appended under this one, and nothing comes after. As short as it can be: a statement without a
+/// name is planned each time.
 const APPEND: &str = "
+insert into {s}.record (environment, seq, body, hash, writer)
+select $1, new.seq, new.body, new.hash, $5
+from unnest($6::bigint[], $7::text[], $8::text[]) as new (seq, body, hash)
+where coalesce((select seq = $2 and hash = $3 and ($10::bytea is null or sha256(convert_to(body, 'UTF8')) = $10)
+        from {s}.record where environment = $1 order by seq desc limit 1), $2 = 0 and $3 = $9)
+    and ($4::bigint is null or (select epoch from {s}.lease where environment = $1 for share) = $4)
+returning 1";
+
+/// Why nothing was appended. Epochs and chains only grow, so what was wrong then still is; a text that is another one is
+/// read again. `mine` is an earlier try of
+/// this very append, whose answer was lost.
+const WHY: &str = "
 with tip as (
     select seq, hash from {s}.record where environment = $1 order by seq desc limit 1
-), held as (
-    select epoch from {s}.lease where environment = $1 and $5::bigint is not null for share
-), mine as (
-    select from {s}.record where environment = $1 and seq = $2 + 1 and writer = $6
-), put as (
-    insert into {s}.record (environment, seq, body, hash, writer)
-    select $1, new.seq, new.body, new.hash, $6
-    from unnest($7::bigint[], $8::text[], $9::text[]) as new (seq, body, hash)
-    where coalesce((select seq from tip), 0) = $2
-        and coalesce((select hash from tip), $4) = $3
-        and ($5::bigint is null or (select epoch from held) = $5)
-    returning 1
 )
-select coalesce((select seq from tip), 0), coalesce((select hash from tip), $4),
-    (select epoch from held), exists (select from mine), (select count(*) from put)";
+select coalesce((select seq from tip), 0), (select hash from tip),
+    (select epoch from {s}.lease where environment = $1),
+    exists (select from {s}.record where environment = $1 and seq = $2 + 1 and writer = $3)";
 
 /// What became of it.
 enum Appended {
@@ -126,7 +146,7 @@ enum Appended {
 impl Postgres {
     async fn put(
         &self,
-        (head, prev, epoch, writer): (u64, &Hash, Option<u64>, &str),
+        (head, prev, epoch, writer): (u64, &Tip, Option<u64>, &str),
         environment: &EnvironmentName,
         records: &[Record],
     ) -> Result<Appended, JournalError> {
@@ -135,34 +155,44 @@ impl Postgres {
         let hashes = records.iter().map(|record| record.hash.to_string()).collect();
         let bodies: Result<Vec<String>, _> = records.iter().map(serde_json::to_string).collect();
         let bodies = bodies.map_err(|error| JournalError::Store { step, message: error.to_string() })?;
-        let (at, root) = (head.cast_signed(), Record::root(environment));
-        let under = epoch.map(u64::cast_signed);
+        let newest = records.last().zip(bodies.last());
+        let newest = newest.map(|(last, body)| Tip::new(last.seq, last.hash.clone(), body));
+        let (at, under) = (head.cast_signed(), epoch.map(u64::cast_signed));
+        let root = Record::root(environment);
         let values = [
             Value::Text(environment.as_str()),
             Value::Number(at),
-            Value::Text(prev.as_str()),
-            Value::Text(root.as_str()),
+            Value::Text(prev.hash.as_str()),
             Value::MaybeNumber(under),
             Value::Text(writer),
             Value::Numbers(seqs),
             Value::Texts(bodies),
             Value::Texts(hashes),
+            Value::Text(root.as_str()),
+            Value::MaybeBytes(prev.text.as_deref()),
         ];
-        let rows = self.ask(step, APPEND, &values).await?;
+        let n_put = self.ask(step, APPEND, &values).await?.len();
+        if n_put == records.len()
+            && let Some(newest) = newest
+        {
+            self.tips().insert(environment.clone(), newest);
+            return Ok(Appended::Done);
+        }
+        let values = [Value::Text(environment.as_str()), Value::Number(at), Value::Text(writer)];
+        let rows = self.ask(step, WHY, &values).await?;
         let (row, origin) = (only(&rows, step)?, self.origin(step));
-        let (seq, hash): (i64, &str) = (origin.column(row, 0)?, origin.column(row, 1)?);
-        let held: Option<i64> = origin.column(row, 2)?;
-        let (is_mine, n_put): (bool, i64) = (origin.column(row, 3)?, origin.column(row, 4)?);
-        Ok(if is_mine || (n_put.unsigned_abs() == records.len() as u64 && n_put > 0) {
+        let (seq, hash): (i64, Option<&str>) = (origin.column(row, 0)?, origin.column(row, 1)?);
+        let (held, is_mine): (Option<i64>, bool) = (origin.column(row, 2)?, origin.column(row, 3)?);
+        Ok(if is_mine {
             Appended::Done
         } else if under.is_some() && held != under {
             Appended::Fenced
         } else if seq != at {
             Appended::Conflict(seq.unsigned_abs())
-        } else if hash != prev.as_str() {
-            Appended::Astray
-        } else {
+        } else if records.is_empty() && hash.unwrap_or(root.as_str()) == prev.hash.as_str() {
             Appended::Done
+        } else {
+            Appended::Astray
         })
     }
 }
@@ -192,7 +222,17 @@ impl Journal for Postgres {
         let values = [Value::Text(environment.as_str()), Value::Number(after.cast_signed())];
         let step = "reading records";
         let rows = self.ask(step, sql, &values).await?;
-        rows.iter().map(|row| row::record(environment, row, self.origin(step))).collect()
+        let records: Result<Vec<_>, _> =
+            rows.iter().map(|row| row::record(environment, row, self.origin(step))).collect();
+        let records = records?;
+        // Behind one that is bent nothing goes: whoever appends reads it again, and says so.
+        if let Some((last, row)) = records.last().zip(rows.last())
+            && last.content_hash() == last.hash
+        {
+            let tip = Tip::new(last.seq, last.hash.clone(), self.origin(step).column(row, 1)?);
+            self.tips().insert(environment.clone(), tip);
+        }
+        Ok(records)
     }
 
     async fn append(
@@ -205,8 +245,8 @@ impl Journal for Postgres {
         let n = self.n_appends.fetch_add(1, Ordering::Relaxed);
         let writer = format!("{}/{n}", self.about.writer);
         for _ in 0..TRIES_MAX {
-            let mut prev = self.hash_at(environment, head).await?;
-            let behind = prev.clone();
+            let behind = self.tip_at(environment, head).await?;
+            let mut prev = behind.hash.clone();
             let mut sealed = Vec::with_capacity(drafts.len());
             for (n, draft) in drafts.iter().cloned().enumerate() {
                 let record = Record::seal(environment, head + 1 + n as u64, epoch, draft, prev);
@@ -214,12 +254,7 @@ impl Journal for Postgres {
                 sealed.push(record);
             }
             match self.put((head, &behind, epoch, &writer), environment, &sealed).await? {
-                Appended::Done => {
-                    if let Some(last) = sealed.last() {
-                        self.tips().insert(environment.clone(), (last.seq, last.hash.clone()));
-                    }
-                    return Ok(sealed);
-                }
+                Appended::Done => return Ok(sealed),
                 Appended::Conflict(head) => return Err(JournalError::Conflict { head }),
                 Appended::Fenced => return Err(JournalError::Fenced { epoch: epoch.unwrap_or_default() }),
                 Appended::Astray => {
@@ -313,7 +348,8 @@ impl Import for Postgres {
         verify(environment, head, first.prev.clone(), records)?;
         let n = self.n_appends.fetch_add(1, Ordering::Relaxed);
         let writer = format!("{}/{n}", self.about.writer);
-        match self.put((head, &first.prev, None, &writer), environment, records).await? {
+        let behind = Tip { seq: head, hash: first.prev.clone(), text: None };
+        match self.put((head, &behind, None, &writer), environment, records).await? {
             Appended::Done => Ok(()),
             Appended::Conflict(head) => Err(JournalError::Conflict { head }),
             Appended::Astray | Appended::Fenced => Err(JournalError::Damaged {

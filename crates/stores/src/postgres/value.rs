@@ -8,6 +8,7 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     Number(i64),
     MaybeNumber(Option<i64>),
+    MaybeBytes(Option<&'a [u8]>),
     Numbers(Vec<i64>),
     Texts(Vec<String>),
 }
@@ -19,6 +20,7 @@ impl Value<'_> {
             Self::Text(text) => (text, Type::TEXT),
             Self::Number(number) => (number, Type::INT8),
             Self::MaybeNumber(number) => (number, Type::INT8),
+            Self::MaybeBytes(bytes) => (bytes, Type::BYTEA),
             Self::Numbers(numbers) => (numbers, Type::INT8_ARRAY),
             Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
         }

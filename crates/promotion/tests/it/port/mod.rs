@@ -3,6 +3,7 @@
 mod journal;
 mod moving;
 mod order;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ mock! {
 
 mock! {
     #[derive(Debug)]
-    Store {}
+    pub(super) Store {}
     #[async_trait]
     impl Journal for Store {
         async fn store_id(&self) -> Result<StoreId, JournalError>;

@@ -36,7 +36,7 @@ impl Door {
                     sent.fetch_add(1, Ordering::SeqCst);
                     open.spawn(send_away(client, code));
                 } else {
-                    open.spawn(pass(client, port, Arc::default()));
+                    open.spawn(pass(client, port, Arc::default(), Arc::default()));
                 }
             }
         });

@@ -29,6 +29,8 @@ struct Wire {
     port: u16,
     /// That many answers get lost from now on: the server has done what it was asked, and the connection is gone.
     deaf: Arc<AtomicU32>,
+    /// That many pieces went to the server.
+    asked: Arc<AtomicU32>,
     _tasks: JoinSet<()>,
 }
 
@@ -37,24 +39,35 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap().port();
         let deaf = Arc::new(AtomicU32::new(0));
-        let lost = deaf.clone();
+        let asked = Arc::new(AtomicU32::new(0));
+        let (lost, n_asked) = (deaf.clone(), asked.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut open = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                open.spawn(pass(client, port, lost.clone()));
+                open.spawn(pass(client, port, lost.clone(), n_asked.clone()));
             }
         });
-        Self { port: at, deaf, _tasks: tasks }
+        Self { port: at, deaf, asked, _tasks: tasks }
     }
 }
 
 /// Passes on what is said until an answer gets lost.
-pub(super) async fn pass(client: TcpStream, port: u16, deaf: Arc<AtomicU32>) {
+pub(super) async fn pass(client: TcpStream, port: u16, deaf: Arc<AtomicU32>, n_asked: Arc<AtomicU32>) {
     let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let asked = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(|_| ()) };
+    let asked = async {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = from_client.read(&mut buffer).await?;
+            if n == 0 {
+                return Ok::<_, std::io::Error>(());
+            }
+            n_asked.fetch_add(1, Ordering::SeqCst);
+            to_server.write_all(&buffer[..n]).await?;
+        }
+    };
     let answered = async {
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -107,6 +120,32 @@ async fn an_append_whose_answer_is_lost_is_there_once_and_is_told_as_done() {
     wire.deaf.store(1, Ordering::SeqCst);
     store.release_lease(&environment, again.epoch).await.unwrap();
     other.take_lease(&environment, "two", Millis::secs(60)).await.unwrap();
+}
+
+/// What a reader proved is what it appends behind; the statement compares it anyway. A question goes out in one piece, as
+/// parse, bind, execute and sync may (PostgreSQL documentation, 55.2.3).
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_read_a_chain_appends_with_one_question() {
+    let cluster = Cluster::start();
+    let wire = Wire::to(cluster.port()).await;
+    let environment = production();
+    let writer = open(&cluster.url("")).await;
+    writer.append(&environment, 0, None, vec![draft(1), draft(2)]).await.unwrap();
+
+    let reader = open(&Cluster::url_at("127.0.0.1", wire.port, "sslmode=disable")).await;
+    assert_eq!(reader.read(&environment, 0).await.unwrap().len(), 2);
+    let before = wire.asked.load(Ordering::SeqCst);
+    reader.append(&environment, 2, None, vec![draft(3)]).await.unwrap();
+    assert_eq!(wire.asked.load(Ordering::SeqCst) - before, 1);
+
+    // Nothing goes behind what was bent since: not for whoever wrote it, and not for whoever read it.
+    let other = open(&cluster.url("")).await;
+    assert_eq!(other.read(&environment, 0).await.unwrap().len(), 3);
+    cluster.sql("update understudy.record set body = replace(body, 'unit-3', 'unit-4') where seq = 3");
+    for store in [&reader, &other] {
+        let bent = store.append(&environment, 3, None, vec![draft(4)]).await;
+        assert!(matches!(bent, Err(JournalError::Damaged { seq: 3, .. })), "{bent:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,7 @@ async fn p2_a_grant_waits_for_an_append_that_is_under_way() {
     let mut appends = JoinSet::new();
     appends.spawn(async move { late.append(&place, 0, Some(old.epoch), vec![draft(1)]).await });
     let waits =
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%put as%'";
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%from unnest%'";
     while cluster.sql(waits) != "1" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
