@@ -308,6 +308,10 @@ impl UnitTurn<'_> {
                 // cordon there too.
                 Turn::Closing if !self.is_routed_to() => Turn::Updating,
                 Turn::Closing => Turn::SettlingOut,
+                // A call whose answer was lost, or somebody else, put it into traffic once more.
+                Turn::SettlingOut | Turn::Draining if !self.unit.cordoned && self.is_routed_to() => {
+                    Turn::Closing
+                }
                 Turn::SettlingOut => {
                     let settled = mark.since.plus(limits.settle);
                     if self.now < settled {
@@ -323,6 +327,11 @@ impl UnitTurn<'_> {
                     let wake = mark.since.plus(limits.drain);
                     if self.now < wake && self.serves() && self.unit.concurrency != Some(0) {
                         return Ok((format!("{id} drains"), Some(wake)));
+                    }
+                    let late = self.progress.opens_late(id, limits.unseen());
+                    if let Some(until) = late.filter(|until| self.now < *until && self.is_routed_to()) {
+                        let why = format!("a call whose answer was lost may still put {id} into traffic");
+                        return Ok((why, Some(until)));
                     }
                     Turn::Updating
                 }

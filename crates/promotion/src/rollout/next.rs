@@ -87,6 +87,9 @@ impl<'a> Look<'a> {
             Stage::Opening => self.open(),
             Stage::SettlingIn => self.settle_in(),
             Stage::Closing => self.close(),
+            Stage::SettlingOut | Stage::Draining | Stage::Stopping if self.is_open_again() => {
+                self.go(Stage::Closing)
+            }
             Stage::SettlingOut => self.wait(self.settle(), Stage::Draining),
             Stage::Draining => self.drain(),
             Stage::Stopping => self.stop(),
@@ -388,6 +391,13 @@ impl<'a> Look<'a> {
         self.going()
     }
 
+    /// Whether one that was taken out of traffic and still runs was put there once more: by a call whose answer was lost, or
+    /// by somebody else.
+    fn is_open_again(&self) -> bool {
+        let runs = |unit: &&Unit| matches!(unit.state, UnitState::Starting | UnitState::Started);
+        self.outgoing_units().iter().filter(|unit| runs(unit)).any(|unit| !unit.cordoned)
+    }
+
     fn drain(&mut self) -> Verdict {
         let busy = self.outgoing_units().iter().any(|unit| unit.concurrency != Some(0));
         let time =
@@ -397,7 +407,14 @@ impl<'a> Look<'a> {
 
     fn stop(&mut self) -> Verdict {
         let mut waiting = false;
+        let unseen = self.job.target.limits.unseen();
         for unit in self.outgoing_units() {
+            if let Some(until) = self.progress.opens_late(&unit.id, unseen).filter(|until| self.now < *until)
+                && matches!(unit.state, UnitState::Starting | UnitState::Started)
+            {
+                let why = format!("a call whose answer was lost may still put {} into traffic", unit.id);
+                return Verdict::Going { why, wake: Some(until) };
+            }
             match unit.state {
                 UnitState::Stopped | UnitState::Failed | UnitState::Destroyed => {}
                 UnitState::Stopping => waiting = true,

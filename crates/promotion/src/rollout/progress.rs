@@ -338,6 +338,14 @@ impl Progress {
         self.late.iter().filter(ends).map(|late| late.at.plus(unseen)).max()
     }
 
+    /// Until when a call whose answer was lost may still put `unit` into traffic: so long nothing is changed on it, and it is
+    /// not stopped (P7).
+    pub(super) fn opens_late(&self, unit: &UnitId, unseen: Millis) -> Option<At> {
+        let is_open =
+            |late: &&LateCall| matches!(&late.call, UnitCall::Uncordon { unit: opened } if opened == unit);
+        self.late.iter().filter(is_open).map(|late| late.at.plus(unseen)).max()
+    }
+
     /// The beginning of the way back from here: what may still land stays in mind.
     #[must_use]
     pub fn turned(&self, stage: Stage, now: At) -> Self {

@@ -273,7 +273,7 @@ async fn p7_no_request_is_lost_where_a_call_takes_effect_on_the_way_back() {
 }
 
 /// The same where a person wants it back meanwhile: what a call may still change or stop is put into traffic when that is
-/// over, and not before.
+/// over, and not before; what one may still put into traffic is changed or stopped then.
 #[tokio::test]
 async fn p7_no_request_is_lost_where_a_call_takes_effect_after_somebody_aborts() {
     let mut losses = Vec::new();
@@ -285,9 +285,11 @@ async fn p7_no_request_is_lost_where_a_call_takes_effect_after_somebody_aborts()
         let switch = whole.play_until(Moment::Never).await;
         let n_appends = switch.seen().values().filter(|what| what.starts_with("write")).count() as u64;
         let provider = &whole.world.provider;
-        let ends =
-            |n: &u64| matches!(provider.asked_for(*n), Some(UnitCall::Update { .. } | UnitCall::Stop { .. }));
-        for n in (first..provider.asked()).filter(ends) {
+        let is_such = |n: &u64| {
+            use UnitCall::{Stop, Uncordon, Update};
+            matches!(provider.asked_for(*n), Some(Update { .. } | Stop { .. } | Uncordon { .. }))
+        };
+        for n in (first..provider.asked()).filter(is_such) {
             for at in 0..n_appends {
                 let run = Arc::new(start.fork().await);
                 let from = run.world.now();
