@@ -6,7 +6,7 @@ use super::record::ReportAbout;
 use super::reported::Reported;
 use super::view::{EnvironmentView, PromotionView};
 use crate::model::{
-    At, Attestation, EvidenceRule, Hash, Kind, PromotionId, Scan, ScanRule, SuiteName, config_hash,
+    At, Attestation, EvidenceRule, Hash, Kind, PromotionId, Request, Scan, ScanRule, SuiteName, config_hash,
 };
 
 impl EnvironmentView {
@@ -124,6 +124,18 @@ impl EnvironmentView {
         let last = self.standing().into_iter().rfind(puts)?;
         let plan = last.state.facts.plan.as_ref()?;
         Some((last, config_hash(&plan.target.components)))
+    }
+
+    /// What tests of what `request` puts here run on. Who puts back or goes back brings none: the base data of a release are
+    /// those that it was put here with.
+    pub(crate) fn base_data_of(&self, request: &Request) -> BTreeMap<String, Hash> {
+        let request = match request.kind {
+            Kind::Repair | Kind::Rollback { .. } => {
+                self.runs_with(&request.release.id()).map_or(request, |(put, _)| &put.state.facts.request)
+            }
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => request,
+        };
+        request.base_data.clone()
     }
 }
 
