@@ -28,7 +28,7 @@ impl EnvironmentView {
             .filter(|it| it.statement.scan.is_none() && Some(it.statement.class) == class);
         for attestation in covering {
             let other = || other_base_data(rule, &attestation.statement.base_data, base_data);
-            match self.voids(attestation).or_else(other) {
+            match self.voids(attestation, rule).or_else(other) {
                 None => counting.push(attestation),
                 why => died = why,
             }
@@ -46,8 +46,8 @@ impl EnvironmentView {
         self.reports().iter().rev().flat_map(Reported::attestations).filter(covers).collect()
     }
 
-    /// Why `attestation`, which was made here, counts no more; nothing where it does.
-    pub fn voids(&self, attestation: &Attestation) -> Option<String> {
+    /// Why `attestation`, which was made here, counts no more by `rule`; nothing where it does.
+    pub fn voids(&self, attestation: &Attestation, rule: &EvidenceRule) -> Option<String> {
         let it = &attestation.statement;
         if let Some(failed) = self.failed_since(attestation) {
             return Some(format!("`{}` did not pass there again {failed}", it.suite));
@@ -60,8 +60,7 @@ impl EnvironmentView {
             ));
         }
         let brought = &now.state.facts.request.base_data;
-        let files = brought.keys().chain(it.base_data.keys());
-        let other = files.into_iter().find(|file| brought.get(*file) != it.base_data.get(*file))?;
+        let other = rule.base_data.iter().find(|file| brought.get(*file) != it.base_data.get(*file))?;
         Some(format!(
             "{} put the release there with other base data than it was tested on: `{other}` was {} then and is {} now",
             now.id(),
@@ -147,8 +146,12 @@ fn other_base_data(
 ) -> Option<String> {
     let is_other = |file: &&String| tested.get(*file).is_none() || tested.get(*file) != asked.get(*file);
     let file = rule.base_data.iter().find(is_other)?;
+    let help = match asked.get(file) {
+        Some(_) => "",
+        None => "; name it under `base-data` until this release is there",
+    };
     Some(format!(
-        "it was tested on base data that is another one now: `{file}` was {} then, and is {} where this was asked for",
+        "it was tested on base data that is another one now: `{file}` was {} then, and is {} where this was asked for{help}",
         said(tested.get(file)),
         said(asked.get(file))
     ))

@@ -117,7 +117,12 @@ async fn closed(world: &World) -> Option<String> {
 async fn p1_a_report_is_evidence_once_it_is_signed_and_not_before() {
     let world = untested().await;
     let written = report(&world, Verdict::Passed).await;
-    assert!(closed(&world).await.unwrap().contains("has no valid attestation of suite `smoke`"));
+    let why = closed(&world).await.unwrap();
+    assert!(why.contains("has no valid attestation of suite `smoke`"), "{why}");
+    // What helps where a deploy runs no suite.
+    let hint = "run `promote deploy --env staging --image REF`, then `promote test --env staging --report FILE` and \
+                `promote attest --env staging --report FILE`";
+    assert!(why.contains(hint), "{why}");
 
     let attested = attest(&world, &written).await.unwrap();
     let statement = &attested.signed[0].statement;
