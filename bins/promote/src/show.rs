@@ -142,7 +142,6 @@ pub(crate) fn promotion_text(view: &PromotionView) -> String {
     out
 }
 
-/// A plan for people: the target, what leads there, what to know.
 /// The checklist of a promotion, item by item; empty where there is none to be done.
 fn checklist(state: &State) -> Value {
     let items = state.policy().checklist.iter().filter(|_| state.needs_checklist());
@@ -172,7 +171,8 @@ pub(crate) fn checklist_text(state: &State) -> String {
     out
 }
 
-pub(crate) fn plan_text(plan: &Plan) -> String {
+/// A plan for people: the target, what leads there, what to know. Where the glass was broken nobody is asked for its checklist.
+pub(crate) fn plan_text(plan: &Plan, is_broken: bool) -> String {
     let target = &plan.target;
     let mut out = String::new();
     let _ = writeln!(out, "plan {}", plan.hash);
@@ -210,7 +210,7 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
         RollbackVerdict::Caveat(why) | RollbackVerdict::Unknown(why) => why.clone(),
     };
     let _ = writeln!(out, "  rollback: {rollback}");
-    for item in target.policy.checklist.iter().filter(|_| target.kind == Kind::Promote) {
+    for item in target.policy.checklist.iter().filter(|_| target.kind == Kind::Promote && !is_broken) {
         let _ = writeln!(out, "  checklist: {} ({}), by {}", item.id, item.text, item.people());
     }
     if let Some(rule) = target.policy.approvals.as_ref().filter(|rule| rule.count > 0)

@@ -5,6 +5,7 @@
 //! which one continues the other; `audit` looks at one as it stands; `receipts` checks a receipt that somebody kept; `rehearsal` runs suites where nobody can sign; `find` finds a promotion by what was typed; `given` makes commands that can be pasted.
 
 pub mod audit;
+mod base_data;
 pub mod find;
 pub mod given;
 pub mod keys;

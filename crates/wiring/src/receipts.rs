@@ -19,7 +19,7 @@ use crate::wire::{files, secret};
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about: the spelling, a signature, the statement, the store, or a field.
+    /// What it is about: the spelling, a signature, the statement, the journal, or a field.
     pub what: String,
     /// What should be there.
     pub expected: String,
@@ -166,7 +166,7 @@ async fn against(receipt: &Receipt, beside: &Beside) -> Result<Vec<Finding>, Str
     let journal = &beside.kept.journal;
     let store = journal.store_id().await.map_err(|error| error.to_string())?;
     if receipt.store != store {
-        return Ok(vec![Finding::new("the store", store.as_str(), receipt.store.as_str())]);
+        return Err(format!("it is of store {}, and this is {store}", receipt.store));
     }
     let read = async |name: &EnvironmentName| {
         journal

@@ -15,7 +15,7 @@ use flyclient::retry::RetryPolicy;
 use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, Telling};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
-use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName, canonical};
+use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName};
 use promotion::ports::{Attestor, Clock as _, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
@@ -26,7 +26,7 @@ use providers::{
 };
 use url::Url;
 
-use crate::{Absent, store};
+use crate::{Absent, base_data, store};
 
 /// Everything a verb needs.
 #[derive(Debug)]
@@ -83,8 +83,7 @@ impl Wired {
             its.flat_map(|(path, rules)| rules.base_data.value.iter().map(move |it| (path, it)))
         {
             let name = file.to_string();
-            let opened = std::fs::File::open(self.root.join(&name));
-            let hash = opened.and_then(canonical::of_reader).map_err(|error| {
+            let hash = base_data::hash_of(&self.root, &name).map_err(|error| {
                 Failure::usage(format!("the base data {name} cannot be read"))
                     .with_why(error.to_string())
                     .with_hint(format!(

@@ -127,7 +127,7 @@ pub(crate) async fn show(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
         let mut text = show::promotion_text(promotion);
         if let Some(plan) = &facts.plan {
             text.push('\n');
-            text.push_str(&show::plan_text(plan));
+            text.push_str(&show::plan_text(plan, facts.request.break_glass.is_some()));
         }
         text
     })?;

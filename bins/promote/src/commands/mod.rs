@@ -104,7 +104,7 @@ impl Run<'_> {
         self.out.conclude(exit, &value, |_| {
             let mut text = String::new();
             if let (Outcome::Waiting { .. }, Some(plan)) = (outcome, &view.state.facts.plan) {
-                text.push_str(&show::plan_text(plan));
+                text.push_str(&show::plan_text(plan, view.state.facts.request.break_glass.is_some()));
             }
             text.push_str(&show::promotion_text(&view));
             // What waits shows its plan, and that says them.

@@ -139,12 +139,13 @@ pub(crate) async fn show_plan(
     let mut planned = wired.engine.plan(ask).await.map_err(find::engine_failure)?;
     planned.plan.warnings.extend(remarks.into_iter().chain(strong));
     let closed = planned.gates.as_ref().err().cloned();
+    let is_broken = planned.gates.iter().flatten().any(|line| line.starts_with("break-glass: "));
     let value = json!({
         "ok": closed.is_none(), "plan": planned.plan, "hash": planned.plan.hash,
         "gates": planned.gates.clone().unwrap_or_default(), "closed": closed,
     });
     run.out.emit(&value, |_| {
-        let mut text = show::plan_text(&planned.plan);
+        let mut text = show::plan_text(&planned.plan, is_broken);
         match &planned.gates {
             Ok(lines) => lines.iter().for_each(|line| text.push_str(&format!("gate {line}\n"))),
             Err(why) => text.push_str(&format!("gate closed: {why}\n")),

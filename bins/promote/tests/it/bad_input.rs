@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Project, Stage, within};
+use crate::support::{Project, Stage, exe, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_key_names_the_nearest_one_and_its_place() {
@@ -143,6 +143,37 @@ async fn who_asks_and_what_for_must_be_known() {
         stage.run(&direct).await.exits(3).says(&["is production", "help: promote start --to production"]);
         stage.run(&["show", "p-000000"]).await.exits(2).says(&["no promotion `p-000000`", "promote history"]);
         stage.run(&["promote"]).await.exits(2);
+        stage.end().await;
+    })
+    .await;
+}
+
+/// What tests run on is part of what people approve: files of the project, and none that never ends or lies elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn base_data_are_files_of_the_project() {
+    within(async {
+        let stage = Stage::new(Project { rules: "base-data = [\"seed.sql\"]\n", ..Project::default() }).await;
+        let (key, image) = (stage.key("developer"), stage.push("1.0.0").await);
+        let deploy = ["deploy", "--env", "staging", "--bootstrap", "--key", &key, "--image", &image];
+        let refused = async |why: &str| {
+            let said = ["the base data seed.sql cannot be read", why, "[promotion.staging.production]"];
+            stage.run(&deploy).await.exits(2).says(&said);
+        };
+        let seed = stage.path("seed.sql");
+        refused("No such file").await;
+        for elsewhere in [std::path::Path::new("/dev/null"), &exe()] {
+            std::os::unix::fs::symlink(elsewhere, &seed).unwrap();
+            refused("it lies outside of the project's directory").await;
+            std::fs::remove_file(&seed).unwrap();
+        }
+        drop(std::os::unix::net::UnixListener::bind(&seed).unwrap());
+        refused("it is no regular file").await;
+        std::fs::remove_file(&seed).unwrap();
+        std::fs::create_dir(&seed).unwrap();
+        refused("it is a directory: name the files in it").await;
+        std::fs::remove_dir(&seed).unwrap();
+        std::fs::write(&seed, "insert 1").unwrap();
+        stage.run(&deploy).await.exits(0);
         stage.end().await;
     })
     .await;

@@ -78,7 +78,11 @@ async fn a_window_of_the_project_file_shows_as_a_rule_that_the_release_brings() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_break_glass_goes_without_approval_and_is_marked_everywhere() {
     within(async {
-        let (stage, _) = Stage::played(Project::default()).await;
+        let project = Project {
+            rules: "checklist = [{ id = \"slow\", text = \"no slow queries\", by = [\"leads\"] }]\n",
+            ..Project::default()
+        };
+        let (stage, _) = Stage::played(project).await;
         let (developer, lead) = (stage.key("developer"), stage.key("lead"));
         let broken = |key, time| {
             [
@@ -95,7 +99,11 @@ async fn a_break_glass_goes_without_approval_and_is_marked_everywhere() {
         };
         stage.run(&broken(&developer, "1h")).await.exits(3).says(&["may approve"]);
         stage.run(&broken(&lead, "5h")).await.exits(3).says(&["within 4h"]);
+        let plan = ["plan", "--to", "production"];
+        assert!(stage.run(&plan).await.out.contains("  checklist: slow"));
         stage.run(&broken(&lead, "1h")).await.exits(0);
+        let text = stage.run(&plan).await.exits(0).out;
+        assert!(!text.contains("checklist: "), "it lifts the checklist: {text}");
         let start = ["start", "--to", "production", "--key", &developer, "--json"];
         let done = stage.run(&start).await.exits(0).json();
         assert_eq!((&done["state"], &done["approvals"]), (&json!("succeeded"), &json!([])));
@@ -107,6 +115,7 @@ async fn a_break_glass_goes_without_approval_and_is_marked_everywhere() {
         for verb in ["receipt", "show"] {
             let text = stage.run(&[verb, id]).await.exits(0).out;
             assert!(text.contains("exception  break-glass of "), "{text}");
+            assert!(!text.contains("checklist: "), "nobody was asked: {text}");
         }
         stage.end().await;
     })

@@ -96,9 +96,22 @@ async fn p8_a_receipt_is_held_against_the_journal() {
         let said = crate::support::ended(nobody.spawn().unwrap()).await.exits(15).json();
         assert_eq!(said["findings"][0]["what"], "the signature");
 
+        // Another store knows nothing of it: that is no finding.
+        let file = rusqlite::Connection::open(stage.path("understudy.db")).unwrap();
+        let store: String =
+            file.query_row("SELECT value FROM meta WHERE key = 'store'", [], |row| row.get(0)).unwrap();
+        let is_store = |id: &str| {
+            let changed = file.execute("UPDATE meta SET value = ?1 WHERE key = 'store'", [id]).unwrap();
+            assert_eq!(changed, 1);
+        };
+        is_store("another");
+        let said = stage.run(&verify).await.exits(0).json();
+        let why = format!("it is of store {store}, and this is another");
+        assert_eq!((&said["findings"], &said["journal"]["why"]), (&json!([]), &json!(why)));
+        is_store(&store);
+
         // A journal that was written anew: the receipt is an anchor.
         let seq = whole_seq(&text);
-        let file = rusqlite::Connection::open(stage.path("understudy.db")).unwrap();
         let sql = format!("DELETE FROM record WHERE environment = 'production' AND seq >= {seq}");
         assert!(file.execute(&sql, []).unwrap() > 0);
         let said = stage.run(&verify).await.exits(15).json();

@@ -53,7 +53,7 @@ impl Engine {
             )));
         }
         let (current, config) = tested(&view, read)?;
-        in_time(current, read, max_age, now)?;
+        in_time(&view, current, read, max_age, now)?;
         same_files(read, suites)?;
         self.runs_as_recorded(&view, current).await?;
         let mut attested = Attested::default();
@@ -62,7 +62,7 @@ impl Engine {
             let suite = run.suite.clone();
             match run.verdict {
                 Verdict::Passed => {
-                    let statement = statement(current, &config, read, run, now);
+                    let statement = statement(&view, current, &config, read, run, now);
                     let signed =
                         self.ports.attestor.sign(&statement).await.map_err(|error| unsigned(&error))?;
                     attested.signed.push(signed.clone());
@@ -76,7 +76,7 @@ impl Engine {
             }
         }
         if !entry.is_empty() {
-            self.take_in(environment, read, entry).await?;
+            self.take_in(environment, read, entry, max_age).await?;
         }
         Ok(attested)
     }
@@ -86,6 +86,7 @@ impl Engine {
         environment: &EnvironmentName,
         read: &ReadReport,
         suites: BTreeMap<SuiteName, Option<Attestation>>,
+        max_age: Millis,
     ) -> Result<(), EngineError> {
         let report = read.report();
         let about = Box::new(ReportAbout {
@@ -97,7 +98,8 @@ impl Engine {
         let (entry, at) = (Entry::Reported { about, suites }, self.ports.clock.now());
         self.append_open(environment, |view| {
             // What began meanwhile may have changed what was looked at.
-            tested(view, read)?;
+            let (current, _) = tested(view, read)?;
+            in_time(view, current, read, max_age, at)?;
             Ok(Draft { promotion: None, at, entry: entry.clone() })
         })
         .await
@@ -117,7 +119,9 @@ impl Engine {
                 self.ports.clock.sleep(wait).await;
             }
         }
-        let ignored = view.rules().map_or_else(BTreeSet::new, |rules| rules.drift_ignored.clone());
+        // How many there are and who is in traffic says nothing of what was tested; all else is what the evidence is about.
+        let mut ignored = view.rules().map_or_else(BTreeSet::new, |rules| rules.drift_ignored.clone());
+        ignored.retain(|field| matches!(field.as_str(), "count" | "cordon"));
         for component in &recorded {
             let place = &component.target.place;
             let fleet = self.ports.deployer.observe_fleet(place).await.map_err(|error| {
@@ -150,13 +154,6 @@ fn tested<'v>(
     let (name, report) = (&view.name, read.report());
     if report.environment != *name {
         return Err(refused(format!("the report is about `{}`, and not about `{name}`", report.environment)));
-    }
-    if let Some(holder) = view.holder() {
-        return Err(refused(format!(
-            "{} is {} in `{name}`: what runs there changes; test what it leaves, once it is over",
-            holder.id(),
-            holder.state.phase
-        )));
     }
     let (current, config) = view.testable().map_err(refused)?;
     let again = format!("run `promote test --env {name}` against it");
@@ -198,14 +195,31 @@ fn tested<'v>(
     }
 }
 
-/// Whether it was tested after it was put there, and lately enough.
-fn in_time(current: &PromotionView, read: &ReadReport, max_age: Millis, now: At) -> Result<(), EngineError> {
+/// Whether it was tested after it was put there, with nothing else at work since, and lately enough.
+fn in_time(
+    view: &EnvironmentView,
+    current: &PromotionView,
+    read: &ReadReport,
+    max_age: Millis,
+    now: At,
+) -> Result<(), EngineError> {
     let report = read.report();
     let again = "run `promote test` again";
     if report.started.plus(CLOCKS_APART_MAX) < current.at {
         return Err(refused(format!(
             "the tests began at {}, and what they are about was put there at {}; {again}",
             report.started, current.at
+        )));
+    }
+    let other = view.last_at_work().filter(|last| last.id() != current.id() && report.started <= last.at);
+    if let Some(other) = other {
+        return Err(refused(format!(
+            "the tests began at {}, and {} was at work in `{}` until {}: some of the answers may be of what it had put \
+             there; {again}",
+            report.started,
+            other.id(),
+            view.name,
+            other.at
         )));
     }
     if report.ended > now.plus(CLOCKS_APART_MAX) {
@@ -239,6 +253,7 @@ fn same_files(read: &ReadReport, suites: &BTreeMap<SuiteName, Hash>) -> Result<(
 }
 
 fn statement(
+    view: &EnvironmentView,
     current: &PromotionView,
     config: &Hash,
     read: &ReadReport,
@@ -258,7 +273,7 @@ fn statement(
         at: run.ended.min(now),
         components: request.release.components.clone(),
         suite_file: Some(run.file.clone()),
-        base_data: request.base_data.clone(),
+        base_data: view.base_data_of(request),
         scan: None,
     }
 }

@@ -247,9 +247,17 @@ impl Session<'_> {
                 if let Some(refused) = refused {
                     why = format!("{why} ({refused})");
                 }
+                let env = &rule.from;
+                let is_apart = from.rules().is_some_and(|rules| !rules.verify.contains(suite));
+                let then = if is_apart {
+                    format!(
+                        ", then `promote test --env {env} --report FILE` and `promote attest --env {env} --report FILE`"
+                    )
+                } else {
+                    String::new()
+                };
                 return Ok(Gate::Closed(format!(
-                    "{why}; run `promote deploy --env {} --image REF`",
-                    rule.from
+                    "{why}; run `promote deploy --env {env} --image REF`{then}"
                 )));
             }
         }

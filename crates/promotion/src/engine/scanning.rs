@@ -29,7 +29,7 @@ impl Engine {
     ) -> Result<Attestation, EngineError> {
         let view = self.view(environment).await?;
         let now = self.ports.clock.now();
-        let (current, config) = view.testable().map_err(refused)?;
+        let (current, config) = view.rehearsable().map_err(refused)?;
         let request = &current.state.facts.request;
         if let Some(why) = read.is_elsewhere(&request.release) {
             return Err(refused(format!("{why}, and `{environment}` runs that; scan what runs there")));

@@ -63,8 +63,7 @@ impl Looks {
 /// leases, and so much time has gone by since the last one that acted ended that no list is as old as its calls. Calls that
 /// come late were waited for before it ended.
 pub(super) fn calm_since(view: &EnvironmentView, lag: Millis) -> Option<At> {
-    let acted = view.promotions.values().filter(|promotion| promotion.state.facts.locked_at.is_some());
-    let last = acted.map(|promotion| promotion.at).max();
+    let last = view.last_at_work().map(|promotion| promotion.at);
     let busy = view.promotions.values().any(|promotion| promotion.state.phase.is_active());
     let is_calm = !busy && view.holder().is_none();
     is_calm.then(|| last.map_or(At(i64::MIN), |last| last.plus(lag)))

@@ -291,7 +291,7 @@ impl Session<'_> {
             at: self.now(),
             components: facts.request.release.components.clone(),
             suite_file: None,
-            base_data: facts.request.base_data.clone(),
+            base_data: self.environment.base_data_of(&facts.request),
             scan: None,
         };
         self.engine.ports.attestor.sign(&statement).await

@@ -6,7 +6,7 @@ use super::record::ReportAbout;
 use super::reported::Reported;
 use super::view::{EnvironmentView, PromotionView};
 use crate::model::{
-    At, Attestation, EvidenceRule, Hash, Kind, PromotionId, Scan, ScanRule, SuiteName, config_hash,
+    At, Attestation, EvidenceRule, Hash, Kind, PromotionId, Request, Scan, ScanRule, SuiteName, config_hash,
 };
 
 impl EnvironmentView {
@@ -28,7 +28,7 @@ impl EnvironmentView {
             .filter(|it| it.statement.scan.is_none() && Some(it.statement.class) == class);
         for attestation in covering {
             let other = || other_base_data(rule, &attestation.statement.base_data, base_data);
-            match self.voids(attestation).or_else(other) {
+            match self.voids(attestation, rule).or_else(other) {
                 None => counting.push(attestation),
                 why => died = why,
             }
@@ -46,8 +46,8 @@ impl EnvironmentView {
         self.reports().iter().rev().flat_map(Reported::attestations).filter(covers).collect()
     }
 
-    /// Why `attestation`, which was made here, counts no more; nothing where it does.
-    pub fn voids(&self, attestation: &Attestation) -> Option<String> {
+    /// Why `attestation`, which was made here, counts no more by `rule`; nothing where it does.
+    pub fn voids(&self, attestation: &Attestation, rule: &EvidenceRule) -> Option<String> {
         let it = &attestation.statement;
         if let Some(failed) = self.failed_since(attestation) {
             return Some(format!("`{}` did not pass there again {failed}", it.suite));
@@ -60,8 +60,7 @@ impl EnvironmentView {
             ));
         }
         let brought = &now.state.facts.request.base_data;
-        let files = brought.keys().chain(it.base_data.keys());
-        let other = files.into_iter().find(|file| brought.get(*file) != it.base_data.get(*file))?;
+        let other = rule.base_data.iter().find(|file| brought.get(*file) != it.base_data.get(*file))?;
         Some(format!(
             "{} put the release there with other base data than it was tested on: `{other}` was {} then and is {} now",
             now.id(),
@@ -125,6 +124,18 @@ impl EnvironmentView {
         let plan = last.state.facts.plan.as_ref()?;
         Some((last, config_hash(&plan.target.components)))
     }
+
+    /// What tests of what `request` puts here run on. Who puts back or goes back brings none: the base data of a release are
+    /// those that it was put here with.
+    pub(crate) fn base_data_of(&self, request: &Request) -> BTreeMap<String, Hash> {
+        let request = match request.kind {
+            Kind::Repair | Kind::Rollback { .. } => {
+                self.runs_with(&request.release.id()).map_or(request, |(put, _)| &put.state.facts.request)
+            }
+            Kind::Deploy | Kind::Promote | Kind::Bootstrap | Kind::Adopt => request,
+        };
+        request.base_data.clone()
+    }
 }
 
 /// A file that must be the same where it was tested and where it is asked for, and is not.
@@ -135,8 +146,12 @@ fn other_base_data(
 ) -> Option<String> {
     let is_other = |file: &&String| tested.get(*file).is_none() || tested.get(*file) != asked.get(*file);
     let file = rule.base_data.iter().find(is_other)?;
+    let help = match asked.get(file) {
+        Some(_) => "",
+        None => "; name it under `base-data` until this release is there",
+    };
     Some(format!(
-        "it was tested on base data that is another one now: `{file}` was {} then, and is {} where this was asked for",
+        "it was tested on base data that is another one now: `{file}` was {} then, and is {} where this was asked for{help}",
         said(tested.get(file)),
         said(asked.get(file))
     ))

@@ -9,8 +9,8 @@ use super::view::EnvironmentView;
 use crate::machine::Phase;
 use crate::model::{
     At, Attestation, BreakGlass, CheckOff, ChecklistItem, Class, ComponentName, Envelope, EnvironmentName,
-    Hash, ImageRecord, ImageRef, InToto, ItemName, Person, PromotionId, Running, StoreId, SuiteName,
-    canonical, subjects,
+    EvidenceRule, Hash, ImageRecord, ImageRef, InToto, ItemName, Kind, Person, PromotionId, Running, StoreId,
+    SuiteName, canonical, subjects,
 };
 
 /// The kind of statement that a receipt is.
@@ -274,8 +274,20 @@ impl Receipt {
         let other = keys.into_iter().filter(|key| journal.get(*key) != own.get(*key));
         let mut found: Vec<_> =
             other.map(|key| differs(key, text(journal.get(key)), text(own.get(key)))).collect();
+        let rule = asked_for(&view, &self.promotion);
         for it in &self.tested {
-            let is_it = |signed: &Attestation| Tested::of(signed) == *it;
+            let is_asked =
+                rule.is_some_and(|rule| rule.from == it.environment && rule.suites.contains(&it.suite));
+            if !is_asked {
+                let expected = rule.map_or_else(
+                    || "no evidence: none was asked for".to_owned(),
+                    |rule| format!("evidence from `{}` of a suite that the plan names", rule.from),
+                );
+                found.push(differs("tested", expected, format!("`{}` from `{}`", it.suite, it.environment)));
+                continue;
+            }
+            let is_it =
+                |signed: &Attestation| signed.statement.release == self.release && Tested::of(signed) == *it;
             let is_there = tested.iter().any(|view| view.attestations().any(is_it));
             if !is_there {
                 let expected = format!("evidence of `{}` in the journal of `{}`", it.suite, it.environment);
@@ -293,6 +305,13 @@ impl Receipt {
     pub fn payload(&self) -> Vec<u8> {
         InToto::new(PREDICATE, subjects(&self.release, &self.components), self.clone()).payload()
     }
+}
+
+/// The rule of evidence that promotion `id` had to pass, where it had to pass one.
+fn asked_for<'v>(view: &'v EnvironmentView, id: &PromotionId) -> Option<&'v EvidenceRule> {
+    let state = &view.promotions.get(id)?.state;
+    let is_asked = state.facts.request.kind == Kind::Promote;
+    state.policy().evidence.as_ref().filter(|_| is_asked)
 }
 
 fn fields(receipt: &Receipt) -> BTreeMap<String, serde_json::Value> {

@@ -22,6 +22,19 @@ pub struct Reported {
 impl EnvironmentView {
     /// The deployment that stands here, with the configuration that evidence binds to; why no suite can say anything of it.
     pub fn testable(&self) -> Result<(&PromotionView, Hash), String> {
+        match self.holder() {
+            Some(holder) => Err(format!(
+                "{} is {} in `{}`: what runs there changes; test what it leaves, once it is over",
+                holder.id(),
+                holder.state.phase,
+                self.name
+            )),
+            None => self.rehearsable(),
+        }
+    }
+
+    /// The same whether or not something else is on its way there: what is said of a release alone may be said meanwhile.
+    pub(crate) fn rehearsable(&self) -> Result<(&PromotionView, Hash), String> {
         let name = &self.name;
         let deploy = format!("`promote deploy --env {name} --image REF` first");
         let current = self.current().ok_or_else(|| format!("nothing is recorded in `{name}`: {deploy}"))?;

@@ -227,6 +227,12 @@ impl EnvironmentView {
         self.active().or_else(|| self.promotions.values().find(owes))
     }
 
+    /// The promotion that could change something here last: of those that ever had the environment, the one that moved last.
+    pub(crate) fn last_at_work(&self) -> Option<&PromotionView> {
+        let at_work = self.promotions.values().filter(|it| it.state.facts.locked_at.is_some());
+        at_work.max_by_key(|promotion| promotion.at)
+    }
+
     /// The promotions that ended, in that order.
     pub fn ended(&self) -> impl Iterator<Item = &PromotionView> {
         self.ended.iter().filter_map(|id| self.promotions.get(id))

@@ -135,6 +135,9 @@ impl State {
 
     /// Why `word`, which checks off or takes back, does not count; nothing when it does.
     pub fn objection_to_check(&self, word: &CheckOff, is_done: bool) -> Option<String> {
+        if !self.needs_checklist() {
+            return Some("nobody is asked for a checklist here".to_owned());
+        }
         let facts = &self.facts;
         let Some(plan) = &facts.plan else { return Some("there is no plan yet".to_owned()) };
         if word.plan != plan.hash || word.promotion != facts.request.id || word.is_done != is_done {
@@ -190,8 +193,11 @@ impl State {
                 facts.request.id
             ));
         }
-        let rule = self.policy().approvals.as_ref().filter(|_| self.needs_approval());
-        let Some(rule) = rule else { return Some("nobody is asked to approve this plan".to_owned()) };
+        // A no counts where nobody is asked for a yes, and journals have some.
+        if approval.claim.decision == Decision::Approve && !self.needs_approval() {
+            return Some("nobody is asked to approve this plan".to_owned());
+        }
+        let rule = self.policy().approvals.as_ref()?;
         if !rule.from.contains(&approval.by) {
             return Some(format!("{} is not among those who may approve here", approval.by));
         }

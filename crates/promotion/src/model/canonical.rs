@@ -39,6 +39,11 @@ impl Hash {
         self.0.get(..12).unwrap_or(&self.0)
     }
 
+    /// Whether it is a hash at all: what is read from elsewhere may be any text.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == 64 && self.0.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
     /// Reads a hash as a person typed it: all 64 digits, or at least the first twelve of `self`.
     pub fn answers_to(&self, typed: &str) -> bool {
         typed.len() >= 12 && self.0.starts_with(typed)

@@ -130,7 +130,7 @@ impl TestReport {
         if bytes.len() > BYTES_MAX {
             return Err(format!("it has {} bytes, and a report has at most {BYTES_MAX}", bytes.len()));
         }
-        let report: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let report: Self = serde_json::from_slice(bytes).map_err(|error| shown(&error.to_string(), 300))?;
         report
             .wrong()
             .map_or_else(|| Ok(ReadReport { report: report.clone(), hash: canonical::of_bytes(bytes) }), Err)
@@ -150,7 +150,7 @@ impl TestReport {
     /// In what it contradicts itself.
     fn wrong(&self) -> Option<String> {
         if self.form != Self::FORM {
-            return Some(format!("it is `{}`, and not {}", shown(&self.form), Self::FORM));
+            return Some(format!("it is `{}`, and not {}", shown(&self.form, 80), Self::FORM));
         }
         if self.suites.is_empty() || self.suites.len() > SUITES_MAX {
             return Some(format!("it has {} suites, expected 1 to {SUITES_MAX}", self.suites.len()));
@@ -158,11 +158,19 @@ impl TestReport {
         if self.started > self.ended {
             return Some(format!("it ended at {}, before it began at {}", self.ended, self.started));
         }
+        for (field, hash) in [("release", &self.release), ("config", &self.config)] {
+            if !hash.is_whole() {
+                return Some(format!("its `{field}` is no SHA-256 in 64 lower-case hex digits"));
+            }
+        }
         let mut seen = BTreeSet::new();
         for run in &self.suites {
             let suite = &run.suite;
             if !seen.insert(suite) {
                 return Some(format!("suite `{suite}` is in it twice"));
+            }
+            if !run.file.is_whole() {
+                return Some(format!("`file` of suite `{suite}` is no SHA-256 in 64 lower-case hex digits"));
             }
             if run.started > run.ended || run.started < self.started || run.ended > self.ended {
                 return Some(format!("the time of suite `{suite}` is not within that of the report"));
@@ -170,7 +178,7 @@ impl TestReport {
             let is_pass = run.passed > 0 && run.failed == 0;
             let is_so = match run.verdict {
                 Verdict::Passed => is_pass && run.why.is_empty(),
-                Verdict::NoTest => run.passed + run.failed == 0,
+                Verdict::NoTest => run.passed == 0 && run.failed == 0,
                 Verdict::Failed | Verdict::Inconclusive => true,
             };
             if !is_so {
@@ -190,7 +198,7 @@ impl TestReport {
     }
 }
 
-/// The beginning of a text that somebody else wrote.
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
+/// The beginning of a text that somebody else wrote, in one line.
+fn shown(text: &str, most: usize) -> String {
+    text.chars().take(most).flat_map(char::escape_debug).collect()
 }

@@ -138,6 +138,42 @@ async fn a_receipt_of_a_rollback_that_stays_names_its_machines() {
     assert!(receipt.running.keys().eq(releases().0.components.keys()), "{:?}", receipt.running);
 }
 
+/// What a receipt names as tested is evidence of its release, by the rule of its plan: not any that the journal has.
+#[tokio::test]
+async fn a_receipt_that_names_evidence_of_something_else_differs_from_the_journal() {
+    let asked = Story::Promote.asked().await;
+    let world = &asked.world;
+    asked.play(&world.engine()).await.unwrap();
+    let good = receipt(&asked).await.unwrap();
+    let third = World::release("1.2.0", 3, 13);
+    world.put("staging", Kind::Deploy, &third).await.unwrap();
+    let (back, outcome) =
+        world.put("production", Kind::Rollback { of: asked.handle.id.clone() }, &releases().0).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::Succeeded));
+    let records = world.journal.read(&env("production"), 0).await.unwrap();
+    let staging = world.bystander().view(&env("staging")).await.unwrap();
+    let differs = |receipt: &Receipt| -> Vec<String> {
+        let found = receipt.against(&records, &[(*staging).clone()]);
+        found.into_iter().map(|it| format!("{}: {}", it.field, it.expected)).collect()
+    };
+    assert_eq!(differs(&good), Vec::<String>::new());
+
+    let signed = staging.attestations().find(|it| it.statement.release == third.id()).unwrap();
+    let mut other = good.clone();
+    other.tested[0].at = signed.statement.at;
+    other.tested[0].report = signed.statement.report.clone();
+    other.tested[0].proof = canonical::hash("understudy proof v1", signed.signature.as_str());
+    let found = differs(&other);
+    assert!(found.len() == 1 && found[0].starts_with("tested: evidence of `smoke`"), "{found:?}");
+
+    // No gate asks a rollback for evidence.
+    let mut other = world.engine().receipt(&env("production"), &back.id).await.unwrap();
+    assert_eq!(differs(&other), Vec::<String>::new());
+    other.tested.push(good.tested[0].clone());
+    let found = differs(&other);
+    assert!(found.iter().any(|it| it == "tested: no evidence: none was asked for"), "{found:?}");
+}
+
 /// Believes nobody.
 #[derive(Debug)]
 struct Doubter;

@@ -5,7 +5,7 @@ use promotion::machine::Phase;
 use promotion::model::{CheckOff, ChecklistItem, Decision, Kind, Millis, Person, Policy, Signed, canonical};
 use promotion::testing::{Manners, Moment, Signer, Switch, World, env};
 
-use crate::story::releases;
+use crate::story::{releases, repair};
 
 /// A world whose policy has two items: one for the lead, one for whoever asks.
 async fn rehearsed() -> World {
@@ -83,6 +83,33 @@ async fn p1_only_whom_the_policy_names_checks_an_item_off() {
         assert!(explained.why.contains(part), "{}", explained.why);
     }
     assert_eq!(explained.opens.unwrap(), format!("promote check-off slow --id {}", handle.id));
+}
+
+/// A repair brings nothing new (docs/guides/gates.md): nobody is asked, and no word that nobody asked for ends it.
+#[tokio::test]
+async fn p1_where_nobody_is_asked_for_a_checklist_no_word_counts() {
+    let world = rehearsed().await;
+    let repair = repair(&world, "production").await;
+    assert!(matches!(repair.drive().await.unwrap(), Outcome::Waiting { .. }));
+    let said = told(world.check(&repair, &World::lead(), "looked", true).await);
+    assert!(said.contains("nobody is asked for a checklist here"), "{said}");
+}
+
+/// Who may say no to a promotion may do so too where it waits for its checklist alone.
+#[tokio::test]
+async fn p1_what_waits_for_its_checklist_alone_can_be_rejected() {
+    let mut world = World::new(1, Manners::default());
+    world.policy.checklist = vec![World::item("looked")];
+    world.policy.approvals.as_mut().unwrap().count = 0;
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let handle = waiting(&world).await;
+    let yes = world.claim(&handle, &World::lead(), Decision::Approve).await;
+    let said = told(world.engine().decide(&handle.environment, yes).await);
+    assert!(said.contains("nobody is asked to approve this plan"), "{said}");
+    let no = world.claim(&handle, &World::lead(), Decision::Reject).await;
+    world.engine().decide(&handle.environment, no).await.unwrap();
+    assert_eq!(phase(&world, &handle).await, Phase::Rejected);
 }
 
 /// A word is over one plan and one item, and by whoever signed it.

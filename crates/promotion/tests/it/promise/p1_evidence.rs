@@ -184,9 +184,29 @@ async fn p1_evidence_dies_by_other_base_data() {
     // Whoever leaves it out is not let in by that.
     let why = closed_on(&world, None).await.unwrap();
     assert!(why.contains("is not named where this was asked for"), "{why}");
+    assert!(
+        why.contains("name it under `base-data` until this release is there"),
+        "it says what helps: {why}"
+    );
     // Tested on it, it counts again.
     tested_on(&world, Some("insert 2")).await;
     assert_eq!(closed_on(&world, Some("insert 2")).await, None);
+}
+
+/// `base-data` is of one way from one environment to another: files that another way names are none of its evidence.
+#[tokio::test]
+async fn p1_base_data_that_the_rule_does_not_name_voids_nothing() {
+    let world = based(Some("insert 1")).await;
+    let mut ask = world.ask("staging", Kind::Deploy, &releases().1);
+    ask.policy.verify.clear();
+    for content in ["insert 2", "insert 3"] {
+        let mut ask = Ask { base_data: base_data("insert 1"), ..ask.clone() };
+        ask.base_data.insert("other.sql".to_owned(), canonical::of_bytes(content.as_bytes()));
+        ask.signed = world.word(&World::developer(), &ask.wish());
+        let handle = world.engine().request(ask).await.unwrap();
+        assert_eq!(handle.drive().await.unwrap(), Outcome::Ended(Phase::Succeeded));
+    }
+    assert_eq!(closed_on(&world, Some("insert 1")).await, None);
 }
 
 /// What was tested on nobody knows what is no evidence for a policy that asks for it.

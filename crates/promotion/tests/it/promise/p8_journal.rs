@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use promotion::engine::Outcome;
 use promotion::journal::{EnvironmentView, Record};
 use promotion::machine::Phase;
-use promotion::model::EnvironmentName;
+use promotion::model::{Decision, EnvironmentName, Millis};
 use promotion::ports::JournalError;
 use promotion::testing::{World, env};
 use serde_json::Value;
@@ -266,4 +267,22 @@ async fn p8_a_tail_that_is_cut_while_we_run_is_noticed() {
     let error = engine.reset_breaker(&production, who, reason.to_owned(), signed).await.unwrap_err();
     let text = format!("{error:?}");
     assert!(text.contains("the journal ends at record"), "{text}");
+}
+
+/// P8: nobody is asked to approve a rollback, and a no to one that waits for the environment was always taken in. Journals
+/// have such records, and replay to the same.
+#[tokio::test]
+async fn p8_a_rejected_rollback_replays_as_rejected() {
+    let asked = Story::BackByPerson.asked().await;
+    let (world, handle) = (&asked.world, &asked.handle);
+    let production = env("production");
+    world.journal.take_lease(&production, "somebody who works there", Millis::secs(600)).await.unwrap();
+    assert!(matches!(handle.drive().await.unwrap(), Outcome::Busy { .. }));
+    assert_eq!(asked.phase().await, Phase::Queued);
+    let no = world.claim(handle, &World::lead(), Decision::Reject).await;
+    world.engine().decide(&production, no).await.unwrap();
+    let records = world.journal.read(&production, 0).await.unwrap();
+    let mut replayed = EnvironmentView::new(production);
+    replayed.extend(&records).unwrap();
+    assert_eq!(replayed.promotions[&handle.id].state.phase, Phase::Rejected);
 }

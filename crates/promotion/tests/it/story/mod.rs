@@ -9,7 +9,8 @@ use promotion::machine::Phase;
 use promotion::model::{
     Decision, Kind, MaxUnavailable, Millis, RegionName, Release, Strategy, Unit, UnitId, UnitState,
 };
-use promotion::ports::Verdict;
+use promotion::ports::{Deployer as _, Key, Verdict};
+use promotion::rollout::UnitCall;
 use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 pub(crate) use pairs::crash_pairs;
@@ -216,6 +217,24 @@ impl Story {
         let handle = world.engine().request(world.ask("production", kind, &release)).await.unwrap();
         Asked { world, handle }
     }
+}
+
+/// Somebody takes a unit of `environment` out of traffic, and the developer asks for what is recorded to be put there again.
+pub(crate) async fn repair(world: &World, environment: &str) -> Handle {
+    let fleet = world.fleet(environment, "api").await;
+    let call = UnitCall::Cordon { unit: fleet.live().next().unwrap().id.clone() };
+    let key = Key { id: "somebody".to_owned(), nonce: None };
+    world.provider.perform(&World::place(environment, "api"), &call, &key).await.unwrap();
+    world.clock.advance(Millis::secs(10));
+    world.engine().tick().await.unwrap();
+    let view = world.bystander().view(&env(environment)).await.unwrap();
+    let current = view.current().unwrap();
+    let request = &current.state.facts.request;
+    let mut ask = world.ask(environment, Kind::Repair, &request.release);
+    ask.components = current.recorded().into_iter().map(|it| it.target).collect();
+    ask.policy = request.policy.clone();
+    ask.signed = world.word(&World::developer(), &ask.wish());
+    world.engine().request(ask).await.unwrap()
 }
 
 /// Units of `api` that rest: one that a request would wake, one that none reaches, and one that runs out of traffic.
