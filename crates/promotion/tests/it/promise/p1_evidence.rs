@@ -170,7 +170,7 @@ async fn based(content: Option<&str>) -> World {
     world
 }
 
-/// The figure is reference/promotion.md 0.9: evidence is bound to what it was made on. Both contents are named.
+/// docs/guides/audit.md, "When evidence dies": evidence is bound to what it was made on. Both contents are named.
 #[tokio::test]
 async fn p1_evidence_dies_by_other_base_data() {
     let world = based(Some("insert 1")).await;
