@@ -85,13 +85,7 @@ async fn ready(
 ) -> Result<Option<Found>, Failure> {
     let view = wired.engine.view(from).await.map_err(find::engine_failure)?;
     let there = wired.engine.view(to).await.map_err(find::engine_failure)?;
-    let (Some(newest), Some(standing)) = (view.newest(), there.current()) else {
-        // The first release anywhere is a bootstrap's.
-        return Ok(None);
-    };
-    let release = &newest.state.facts.request.release;
-    let is_new = there.tried(release).is_none() && standing.state.facts.request.release.id() != release.id();
-    Ok(is_new.then(|| of_promotion(newest)))
+    Ok(view.goes_on_to(&there).map(of_promotion))
 }
 
 async fn put(

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::compare;
+use super::error::refused;
+use super::verbs::CLOCKS_APART_MAX;
 use super::watching::calm_since;
 use super::{Engine, EngineError};
 use crate::journal::{Draft, Entry, EnvironmentView, PromotionView, ReportAbout};
@@ -11,9 +13,6 @@ use crate::model::{
     At, Attestation, EnvironmentName, Hash, Millis, ReadReport, Statement, SuiteName, SuiteRun, Verdict,
 };
 use crate::ports::PortError;
-
-/// Clocks of two machines may differ by this much.
-const CLOCKS_APART_MAX: Millis = Millis::secs(60);
 
 /// What became of a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,10 +23,6 @@ pub struct Attested {
     pub not_passed: Vec<SuiteName>,
     /// Suites of which nothing can be said.
     pub inconclusive: Vec<SuiteName>,
-}
-
-fn refused(why: impl Into<String>) -> EngineError {
-    EngineError::Refused { why: why.into() }
 }
 
 impl Engine {
@@ -142,7 +137,7 @@ impl Engine {
     }
 }
 
-fn unsigned(error: &PortError) -> EngineError {
+pub(super) fn unsigned(error: &PortError) -> EngineError {
     refused(format!("it cannot be signed: {}", error.message))
 }
 
@@ -186,12 +181,17 @@ fn tested<'v>(
             config.short()
         )));
     }
-    let taken = view.reports().iter().find(|earlier| earlier.about.report == *read.hash());
-    match taken {
+    is_new(view, read.hash(), &again)?;
+    Ok((current, config))
+}
+
+/// Refused where the report was taken in before; `again` says what to do then.
+pub(super) fn is_new(view: &EnvironmentView, report: &Hash, again: &str) -> Result<(), EngineError> {
+    match view.report(report) {
         Some(taken) => {
             Err(refused(format!("this report was taken in already, by record {}; {again}", taken.seq)))
         }
-        None => Ok((current, config)),
+        None => Ok(()),
     }
 }
 

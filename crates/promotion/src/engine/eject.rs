@@ -6,6 +6,7 @@ use std::sync::Arc;
 use flytypes::{Digest, ImageRef};
 
 use super::closing;
+use super::error::refused;
 use super::keeping::keep_tags;
 use super::lanes::side_by_side;
 use super::locked::is_away;
@@ -83,10 +84,6 @@ struct Found {
 const TTL: Millis = Millis::secs(60);
 /// Looks until every label is off.
 const ROUNDS: u32 = 10;
-
-fn refused(why: String) -> EngineError {
-    EngineError::Refused { why }
-}
 
 /// Nothing may be on its way: what it would do next rests on the labels. Nor may somebody have locked it.
 fn nothing_under_way(view: &EnvironmentView) -> Result<(), EngineError> {

@@ -32,3 +32,8 @@ pub enum EngineError {
         why: String,
     },
 }
+
+/// What is not done, and why.
+pub(super) fn refused(why: impl Into<String>) -> EngineError {
+    EngineError::Refused { why: why.into() }
+}

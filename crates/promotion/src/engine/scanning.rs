@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::attesting::{is_new, unsigned};
+use super::error::refused;
 use super::gates::Gate;
 use super::session::Session;
+use super::verbs::CLOCKS_APART_MAX;
 use super::{Engine, EngineError};
-use crate::journal::{Draft, Entry, EnvironmentView, ReportAbout};
-use crate::model::{Attestation, Class, EnvironmentName, Hash, Kind, Millis, ReadScan, Scan, Statement};
+use crate::journal::{Draft, Entry, ReportAbout};
+use crate::model::{Attestation, Class, EnvironmentName, Kind, Millis, ReadScan, Scan, Statement};
 use crate::ports::PortErrorKind;
 
-/// Clocks of two machines may differ by this much.
-const CLOCKS_APART_MAX: Millis = Millis::secs(60);
-
-fn refused(why: impl Into<String>) -> EngineError {
-    EngineError::Refused { why: why.into() }
-}
+/// What to do with a report that was taken in before.
+const AGAIN: &str = "scan again";
 
 impl Engine {
     /// Signs what a scan found in the release that `environment` runs now. Findings are signed like anything else: what they
@@ -55,9 +54,8 @@ impl Engine {
             base_data: BTreeMap::new(),
             scan: Some(read.scan().clone()),
         };
-        is_new(&view, read.hash())?;
-        let signed = self.ports.attestor.sign(&statement).await;
-        let signed = signed.map_err(|error| refused(format!("it cannot be signed: {}", error.message)))?;
+        is_new(&view, read.hash(), AGAIN)?;
+        let signed = self.ports.attestor.sign(&statement).await.map_err(|error| unsigned(&error))?;
         let about = Box::new(ReportAbout {
             deployment: statement.deployment,
             release: statement.release,
@@ -66,20 +64,11 @@ impl Engine {
         });
         let entry = Entry::Reported { about, suites: BTreeMap::from([(Scan::name(), Some(signed.clone()))]) };
         self.append_open(environment, |view| {
-            is_new(view, read.hash())?;
+            is_new(view, read.hash(), AGAIN)?;
             Ok(Draft { promotion: None, at: now, entry: entry.clone() })
         })
         .await?;
         Ok(signed)
-    }
-}
-
-fn is_new(view: &EnvironmentView, report: &Hash) -> Result<(), EngineError> {
-    match view.reports().iter().find(|earlier| earlier.about.report == *report) {
-        Some(taken) => {
-            Err(refused(format!("this report was taken in already, by record {}; scan again", taken.seq)))
-        }
-        None => Ok(()),
     }
 }
 

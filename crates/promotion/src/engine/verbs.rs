@@ -9,7 +9,7 @@ use super::queue;
 use super::session::Session;
 use super::{Engine, EngineError, Handle};
 use crate::journal::{Draft, Entry, EnvironmentView, Memory};
-use crate::machine::{Event, Stamped, Work, step};
+use crate::machine::{Event, Stamped, Work, decide};
 use crate::model::{
     Approval, Claim, Class, ComponentTarget, Decision, EnvironmentName, Hash, Kind, Millis, Person, Plan,
     Policy, PromotionId, Release, Request, Signed, Wish, Word,
@@ -89,7 +89,7 @@ impl Ask {
 /// somebody finds.
 const WORD_AGE_MAX: Millis = Millis::secs(600);
 /// Clocks of two machines may differ by this much.
-const CLOCKS_APART_MAX: Millis = Millis::secs(60);
+pub(super) const CLOCKS_APART_MAX: Millis = Millis::secs(60);
 
 /// A plan that nobody asked to carry out.
 #[derive(Debug, Clone)]
@@ -335,12 +335,9 @@ impl Engine {
         self.append_open(environment, |view| {
             let unknown = || EngineError::Unknown { environment: environment.clone(), id: id.clone() };
             let promotion = view.promotions.get(id).ok_or_else(unknown)?;
-            let next = step(&promotion.state, &stamped)?;
-            let entry = Entry::Stepped {
-                stamped: Box::new(stamped.clone()),
-                phase: next.next.phase,
-                effects: next.effects,
-            };
+            let (phase, effects) = decide(&promotion.state, &stamped)?;
+            let entry =
+                Entry::Stepped { stamped: Box::new(stamped.clone()), phase, effects: effects.to_vec() };
             Ok(Draft { promotion: Some(id.clone()), at: stamped.at, entry })
         })
         .await

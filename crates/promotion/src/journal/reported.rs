@@ -20,6 +20,11 @@ pub struct Reported {
 }
 
 impl EnvironmentView {
+    /// What was taken in of the report with this hash.
+    pub(crate) fn report(&self, hash: &Hash) -> Option<&Reported> {
+        self.reports().iter().find(|report| report.about.report == *hash)
+    }
+
     /// The deployment that stands here, with the configuration that evidence binds to; why no suite can say anything of it.
     pub fn testable(&self) -> Result<(&PromotionView, Hash), String> {
         match self.holder() {
@@ -69,7 +74,7 @@ impl Reported {
         if deployment.state.facts.request.release.id() != about.release {
             return Err(format!("{} is of another release", about.deployment));
         }
-        if view.reports().iter().any(|earlier| earlier.about.report == about.report) {
+        if view.report(&about.report).is_some() {
             return Err(format!("report {} was taken in twice", about.report.short()));
         }
         for (suite, attestation) in &self.suites {

@@ -20,6 +20,16 @@ impl EnvironmentView {
         self.promotions.values().filter(is_it).max_by_key(|view| view.first)
     }
 
+    /// What passed here and is to go on to `next` by itself: the newest, where something else runs there and it was never
+    /// tried. The first release anywhere is a bootstrap's.
+    pub fn goes_on_to(&self, next: &Self) -> Option<&PromotionView> {
+        let (newest, standing) = (self.newest()?, next.current()?);
+        let release = &newest.state.facts.request.release;
+        let is_new =
+            next.tried(release).is_none() && standing.state.facts.request.release.id() != release.id();
+        is_new.then_some(newest)
+    }
+
     /// What runs, where it was the last thing that was put here to be tested: not what a rollback went back to, and not
     /// what was taken over as it was found.
     pub fn newest(&self) -> Option<&PromotionView> {

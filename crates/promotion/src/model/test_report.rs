@@ -1,7 +1,7 @@
 //! What suites said where nobody can sign: a file that the first of two steps leaves, and the second one reads.
 //!
-//! Whoever runs a branch's code could write anything into it, so nothing in it is believed before it is held against what
-//! is known elsewhere: the journal, the provider, a trusted checkout.
+//! Whoever runs a branch's code could write anything into it. That suites passed, how many tests, and when, is their word;
+//! what that word is about is held against what is known elsewhere: the journal, the provider, a trusted checkout.
 
 use std::collections::{BTreeMap, BTreeSet};
 

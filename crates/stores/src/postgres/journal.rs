@@ -124,8 +124,7 @@ where coalesce((select seq = $2 and hash = $3 and ($10::bytea is null or sha256(
 returning 1";
 
 /// Why nothing was appended. Epochs and chains only grow, so what was wrong then still is; a text that is another one is
-/// read again. `mine` is an earlier try of
-/// this very append, whose answer was lost.
+/// read again. The last column: whether an earlier try of this very append is there, whose answer was lost.
 const WHY: &str = "
 with tip as (
     select seq, hash from {s}.record where environment = $1 order by seq desc limit 1
