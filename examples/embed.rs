@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error, io::Write as _, sync::Arc};
 use promotion::engine::{Ask, Engine, Options, Ports};
 use promotion::model::*;
 use promotion::ports::{Deployer, Key, Notice, Notifier, Performed, PortError};
-use promotion::{journal::Memory, plain::Wall, rollout::UnitCall};
+use promotion::{journal::Memory, plain::SystemClock, rollout::UnitCall};
 use tokio::sync::Mutex;
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Notifier for Pager {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let journal = Arc::new(Memory::new("shop".parse()?, Arc::new(Wall)));
+    let journal = Arc::new(Memory::new("shop".parse()?, Arc::new(SystemClock)));
     let ports = Ports::plain(journal, Arc::new(Shelf::default()), Arc::new(Pager));
     let engine = Engine::new(Options { poll: Millis(10), ..Options::default() }, ports);
     let (home, api): (EnvironmentName, ComponentName) = ("home".parse()?, "api".parse()?);

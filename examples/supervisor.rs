@@ -9,7 +9,7 @@ use promotion::journal::Memory;
 use promotion::model::{
     Class, ComponentTarget, Digest, GroupTarget, ImageRef, Kind, Millis, Place, Proof, Release, UnitConfig,
 };
-use promotion::plain::Wall;
+use promotion::plain::SystemClock;
 use promotion::ports::{Deployer, Notice, Notifier, PortError};
 
 #[derive(Debug)]
@@ -37,8 +37,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let root = std::env::temp_dir().join(format!("supervisor-{}", std::process::id()));
     fs::create_dir_all(&root)?;
     let place = Place::new("home".parse()?, "program".parse()?, "supervisor", "program");
-    let supervisor = Arc::new(Supervisor::new(&root, place.clone(), Arc::new(Wall)));
-    let journal = Arc::new(Memory::new("supervisor".parse()?, Arc::new(Wall)));
+    let supervisor = Arc::new(Supervisor::new(&root, place.clone(), Arc::new(SystemClock)));
+    let journal = Arc::new(Memory::new("supervisor".parse()?, Arc::new(SystemClock)));
     let ports = Ports::plain(journal, supervisor.clone(), Arc::new(Terminal));
     let engine = Engine::new(Options { poll: Millis(50), ..Options::default() }, ports);
     for (digit, kind) in [("1", Kind::Bootstrap), ("2", Kind::Deploy)] {

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use flytypes::{Digest, ImageRef};
+use nix::time::ClockId;
 
 use crate::engine::Ports;
 use crate::model::{
@@ -40,7 +41,7 @@ impl Ports {
             attestor: Arc::new(Unsigned),
             anchors: None,
             notifier,
-            clock: Arc::new(Wall),
+            clock: Arc::new(SystemClock),
             ids: Arc::new(Process::default()),
             randomness: Arc::new(Chance),
         }
@@ -49,15 +50,27 @@ impl Ports {
 
 /// The system's clock; sleeps by the timer of the tokio runtime that drives the engine.
 #[derive(Debug, Clone, Copy)]
-pub struct Wall;
+pub struct SystemClock;
+
+/// Counts on while the machine sleeps: `clock_gettime(2)` says so of this one on Linux, Apple's of the other.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SINCE_BOOT: ClockId = ClockId::CLOCK_BOOTTIME;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const SINCE_BOOT: ClockId = ClockId::CLOCK_MONOTONIC;
 
 #[async_trait]
-impl Clock for Wall {
+impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the port's edge to the system's clock")]
     fn now(&self) -> At {
         let now = std::time::SystemTime::now();
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn elapsed(&self) -> Millis {
+        // Refused only where there is no such clock, which these systems have.
+        let since = SINCE_BOOT.now().map(Duration::from).unwrap_or_default();
+        Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     async fn sleep(&self, time: Millis) {
@@ -84,7 +97,7 @@ pub struct Process {
 impl Process {
     fn id(&self, prefix: &str) -> String {
         let n = self.made.fetch_add(1, Ordering::SeqCst);
-        format!("{prefix}-{:013}-{n:06}-{:08x}", Wall.now().0, Chance.below(1 << 32))
+        format!("{prefix}-{:013}-{n:06}-{:08x}", SystemClock.now().0, Chance.below(1 << 32))
     }
 }
 

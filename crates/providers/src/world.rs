@@ -1,28 +1,11 @@
 //! Time, ids and chance of the real world.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use promotion::model::{At, Millis, PromotionId};
-use promotion::ports::{Clock, Ids, Randomness};
+use promotion::model::PromotionId;
+pub use promotion::plain::SystemClock;
+use promotion::ports::{Ids, Randomness};
 use rand::Rng as _;
-
-/// The system's clock, and tokio's sleep.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-#[async_trait]
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
-    fn now(&self) -> At {
-        At(jiff::Timestamp::now().as_millisecond())
-    }
-
-    async fn sleep(&self, time: Millis) {
-        tokio::time::sleep(Duration::from_millis(time.0)).await;
-    }
-}
 
 /// UUIDs version 7 (RFC 9562), which sort by time.
 #[derive(Debug, Default)]

@@ -31,6 +31,10 @@ impl Clock for Waiting {
         At(0)
     }
 
+    fn elapsed(&self) -> Millis {
+        Millis::ZERO
+    }
+
     async fn sleep(&self, time: Millis) {
         tokio::time::sleep(Duration::from_millis(time.0 * SLOWER)).await;
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use examples::Supervisor;
 use promotion::conformance::{DeployerFixture, deployer};
 use promotion::model::{Digest, GroupName, ImageRef, Millis, Place, Proof, RegionName};
-use promotion::plain::Wall;
+use promotion::plain::SystemClock;
 
 fn image(root: &Path, digit: &str) -> ImageRef {
     let digest = Digest::from_hex(&digit.repeat(64)).unwrap();
@@ -37,7 +37,7 @@ async fn a_supervisor_of_local_processes_conforms() {
         has_cordons: true,
         has_room: true,
     };
-    let supervisor = Supervisor::new(root.path(), fixture.place.clone(), Arc::new(Wall));
-    deployer(&supervisor, &fixture, &Wall).await;
+    let supervisor = Supervisor::new(root.path(), fixture.place.clone(), Arc::new(SystemClock));
+    deployer(&supervisor, &fixture, &SystemClock).await;
     assert_eq!(fs::read_to_string(root.path().join("live")).unwrap(), "", "nothing takes traffic any more");
 }

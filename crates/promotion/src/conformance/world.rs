@@ -7,12 +7,13 @@ use crate::ports::{Clock, Ids, Randomness};
 
 /// Time goes on, and a sleep is no shorter than asked.
 pub async fn clock(clock: &dyn Clock) {
-    let before = clock.now();
+    let (before, mark) = (clock.now(), clock.elapsed());
     clock.sleep(Millis(20)).await;
-    let slept = clock.now().since(before);
+    let (slept, passed) = (clock.now().since(before), clock.elapsed().0.saturating_sub(mark.0));
     assert!(slept >= Millis(19), "a sleep of 20 ms took {slept}");
+    assert!(passed >= 19, "{passed} ms passed in a sleep of 20");
     clock.sleep(Millis::ZERO).await;
-    assert!(clock.now() >= before, "time went back");
+    assert!(clock.now() >= before && clock.elapsed() >= mark, "time went back");
 }
 
 /// No id comes twice, runners have names of their own, and ids sort by the time they were made.

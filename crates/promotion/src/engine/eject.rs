@@ -14,8 +14,8 @@ use super::verbs::lost_tail;
 use super::{Engine, EngineError};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::model::{
-    At, ComponentName, EnvironmentName, Fleet, Millis, Nonce, Person, Place, PromotionId, Signed, StoreId,
-    Unit, UnitId, UnitState, Wish, label,
+    ComponentName, EnvironmentName, Fleet, Millis, Nonce, Person, Place, PromotionId, Signed, StoreId, Unit,
+    UnitId, UnitState, Wish, label,
 };
 use crate::ports::{JournalError, Key, Performed, PortError, PortErrorKind};
 use crate::rollout::UnitCall;
@@ -119,7 +119,7 @@ impl Engine {
         }
         let holder = format!("{} to eject", self.runner);
         let ttl = self.options.lease_ttl;
-        let asked = self.ports.clock.now();
+        let asked = self.ports.clock.elapsed();
         let grant = match self.ports.journal.take_lease(&eject.environment, &holder, ttl).await {
             Ok(grant) => grant,
             Err(JournalError::Held { holder }) => {
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// Under the environment's lease, which the caller gives back.
-    async fn eject_held(&self, eject: &Eject, lease: &mut (u64, At)) -> Result<Ejected, EngineError> {
+    async fn eject_held(&self, eject: &Eject, lease: &mut (u64, Millis)) -> Result<Ejected, EngineError> {
         let view = self.view(&eject.environment).await?;
         let found = self.keeping(&eject.environment, lease, self.found(eject, &view)).await??;
         let (ending, parked) = ends(eject, found.parked);
@@ -182,7 +182,7 @@ impl Engine {
     async fn take_off(
         &self,
         eject: &Eject,
-        lease: &mut (u64, At),
+        lease: &mut (u64, Millis),
         labelled: &[UnitAt],
         ending: &[UnitAt],
         nonces: &BTreeMap<UnitId, Nonce>,
@@ -219,7 +219,7 @@ impl Engine {
     async fn unlabel(
         &self,
         eject: &Eject,
-        lease: &mut (u64, At),
+        lease: &mut (u64, Millis),
         nonces: &BTreeMap<UnitId, Nonce>,
     ) -> Result<(), EngineError> {
         let mut why = String::new();

@@ -19,8 +19,11 @@ pub(super) struct Session<'e> {
     pub(super) engine: &'e Engine,
     pub(super) id: PromotionId,
     pub(super) environment: EnvironmentView,
-    /// The lease we hold, and when it was last renewed.
-    pub(super) lease: Option<(u64, At)>,
+    /// When this session began, by the machine's clock and by the time that has passed: from here on it counts by the
+    /// latter, so that nothing it waits for is over because somebody set the clock.
+    begun: (At, Millis),
+    /// The lease we hold, and when it was last renewed, in elapsed time.
+    pub(super) lease: Option<(u64, Millis)>,
     /// Provider leases that this session took and has not written down yet.
     pub(super) unwritten: BTreeMap<UnitId, Nonce>,
     /// Until when the provider's leases last that this session took.
@@ -43,10 +46,15 @@ pub(super) struct Session<'e> {
 }
 
 impl Engine {
-    /// Renews the lease on an environment (its epoch, and when it was last renewed) when a third of it is gone.
-    async fn keep(&self, environment: &EnvironmentName, lease: &mut (u64, At)) -> Result<(), EngineError> {
-        let (now, ttl) = (self.ports.clock.now(), self.options.lease_ttl);
-        if now.since(lease.1).0 >= ttl.0 / 3 {
+    /// Renews the lease on an environment (its epoch, and when it was last renewed, in elapsed time) when a third of it
+    /// is gone.
+    async fn keep(
+        &self,
+        environment: &EnvironmentName,
+        lease: &mut (u64, Millis),
+    ) -> Result<(), EngineError> {
+        let (now, ttl) = (self.ports.clock.elapsed(), self.options.lease_ttl);
+        if now.0.saturating_sub(lease.1.0) >= ttl.0 / 3 {
             self.ports.journal.renew_lease(environment, lease.0, ttl).await?;
             lease.1 = now;
         }
@@ -57,7 +65,7 @@ impl Engine {
     pub(super) async fn keeping<T>(
         &self,
         environment: &EnvironmentName,
-        lease: &mut (u64, At),
+        lease: &mut (u64, Millis),
         work: impl Future<Output = T>,
     ) -> Result<T, EngineError> {
         let mut work = std::pin::pin!(work);
@@ -81,6 +89,7 @@ impl<'e> Session<'e> {
         let session = Self {
             engine,
             id: id.clone(),
+            begun: (engine.ports.clock.now(), engine.ports.clock.elapsed()),
             environment: Arc::unwrap_or_clone(engine.view(environment).await?),
             lease: None,
             unwritten: BTreeMap::new(),
@@ -122,8 +131,10 @@ impl<'e> Session<'e> {
         }
     }
 
+    /// Now: when the session began and what has passed since.
     pub(super) fn now(&self) -> At {
-        self.engine.ports.clock.now()
+        let (begun, mark) = self.begun;
+        begun.plus(Millis(self.engine.ports.clock.elapsed().0.saturating_sub(mark.0)))
     }
 
     /// The promotion, which exists since `open`.
@@ -217,7 +228,7 @@ impl<'e> Session<'e> {
         // Two promotions of one engine are two holders: the second waits for the first.
         let holder = format!("{} for {}", self.engine.runner, self.id);
         // It counts from here: who hears of it late may have lost it by then.
-        let asked = ports.clock.now();
+        let asked = ports.clock.elapsed();
         let grant =
             ports.journal.take_lease(&self.environment.name, &holder, self.engine.options.lease_ttl).await?;
         self.lease = Some((grant.epoch, asked));

@@ -7,7 +7,7 @@ use super::{Engine, EngineError, Outcome};
 use crate::journal::{Draft, Entry, EnvironmentView};
 use crate::machine::Phase;
 use crate::model::{
-    At, ComponentName, EnvironmentName, Fleet, Place, PromotionId, Unit, UnitId, UnitState, label,
+    At, ComponentName, EnvironmentName, Fleet, Millis, Place, PromotionId, Unit, UnitId, UnitState, label,
 };
 use crate::ports::{JournalError, Key, Notice};
 use crate::rollout::UnitCall;
@@ -126,7 +126,7 @@ impl Engine {
             return Ok(());
         }
         let holder = format!("{} for parked units", self.runner);
-        let asked = self.ports.clock.now();
+        let asked = self.ports.clock.elapsed();
         let grant = match self.ports.journal.take_lease(environment, &holder, self.options.lease_ttl).await {
             Ok(grant) => grant,
             Err(JournalError::Held { .. }) => return Ok(()),
@@ -142,7 +142,7 @@ impl Engine {
     async fn destroy_parked(
         &self,
         environment: &EnvironmentName,
-        lease: &mut (u64, At),
+        lease: &mut (u64, Millis),
         due: Vec<(Place, ComponentName)>,
         ticked: &mut Ticked,
     ) -> Result<(), EngineError> {

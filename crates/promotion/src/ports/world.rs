@@ -9,8 +9,11 @@ use crate::model::{At, Millis, PromotionId};
 /// The clock.
 #[async_trait]
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Now; never goes back within a process by more than the system's own corrections.
+    /// Now, as the machine's clock has it: whoever sets that, sets this.
     fn now(&self) -> At;
+    /// How long it is since some instant that stays the same while the process runs. Never goes back, and nobody sets it.
+    /// Where the system can tell, the time that the machine slept is part of it (`CLOCK_BOOTTIME`, `clock_gettime(2)`).
+    fn elapsed(&self) -> Millis;
     /// Waits. Cancelling is free of effects.
     async fn sleep(&self, time: Millis);
 }

@@ -100,6 +100,10 @@ impl Clock for VirtualClock {
         At(self.now.load(Ordering::SeqCst))
     }
 
+    fn elapsed(&self) -> Millis {
+        Millis(self.now().0.unsigned_abs())
+    }
+
     async fn sleep(&self, time: Millis) {
         match &self.sleepers {
             None => self.advance(time),
@@ -133,6 +137,10 @@ impl OwnClock {
 impl Clock for OwnClock {
     fn now(&self) -> At {
         At(self.time.now().0 + self.ahead.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Millis {
+        self.time.elapsed()
     }
 
     async fn sleep(&self, time: Millis) {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use promotion::engine::Engine;
 use promotion::journal::{Draft, Record, Sqlite};
-use promotion::model::{At, EnvironmentName, Kind, Millis, StoreId};
-use promotion::ports::{Clock, Grant, Journal, JournalError};
+use promotion::model::{EnvironmentName, Kind, Millis, StoreId};
+use promotion::plain::SystemClock;
+use promotion::ports::{Grant, Journal, JournalError};
 use promotion::testing::{Manners, Moment, Switch, World, env};
 use stores::postgres::{Address, Postgres};
 use stores::testing::Cluster;
@@ -23,23 +24,6 @@ const COMES_BY: Duration = Duration::from_millis(100);
 /// Takeovers from which the longest counts.
 const TIMES: u32 = 5;
 const LIMIT_S: f64 = 1.0;
-
-/// The machine's own time, for a store without one.
-#[derive(Debug)]
-struct Wall;
-
-#[async_trait]
-impl Clock for Wall {
-    fn now(&self) -> At {
-        #[expect(clippy::disallowed_methods, reason = "the leases of a benchmark run by the machine's time")]
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    }
-
-    async fn sleep(&self, time: Millis) {
-        tokio::time::sleep(Duration::from_millis(time.0)).await;
-    }
-}
 
 /// A store that keeps in mind when the first record came under a lease.
 #[derive(Debug)]
@@ -135,7 +119,7 @@ async fn longest(store: Arc<dyn Journal>) -> Result<f64, Box<dyn std::error::Err
 pub(super) async fn measure() -> Measured {
     let dir = tempfile::tempdir()?;
     let id = StoreId::new("bench")?;
-    let sqlite = Arc::new(Sqlite::open(&dir.path().join("journal.db"), Arc::new(Wall), &id)?);
+    let sqlite = Arc::new(Sqlite::open(&dir.path().join("journal.db"), Arc::new(SystemClock), &id)?);
     let cluster = Cluster::start();
     let address = Address::parse(&cluster.url(""), Path::new("/"))?;
     let postgres = Arc::new(Postgres::open(&address, &id).await?);

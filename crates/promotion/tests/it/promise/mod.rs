@@ -21,6 +21,7 @@ mod p4_alive;
 mod p4_asleep;
 mod p4_left_alone;
 mod p5_back_again;
+mod p5_clock_set;
 mod p5_ended_midway;
 mod p5_put_back;
 mod p6_kept_from_looking;

@@ -15,7 +15,7 @@ use promotion::testing::{Happens, Manners, Moment, Switch, World, env};
 
 pub(crate) use pairs::crash_pairs;
 pub(crate) use promotion::testing::{commands, landed, shape, strays};
-pub(crate) use sleepy::{sleepy, sleepy_in_lease};
+pub(crate) use sleepy::{sleepy, sleepy_by, sleepy_in_lease};
 pub(crate) use sweep::{
     Undisturbed, asleep_sweep, at_rest, crash_sweep, fault, fault_sweep, faults, undisturbed,
     undisturbed_from, unleased,

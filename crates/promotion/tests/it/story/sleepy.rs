@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use promotion::engine::Engine;
+use promotion::engine::{Engine, Ports};
 use promotion::journal::{Draft, Record};
 use promotion::model::{EnvironmentName, Millis, StoreId};
-use promotion::ports::{Grant, Journal, JournalError};
+use promotion::ports::{Clock, Grant, Journal, JournalError};
 use promotion::testing::{Moment, Switch, World};
 
 /// A store's client that falls asleep right after its n-th append, and wakes up when `meanwhile` is over.
@@ -93,16 +93,31 @@ impl Journal for Sleepy {
 
 /// A runner that falls asleep right after its `at`-th append, and wakes up when `meanwhile` is over.
 pub(crate) fn sleepy(world: &World, at: u64, meanwhile: BoxFuture<'static, ()>) -> Engine {
-    asleep(world, (at, false), meanwhile)
+    asleep(world, world.clock.clone(), (at, false), meanwhile)
+}
+
+/// The same, by a clock of its own.
+pub(crate) fn sleepy_by(
+    world: &World,
+    clock: Arc<dyn Clock>,
+    at: u64,
+    meanwhile: BoxFuture<'static, ()>,
+) -> Engine {
+    asleep(world, clock, (at, false), meanwhile)
 }
 
 /// A runner that falls asleep when it was granted its first lease, before it hears of it.
 pub(crate) fn sleepy_in_lease(world: &World, meanwhile: BoxFuture<'static, ()>) -> Engine {
-    asleep(world, (0, true), meanwhile)
+    asleep(world, world.clock.clone(), (0, true), meanwhile)
 }
 
-fn asleep(world: &World, (at, is_in_lease): (u64, bool), meanwhile: BoxFuture<'static, ()>) -> Engine {
-    let mut ports = world.ports(&Switch::new(Moment::Never));
+fn asleep(
+    world: &World,
+    clock: Arc<dyn Clock>,
+    (at, is_in_lease): (u64, bool),
+    meanwhile: BoxFuture<'static, ()>,
+) -> Engine {
+    let mut ports = Ports { clock, ..world.ports(&Switch::new(Moment::Never)) };
     let (store, meanwhile) = (ports.journal.clone(), Mutex::new(Some(meanwhile)));
     ports.journal = Arc::new(Sleepy { store, appends: AtomicU64::new(0), at, is_in_lease, meanwhile });
     Engine::new(world.options.clone(), ports)

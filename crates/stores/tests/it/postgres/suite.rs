@@ -22,6 +22,10 @@ impl Clock for Waiting {
         panic!("the store has a clock of its own")
     }
 
+    fn elapsed(&self) -> Millis {
+        panic!("the store has a clock of its own")
+    }
+
     async fn sleep(&self, time: Millis) {
         tokio::time::sleep(Duration::from_millis(time.0)).await;
     }
