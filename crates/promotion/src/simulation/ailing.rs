@@ -1,6 +1,7 @@
 //! A store that is ill for a while.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
@@ -18,6 +19,8 @@ pub(super) struct Ailing {
     pub(super) illness: Illness,
     pub(super) from: At,
     pub(super) until: At,
+    /// Writes so far.
+    pub(super) n: AtomicU64,
 }
 
 fn ill(step: &'static str, message: &str) -> JournalError {
@@ -30,9 +33,20 @@ impl Ailing {
         self.illness == illness && self.from <= now && now < self.until
     }
 
-    /// Nothing can be written.
+    /// What is written leaves a mark, or an error.
     fn has_room(&self, step: &'static str) -> Result<(), JournalError> {
-        if self.is(Illness::Full) { Err(ill(step, "the disk is full")) } else { Ok(()) }
+        let is_odd = self.n.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+        match self.illness {
+            Illness::Full if self.is(Illness::Full) => Err(ill(step, "the disk is full")),
+            Illness::Torn if is_odd && self.is(Illness::Torn) => Err(ill(step, "the write broke off")),
+            Illness::Full | Illness::Deaf | Illness::Torn => Ok(()),
+        }
+    }
+
+    /// What whoever wrote hears.
+    fn heard<T>(&self, step: &'static str, written: T) -> Result<T, JournalError> {
+        let is_lost = self.is(Illness::Deaf) || self.is(Illness::Torn);
+        if is_lost { Err(ill(step, "the answer was lost")) } else { Ok(written) }
     }
 }
 
@@ -59,7 +73,7 @@ impl Journal for Ailing {
     ) -> Result<Vec<Record>, JournalError> {
         self.has_room("appending")?;
         let sealed = self.store.append(environment, head, epoch, drafts).await?;
-        if self.is(Illness::Deaf) { Err(ill("appending", "the answer was lost")) } else { Ok(sealed) }
+        self.heard("appending", sealed)
     }
 
     async fn take_lease(
@@ -70,7 +84,7 @@ impl Journal for Ailing {
     ) -> Result<Grant, JournalError> {
         self.has_room("taking the lease")?;
         let grant = self.store.take_lease(environment, holder, ttl).await?;
-        if self.is(Illness::Deaf) { Err(ill("taking the lease", "the answer was lost")) } else { Ok(grant) }
+        self.heard("taking the lease", grant)
     }
 
     async fn renew_lease(

@@ -14,7 +14,7 @@ use crate::engine::{Engine, EngineError, Handle, Outcome};
 use crate::journal::{EnvironmentView, PromotionView};
 use crate::machine::Phase;
 use crate::model::{At, Claim, Decision, Hash, Kind, Millis, Person, PromotionId, Release};
-use crate::ports::{Clock as _, JournalError};
+use crate::ports::{Clock as _, Deployer as _, JournalError};
 use crate::testing::{Moment, OwnClock, Signer, Switch, World, env};
 
 /// What the cast has in common.
@@ -25,8 +25,8 @@ pub(super) struct Cast<'a> {
     pub(super) begun: At,
     /// When everybody goes home.
     pub(super) until: At,
-    /// What the lead agreed to, and when.
-    pub(super) agreed: RefCell<BTreeMap<PromotionId, At>>,
+    /// What the lead agreed to, which plan of it, and when.
+    pub(super) agreed: RefCell<BTreeMap<(PromotionId, Hash), At>>,
     /// What the lead has looked at, where there is a checklist, and when.
     pub(super) looked: RefCell<BTreeMap<PromotionId, At>>,
     /// How many runners were killed at work.
@@ -187,10 +187,19 @@ impl Cast<'_> {
             Mood::Agrees | Mood::Repents(_) => {
                 // Said before it is heard.
                 let at = self.world.now();
-                self.agreed.borrow_mut().entry(promotion.clone()).or_insert(at);
-                self.says(promotion, &World::lead(), plan, Decision::Approve).await;
-                if !self.world.policy.checklist.is_empty() {
+                self.agreed.borrow_mut().entry((promotion.clone(), plan.clone())).or_insert(at);
+                self.says(promotion, &World::lead(), plan.clone(), Decision::Approve).await;
+                let has_checklist = !self.world.policy.checklist.is_empty();
+                if has_checklist {
                     self.looks(promotion).await;
+                }
+                if let Some(after) = self.trouble.withdraws {
+                    self.sleep(after).await;
+                    if has_checklist {
+                        self.checks(promotion, false).await;
+                    } else {
+                        self.says(promotion, &World::lead(), plan, Decision::Reject).await;
+                    }
                 }
             }
         }
@@ -204,8 +213,13 @@ impl Cast<'_> {
         self.sleep(self.trouble.thinks).await;
         let at = self.world.now();
         self.looked.borrow_mut().entry(promotion.clone()).or_insert(at);
+        self.checks(promotion, true).await;
+    }
+
+    async fn checks(&self, promotion: &PromotionId, is_done: bool) {
+        let handle = self.world.bystander().handle(env("production"), promotion.clone());
         while let Err(EngineError::Journal(JournalError::Store { .. })) =
-            self.world.check(&handle, &World::lead(), "looked", true).await
+            self.world.check(&handle, &World::lead(), "looked", is_done).await
         {
             self.sleep(WAITS).await;
         }
@@ -262,6 +276,16 @@ impl Cast<'_> {
             }
         };
         self.lives(life, &body, work.boxed_local()).await;
+    }
+
+    /// Somebody with another tool breaks the lease on the first unit and holds it for a while.
+    pub(super) async fn steals(&self, (from, time): (Millis, Millis)) {
+        self.sleep(from).await;
+        let place = World::place("production", "api");
+        let Ok(fleet) = self.world.provider.observe_fleet(&place).await else { return };
+        if let Some(unit) = fleet.live().find(|unit| unit.managed) {
+            self.world.provider.seize_for(&place, &unit.id, "fly machine update", time);
+        }
     }
 
     /// The provider goes away.

@@ -52,10 +52,10 @@ impl Scene<'_> {
         let records = records(self.cast.world, "production");
         let view = self.replayed(&records, &mut broken);
         let mut say = |promise, what: String| broken.push(Violation { promise, what });
-        self.agreed(&mut say);
         self.alone(&mut say);
         self.ours(&mut say);
         let Some(view) = view else { return (broken, Vec::new()) };
+        self.agreed(&view, &mut say);
         let ends: Vec<Phase> = asked(&view).map(|promotion| promotion.state.phase).collect();
         if self.played == Played::Late || !rests(&view) {
             let stalled = asked(&view).map(|it| format!("{} {:?}", it.state.phase, it.state.facts.stalled));
@@ -97,8 +97,9 @@ impl Scene<'_> {
         is_read.then_some(whole)
     }
 
-    /// P1: no unit gets the new release before the lead agreed and looked at what is on the checklist, or without evidence.
-    fn agreed(&self, say: &mut impl FnMut(u32, String)) {
+    /// P1: no unit gets the new release before the lead agreed to the very plan and looked at what is on the checklist, after
+    /// they took that back, or without evidence.
+    fn agreed(&self, view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
         let (_, release) = Plot::releases();
         let (agreed, looked) = (self.cast.agreed.borrow(), self.cast.looked.borrow());
         for landed in &self.landed {
@@ -109,7 +110,13 @@ impl Scene<'_> {
             if !release.components.values().any(|new| Some(new) == digest) {
                 continue;
             }
-            let is_agreed = agreed.iter().any(|(id, at)| id.as_str() == owner(landed) && *at <= landed.at);
+            let promotion = asked(view).find(|it| it.id().as_str() == owner(landed));
+            let plan =
+                promotion.and_then(|it| Some((it.id().clone(), it.state.facts.plan.as_ref()?.hash.clone())));
+            if promotion.is_some_and(|it| it.state.phase == Phase::Rejected) {
+                say(1, format!("{} {} though it was taken back", landed.key, landed.call.title()));
+            }
+            let is_agreed = plan.and_then(|plan| agreed.get(&plan)).is_some_and(|at| *at <= landed.at);
             if !is_agreed {
                 say(1, format!("{} {} before anybody agreed", landed.key, landed.call.title()));
             }

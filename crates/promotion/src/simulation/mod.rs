@@ -15,6 +15,7 @@ mod trouble;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 pub use judge::Violation;
 pub use many::Season;
@@ -87,7 +88,8 @@ impl Plays {
         if let Some((from, time, illness)) = trouble.illness {
             let (store, from) = (world.journal.clone(), begun.plus(from));
             let until = from.plus(time);
-            world.journal = Arc::new(Ailing { store, clock: clock.clone(), illness, from, until });
+            let n = AtomicU64::new(0);
+            world.journal = Arc::new(Ailing { store, clock: clock.clone(), illness, from, until, n });
         }
         let mut other = world.beside("store-2", 9_000);
         (other.policy.evidence, other.policy.approvals) = (None, None);
@@ -118,6 +120,9 @@ impl Plays {
         }
         if let Some(away) = trouble.away {
             stage.enter(cast.clouds(away));
+        }
+        if let Some(thief) = trouble.thief {
+            stage.enter(cast.steals(thief));
         }
         stage.enter(cast.people());
         stage.enter(cast.rescues());

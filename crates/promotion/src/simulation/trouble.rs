@@ -48,6 +48,8 @@ pub(super) enum Illness {
     Full,
     /// What is written is there, and whoever wrote it hears of an error.
     Deaf,
+    /// Writes break off: by turns they are there and are not, and whoever wrote hears of an error either way.
+    Torn,
 }
 
 /// Everything that disturbs one play.
@@ -62,7 +64,7 @@ pub(super) struct Trouble {
     pub(super) thinks: Millis,
     /// The n-th call from now on goes wrong.
     pub(super) faults: Vec<(u64, Fault)>,
-    /// From when on the provider is away, and for how long.
+    /// From when on the provider is away or turns everybody down (429, 503), and for how long.
     pub(super) away: Option<(Millis, Millis)>,
     pub(super) list_lag: Millis,
     /// The longest way of a call or an answer.
@@ -73,6 +75,10 @@ pub(super) struct Trouble {
     pub(super) stranger: Option<Life>,
     /// From when on the store is ill, for how long, and how.
     pub(super) illness: Option<(Millis, Millis, Illness)>,
+    /// So long after they agreed the lead takes that back: the approval, or the check of the last item.
+    pub(super) withdraws: Option<Millis>,
+    /// When somebody breaks the lease on a unit and holds it, for how long.
+    pub(super) thief: Option<(Millis, Millis)>,
 }
 
 impl Trouble {
@@ -81,7 +87,7 @@ impl Trouble {
         let n_runners = if dice.is(30) { 2 } else { 1 };
         let n_faults = dice.of(&[0, 0, 1, 1, 2, 3]);
         let timeout = base.world.limits.client_timeout;
-        Self {
+        let mut trouble = Self {
             runners: (0..n_runners).map(|_| Life::drawn(dice, took, 60)).collect(),
             rescuers: (0..4).map(|_| dice.is(40).then(|| dice.time(took))).collect(),
             mood: match dice.below(100) {
@@ -100,7 +106,13 @@ impl Trouble {
             rival: dice.is(15).then(|| Life::drawn(dice, took, 40)),
             stranger: dice.is(10).then(|| Life::drawn(dice, took, 0)),
             illness: dice.is(15).then(|| Illness::drawn(dice, took)),
+            withdraws: dice.is(10).then(|| dice.time(Millis::secs(2))),
+            thief: dice.is(8).then(|| (dice.time(took), dice.time(Millis::secs(60)))),
+        };
+        if dice.is(6) {
+            trouble.illness = Some((dice.time(took), dice.time(Millis::secs(5)), Illness::Torn));
         }
+        trouble
     }
 
     /// Whether somebody's clock is not everybody's.

@@ -289,13 +289,16 @@ impl Provider {
 
     /// Somebody else takes a lease.
     pub fn seize(&self, place: &Place, unit: &UnitId, who: &str) {
+        self.seize_for(place, unit, who, Millis::secs(3600));
+    }
+
+    /// The same, for `time`.
+    pub fn seize_for(&self, place: &Place, unit: &UnitId, who: &str, time: Millis) {
         let mut books = lock(&self.books);
         if let Some(kept) = books.units.get_mut(place).and_then(|units| units.get_mut(unit)) {
             kept.nonce = Nonce::new("theirs").ok();
-            kept.unit.lease = Some(LeaseView {
-                description: who.to_owned(),
-                expires_at: self.clock.now().plus(Millis::secs(3600)),
-            });
+            kept.unit.lease =
+                Some(LeaseView { description: who.to_owned(), expires_at: self.clock.now().plus(time) });
         }
     }
 
