@@ -278,7 +278,7 @@ impl Attestor for Unsigned {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chance, Nobody, Process, Wall};
+    use super::{Chance, Nobody, Process, SystemClock};
     use crate::conformance;
     use crate::model::{Person, Word};
     use crate::ports::{Approvals as _, PortErrorKind};
@@ -301,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn plain_time_ids_and_chance_conform() {
-        conformance::clock(&Wall).await;
+        conformance::clock(&SystemClock).await;
         conformance::ids(&Process::default());
         conformance::randomness(&Chance);
     }

@@ -6,11 +6,13 @@ use clikit::Failure;
 use promotion::engine::{Engine, EngineError};
 use promotion::journal::EnvironmentView;
 use promotion::model::{EnvironmentName, PromotionId};
-use promotion::ports::Journal;
+use promotion::ports::{Journal, JournalError};
 
 /// A failure of the engine, for people.
 pub fn engine_failure(error: EngineError) -> Failure {
     match &error {
+        EngineError::Journal(JournalError::Moved { .. }) => Failure::refused(error.to_string())
+            .with_hint("name the new store: `--store`, or [store] in the project file"),
         EngineError::Journal(_) => Failure::unavailable("the store cannot be used").with_source(error),
         EngineError::Rejected(_) | EngineError::Proof(_) | EngineError::Refused { .. } => {
             Failure::refused(error.to_string())

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clikit::{Common, Context, Failure};
-use promotion::journal::{self, MigrateError, Moved};
+use promotion::journal::{self, MigrateError, Move, Moved};
 use promotion::model::StoreId;
-use promotion::ports::{Ids as _, Import, Journal};
+use promotion::ports::{Clock as _, Ids as _, Import, Journal};
 use providers::ssh::{self, AllowedSigners};
 use providers::{SystemClock, UuidIds};
 
@@ -78,7 +78,10 @@ impl Pair {
         let chains = if self.is_dry_run {
             journal::compare(&*self.from, &*self.to).await
         } else {
-            journal::migrate(&*self.from, &*self.to, &self.who).await
+            {
+                let this = Move { by: &self.who, at: SystemClock.now() };
+                journal::migrate(&*self.from, &*self.to, this).await
+            }
         };
         let chains = chains.map_err(failure)?;
         let warnings = self.keys.move_along(self.is_dry_run)?.into_iter().collect();
@@ -144,6 +147,7 @@ impl Keys {
 fn failure(error: MigrateError) -> Failure {
     let hint = match &error {
         MigrateError::Held { .. } => "wait until it is done, or `promote abort` it, and move then",
+        MigrateError::Same => "name two stores",
         MigrateError::Other { .. } | MigrateError::NotItsBeginning { .. } => {
             "move into an empty store, or one that an earlier move began"
         }

@@ -261,5 +261,7 @@ fn line(entry: &Entry) -> String {
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())
         }
+        Entry::Moved { .. } => "the journal goes on in another store".to_owned(),
+        Entry::Arrived { .. } => "the journal came from another store, and goes on here".to_owned(),
     }
 }

@@ -415,8 +415,11 @@ impl Session<'_> {
         let (id, deployer, place) = (self.id.clone(), self.engine.ports.deployer.clone(), &component.place);
         // Asleep since the last append, perhaps for long: a runner that lost the environment takes no lease.
         self.keep_lease().await?;
+        let now = self.now();
         let lanes = wanted.into_iter().map(|Wanted { unit, nonce, earlier }| {
             let (id, deployer, description) = (&id, &deployer, &description);
+            // A number that ran out, or that somebody broke, says no more of a silence than none.
+            let was_ours = self.held.get(&unit).is_some_and(|until| *until > now);
             async move {
                 let key = |verb: &str, nonce| Key { id: format!("{id}/{verb}/{unit}"), nonce };
                 let is_renewal = nonce.is_some();
@@ -433,11 +436,12 @@ impl Session<'_> {
                     // It ran out, and its number is worth nothing any more.
                     result = deployer.perform(place, &call, &key("lease", None)).await;
                 }
-                Asked { unit, was_ours: is_renewal, result }
+                Asked { unit, was_ours: is_renewal && was_ours, result }
             }
         });
+        let lanes: Vec<_> = lanes.collect();
         let mut came = Vec::new();
-        for Asked { unit, was_ours, result } in self.keeping(side_by_side(lanes.collect())).await? {
+        for Asked { unit, was_ours, result } in self.keeping(side_by_side(lanes)).await? {
             let is_lost = result.as_ref().is_err_and(is_away);
             if !is_lost {
                 self.heard(&unit);

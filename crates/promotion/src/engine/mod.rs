@@ -53,6 +53,7 @@ pub use tick::Ticked;
 pub use verbs::{Ask, Planned};
 pub use watching::DriftSeen;
 
+use crate::journal::Current;
 use crate::model::{EnvironmentName, Millis, PromotionId};
 use crate::ports::{
     Anchors, Approvals, Attestor, Checks, Clock, Deployer, Ids, Journal, Notifier, OneOffs, Randomness,
@@ -127,6 +128,7 @@ impl Engine {
     /// An engine over `ports`. Starts nothing.
     pub fn new(options: Options, ports: Ports) -> Self {
         let runner = ports.ids.runner();
+        let ports = Ports { journal: Arc::new(Current::new(ports.journal.clone())), ..ports };
         Self {
             options,
             ports,

@@ -192,6 +192,16 @@ pub enum Entry {
         /// Which units.
         units: Vec<UnitId>,
     },
+    /// The journal goes on in another store: here nothing follows this record.
+    Moved {
+        /// The move, by a name of its own.
+        by: String,
+    },
+    /// The journal came here by a move, and goes on here.
+    Arrived {
+        /// The move, by a name of its own.
+        by: String,
+    },
 }
 
 /// A record to be.

@@ -194,7 +194,7 @@ impl EnvironmentView {
                 }
                 Ok(())
             }
-            (Entry::ParkedEnded { .. }, _) => Ok(()),
+            (Entry::ParkedEnded { .. } | Entry::Moved { .. } | Entry::Arrived { .. }, _) => Ok(()),
             (_, Some(id)) => {
                 let view = self
                     .promotions
@@ -473,7 +473,9 @@ impl PromotionView {
             | Entry::Ejected { .. }
             | Entry::Drifted { .. }
             | Entry::Reported { .. }
-            | Entry::ParkedEnded { .. } => {}
+            | Entry::ParkedEnded { .. }
+            | Entry::Moved { .. }
+            | Entry::Arrived { .. } => {}
             Entry::ToldAgain { n } => self.told = *n,
         }
         Ok(())

@@ -36,6 +36,14 @@ pub enum JournalError {
         /// Who.
         holder: String,
     },
+    /// The journal goes on in another store, and this one takes nothing more.
+    #[error("the journal of {environment} moved to another store, as its record {seq} here says")]
+    Moved {
+        /// Which chain.
+        environment: EnvironmentName,
+        /// Which record.
+        seq: u64,
+    },
     /// The store could not be read or written.
     #[error("the store failed while {step}: {message}")]
     Store {

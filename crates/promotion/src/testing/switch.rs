@@ -127,6 +127,8 @@ fn title(entry: &Entry) -> String {
         Entry::Drifted { .. } => "drifted".to_owned(),
         Entry::Reported { .. } => "reported".to_owned(),
         Entry::ToldAgain { .. } => "told again".to_owned(),
+        Entry::Moved { .. } => "moved".to_owned(),
+        Entry::Arrived { .. } => "arrived".to_owned(),
     }
 }
 

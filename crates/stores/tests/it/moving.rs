@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
-use promotion::journal::{MOVED, Record, Sqlite, migrate, verify};
-use promotion::model::{EnvironmentName, Millis, StoreId};
+use promotion::journal::{Entry, MOVED, MigrateError, Move, Record, Sqlite, migrate, verify};
+use promotion::model::{At, EnvironmentName, Millis, StoreId};
 use promotion::ports::{Import, Journal, JournalError};
 use stores::bucket::Bucket;
 use stores::postgres::Postgres;
@@ -12,6 +12,10 @@ use stores::testing::{Cluster, Pooler};
 
 use crate::bucket::{clock, place};
 use crate::postgres::address;
+
+const fn this(by: &str) -> Move<'_> {
+    Move { by, at: At(1_800_000_000_000) }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_moves_through_all_stores_and_back() {
@@ -31,14 +35,22 @@ async fn a_journal_moves_through_all_stores_and_back() {
         let drafts = (0..250).map(crate::postgres::faults::draft).collect();
         let head = expected.len() as u64;
         expected.extend(from.append(&production, head, Some(grant.epoch), drafts).await.unwrap());
-        let held = migrate(from, to, "one").await.unwrap_err();
+        let held = migrate(from, to, this("zero")).await.unwrap_err();
         assert!(held.to_string().contains("held by runner"), "{held}");
         from.release_lease(&production, grant.epoch).await.unwrap();
 
-        let moved = migrate(from, to, "one").await.unwrap();
-        assert_eq!((moved[0].records, to.environments().await.unwrap().len()), (expected.len() as u64, 1));
-        assert_eq!(to.read(&production, 0).await.unwrap(), expected);
-        verify(&production, 0, Record::root(&production), &expected).unwrap();
+        let by = format!("move to {}", expected.len());
+        let moved = migrate(from, to, this(&by)).await.unwrap();
+        let records = to.read(&production, 0).await.unwrap();
+        verify(&production, 0, Record::root(&production), &records).unwrap();
+        assert_eq!(records[..expected.len()], expected);
+        // That it left, in both, and that it came.
+        let ends: Vec<&Entry> = records[expected.len()..].iter().map(|record| &record.entry).collect();
+        assert_eq!(ends, [&Entry::Moved { by: by.clone() }, &Entry::Arrived { by }]);
+        assert_eq!(from.read(&production, 0).await.unwrap(), records[..=expected.len()]);
+        let n_environments = to.environments().await.unwrap().len();
+        assert_eq!((moved[0].records, n_environments), (expected.len() as u64 + 1, 1));
+        expected = records;
         match from.take_lease(&production, "runner", Millis::secs(60)).await {
             Err(JournalError::Held { holder }) => assert!(holder.starts_with(MOVED), "{holder}"),
             other => panic!("the old store is closed, not {other:?}"),
@@ -49,6 +61,12 @@ async fn a_journal_moves_through_all_stores_and_back() {
             "epochs of the old store are over: {late:?}"
         );
         earlier = grant.epoch + 1;
+    }
+
+    // Two addresses of one store, whatever kind of store it is.
+    for store in [&file as &dyn Import, &server, &bucket] {
+        let itself = migrate(store, store, this("itself")).await;
+        assert!(matches!(itself, Err(MigrateError::Same)), "{itself:?}");
     }
 
     // What does not follow is not taken over, by any of them.

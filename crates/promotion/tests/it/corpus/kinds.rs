@@ -41,6 +41,8 @@ kinds! {
     ToldAgain,
     ParkedEnded,
     Reported,
+    Moved,
+    Arrived,
 }
 
 fn kinds(entry: &Entry) -> Vec<Kind> {
@@ -69,6 +71,8 @@ fn kinds(entry: &Entry) -> Vec<Kind> {
         Entry::ToldAgain { .. } => Kind::ToldAgain,
         Entry::ParkedEnded { .. } => Kind::ParkedEnded,
         Entry::Reported { .. } => Kind::Reported,
+        Entry::Moved { .. } => Kind::Moved,
+        Entry::Arrived { .. } => Kind::Arrived,
     }]
 }
 

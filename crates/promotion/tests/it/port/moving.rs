@@ -1,16 +1,19 @@
 //! A journal moves from store to store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use promotion::engine::EngineError;
 use promotion::journal::{
-    Draft, Entry, Holding, MOVED, Memory, MigrateError, Record, compare, migrate, verify,
+    Draft, Entry, Holding, MOVED, Memory, MigrateError, Move, Moved, Record, compare, migrate, verify,
 };
-use promotion::model::{At, ComponentName, EnvironmentName, Millis, StoreId, UnitId};
+use promotion::model::{At, ComponentName, Decision, EnvironmentName, Kind, Millis, StoreId, UnitId};
 use promotion::ports::{Grant, Import, Journal, JournalError, Verbatim};
-use promotion::testing::env;
+use promotion::testing::{Manners, VirtualClock, World, env};
 
 use super::clock;
+use crate::story::releases;
 
 fn memory(id: &str) -> Memory {
     Memory::new(StoreId::new(id).unwrap(), clock())
@@ -36,14 +39,24 @@ async fn lived() -> Memory {
     store
 }
 
-async fn equal(one: &dyn Journal, other: &dyn Journal) {
+const fn this(by: &str) -> Move<'_> {
+    Move { by, at: At(1_800_000_000_000) }
+}
+
+/// The new one has all that the old one has, down to where that left off, and goes on behind it.
+async fn follows(new: &dyn Journal, old: &dyn Journal) {
     for name in ["production", "staging"] {
         let environment = env(name);
-        let records = one.read(&environment, 0).await.unwrap();
-        assert_eq!(other.read(&environment, 0).await.unwrap(), records);
-        verify(&environment, 0, Record::root(&environment), &records).unwrap();
+        let records = old.read(&environment, 0).await.unwrap();
+        let continued = new.read(&environment, 0).await.unwrap();
+        assert_eq!(continued[..records.len()], records);
+        verify(&environment, 0, Record::root(&environment), &continued).unwrap();
+        let Some(Entry::Moved { by }) = records.last().map(|record| &record.entry) else {
+            panic!("the old {name} goes on: {:?}", records.last())
+        };
+        assert_eq!(continued[records.len()].entry, Entry::Arrived { by: by.clone() });
     }
-    assert_eq!(one.environments().await.unwrap(), other.environments().await.unwrap());
+    assert_eq!(old.environments().await.unwrap(), new.environments().await.unwrap());
 }
 
 #[tokio::test]
@@ -51,11 +64,12 @@ async fn every_record_moves_and_nobody_goes_on_in_the_old_store() {
     let (old, new, production) = (lived().await, memory("store-1"), env("production"));
     let looked = compare(&old, &new).await.unwrap();
     assert_eq!(new.environments().await.unwrap(), [], "looking changes nothing");
-    let moved = migrate(&old, &new, "one").await.unwrap();
-    assert_eq!(moved, looked);
-    let counts: Vec<_> = moved.iter().map(|moved| (moved.records, moved.copied)).collect();
-    assert_eq!(counts, [(450, 450), (7, 7)]);
-    equal(&old, &new).await;
+    let moved = migrate(&old, &new, this("one")).await.unwrap();
+    let counts = |moved: &[Moved]| moved.iter().map(|it| (it.records, it.copied)).collect::<Vec<_>>();
+    assert_eq!(counts(&looked), [(450, 450), (7, 7)]);
+    // With the record that it moved.
+    assert_eq!(counts(&moved), [(451, 451), (8, 8)]);
+    follows(&new, &old).await;
     match old.take_lease(&production, "runner", Millis::secs(60)).await {
         Err(JournalError::Held { holder }) => assert!(holder.starts_with(MOVED), "{holder}"),
         other => panic!("the old store is closed, not {other:?}"),
@@ -63,13 +77,14 @@ async fn every_record_moves_and_nobody_goes_on_in_the_old_store() {
     // Three leases there were, and the move's own: the next one is later than all of them.
     let grant = new.take_lease(&production, "runner", Millis::secs(60)).await.unwrap();
     assert!(grant.epoch > 4, "{grant:?}");
-    new.append(&production, 450, Some(grant.epoch), vec![draft(1)]).await.unwrap();
+    new.append(&production, 452, Some(grant.epoch), vec![draft(1)]).await.unwrap();
 
     // And back again, with what was added.
     new.release_lease(&production, grant.epoch).await.unwrap();
-    let back = migrate(&new, &old, "one").await.unwrap();
-    assert_eq!((back[0].records, back[0].copied), (451, 1));
-    equal(&new, &old).await;
+    let back = migrate(&new, &old, this("one")).await.unwrap();
+    // That it came, what was added, and that it moved.
+    assert_eq!((back[0].records, back[0].copied), (454, 3));
+    follows(&old, &new).await;
     let again = old.take_lease(&production, "runner", Millis::secs(60)).await.unwrap();
     assert!(again.epoch > grant.epoch, "{again:?} after {grant:?}");
 }
@@ -78,13 +93,13 @@ async fn every_record_moves_and_nobody_goes_on_in_the_old_store() {
 async fn what_is_no_continuation_is_refused_and_left_alone() {
     let old = lived().await;
     let other = memory("store-2");
-    assert!(matches!(migrate(&old, &other, "one").await, Err(MigrateError::Other { .. })));
+    assert!(matches!(migrate(&old, &other, this("one")).await, Err(MigrateError::Other { .. })));
 
     let apart = memory("store-1");
     let head = old.read(&env("production"), 0).await.unwrap();
     apart.import(&env("production"), 0, &head[..9]).await.unwrap();
     apart.append(&env("production"), 9, None, vec![draft(999)]).await.unwrap();
-    match migrate(&old, &apart, "one").await {
+    match migrate(&old, &apart, this("one")).await {
         Err(MigrateError::NotItsBeginning { environment, seq: 10 }) => {
             assert_eq!(environment, env("production"))
         }
@@ -92,13 +107,16 @@ async fn what_is_no_continuation_is_refused_and_left_alone() {
     }
     let more = memory("store-1");
     more.append(&env("preview"), 0, None, vec![draft(1)]).await.unwrap();
-    assert!(matches!(migrate(&old, &more, "one").await, Err(MigrateError::NotItsBeginning { seq: 1, .. })));
+    assert!(matches!(
+        migrate(&old, &more, this("one")).await,
+        Err(MigrateError::NotItsBeginning { seq: 1, .. })
+    ));
     assert_eq!(apart.read(&env("production"), 0).await.unwrap().len(), 10);
 
     // A runner is at work: nothing moves, and it is not disturbed.
     let grant = old.take_lease(&env("staging"), "runner-7", Millis::secs(60)).await.unwrap();
     let new = memory("store-1");
-    match migrate(&old, &new, "one").await {
+    match migrate(&old, &new, this("one")).await {
         Err(MigrateError::Held { holder, .. }) => assert_eq!(holder, "runner-7"),
         other => panic!("{other:?}"),
     }
@@ -106,23 +124,64 @@ async fn what_is_no_continuation_is_refused_and_left_alone() {
     old.take_lease(&env("production"), "runner-8", Millis::secs(60)).await.unwrap();
 }
 
-/// A store whose disk is full after so many imports.
+/// What happens to the calls of a move, over both stores.
+#[derive(Debug, Default)]
+struct Weather {
+    /// Calls so far.
+    n: AtomicU64,
+    /// From this call on nothing works.
+    ends_at: Option<u64>,
+    /// That one works, and is not answered.
+    is_deaf: bool,
+    /// Imports after which a disk is full.
+    imports_left: Option<AtomicU64>,
+}
+
+impl Weather {
+    fn failed(message: &str) -> JournalError {
+        JournalError::Store { step: "working", message: message.to_owned() }
+    }
+
+    /// `call`, unless it fails.
+    async fn around<T: Send>(
+        &self,
+        call: impl Future<Output = Result<T, JournalError>> + Send,
+    ) -> Result<T, JournalError> {
+        let n = self.n.fetch_add(1, Ordering::SeqCst);
+        match self.ends_at {
+            Some(at) if n == at && self.is_deaf => {
+                call.await?;
+                Err(Self::failed("the answer was lost"))
+            }
+            Some(at) if n >= at => Err(Self::failed("it is away")),
+            _ => call.await,
+        }
+    }
+
+    fn has_room(&self) -> Result<(), JournalError> {
+        let Some(left) = &self.imports_left else { return Ok(()) };
+        let left = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| Self::failed("the disk is full"))
+    }
+}
+
+/// A store under some weather.
 #[derive(Debug)]
 struct Short {
-    inner: Memory,
-    left: std::sync::Mutex<u32>,
+    inner: Arc<Memory>,
+    weather: Arc<Weather>,
 }
 
 #[async_trait]
 impl Journal for Short {
     async fn store_id(&self) -> Result<StoreId, JournalError> {
-        self.inner.store_id().await
+        self.weather.around(self.inner.store_id()).await
     }
     async fn environments(&self) -> Result<Vec<EnvironmentName>, JournalError> {
-        self.inner.environments().await
+        self.weather.around(self.inner.environments()).await
     }
     async fn read(&self, environment: &EnvironmentName, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.inner.read(environment, after).await
+        self.weather.around(self.inner.read(environment, after)).await
     }
     async fn append(
         &self,
@@ -131,7 +190,7 @@ impl Journal for Short {
         epoch: Option<u64>,
         drafts: Vec<Draft>,
     ) -> Result<Vec<Record>, JournalError> {
-        self.inner.append(environment, head, epoch, drafts).await
+        self.weather.around(self.inner.append(environment, head, epoch, drafts)).await
     }
     async fn take_lease(
         &self,
@@ -139,7 +198,7 @@ impl Journal for Short {
         holder: &str,
         ttl: Millis,
     ) -> Result<Grant, JournalError> {
-        self.inner.take_lease(environment, holder, ttl).await
+        self.weather.around(self.inner.take_lease(environment, holder, ttl)).await
     }
     async fn renew_lease(
         &self,
@@ -147,10 +206,10 @@ impl Journal for Short {
         epoch: u64,
         ttl: Millis,
     ) -> Result<(), JournalError> {
-        self.inner.renew_lease(environment, epoch, ttl).await
+        self.weather.around(self.inner.renew_lease(environment, epoch, ttl)).await
     }
     async fn release_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
-        self.inner.release_lease(environment, epoch).await
+        self.weather.around(self.inner.release_lease(environment, epoch)).await
     }
 }
 
@@ -169,42 +228,32 @@ impl Import for Short {
         head: u64,
         records: &[Record],
     ) -> Result<(), JournalError> {
-        let is_full = {
-            let mut left = self.left.lock().unwrap();
-            let is_full = *left == 0;
-            *left = left.saturating_sub(1);
-            is_full
-        };
-        if is_full {
-            return Err(JournalError::Store {
-                step: "taking records over",
-                message: "the disk is full".to_owned(),
-            });
-        }
-        self.inner.import(environment, head, records).await
+        self.weather.has_room()?;
+        self.weather.around(self.inner.import(environment, head, records)).await
     }
     async fn end_lease(&self, environment: &EnvironmentName, epoch: u64) -> Result<(), JournalError> {
-        self.inner.end_lease(environment, epoch).await
+        self.weather.around(self.inner.end_lease(environment, epoch)).await
     }
 }
 
 #[tokio::test]
 async fn a_move_that_breaks_off_anywhere_leaves_the_old_store_free_and_is_made_again() {
-    // Production goes in parts of 200, 200 and 50; the fourth import is staging's.
-    for (n_imports, copied) in [(0, 451), (1, 251), (2, 51), (3, 1)] {
+    // Production goes in parts of 200, 200 and 50; the fourth import is staging's. One record more is said in between, and
+    // one says that it moved.
+    for (n_imports, copied) in [(0, 452), (1, 252), (2, 52), (3, 2)] {
         let old = Arc::new(lived().await);
-        let new = Short { inner: memory("store-1"), left: std::sync::Mutex::new(n_imports) };
+        let (inner, imports_left) = (Arc::new(memory("store-1")), Some(n_imports.into()));
+        let new = Short { inner, weather: Arc::new(Weather { imports_left, ..Weather::default() }) };
         assert!(
-            matches!(migrate(&*old, &new, "one").await, Err(MigrateError::Store { which: "new", .. })),
+            matches!(migrate(&*old, &new, this("one")).await, Err(MigrateError::Store { which: "new", .. })),
             "{n_imports}"
         );
         let grant = old.take_lease(&env("production"), "runner", Millis::secs(60)).await.unwrap();
         old.append(&env("production"), 450, Some(grant.epoch), vec![draft(7)]).await.unwrap();
         old.release_lease(&env("production"), grant.epoch).await.unwrap();
-        *new.left.lock().unwrap() = u32::MAX;
-        let moved = migrate(&*old, &new, "one").await.unwrap();
-        assert_eq!((moved[0].records, moved[0].copied), (451, copied));
-        equal(&*old, &new.inner).await;
+        let moved = migrate(&*old, &*new.inner, this("one")).await.unwrap();
+        assert_eq!((moved[0].records, moved[0].copied), (452, copied));
+        follows(&*new.inner, &*old).await;
     }
 }
 
@@ -212,15 +261,17 @@ async fn a_move_that_breaks_off_anywhere_leaves_the_old_store_free_and_is_made_a
 #[tokio::test]
 async fn p2_a_move_that_comes_second_opens_nothing() {
     let (old, new, production) = (lived().await, memory("store-1"), env("production"));
-    let first = migrate(&old, &new, "one").await.unwrap();
+    let first = migrate(&old, &new, this("one")).await.unwrap();
     // Made again, it is through; somebody works in the new store, and is not disturbed.
     let grant = new.take_lease(&production, "runner", Millis::secs(60)).await.unwrap();
-    let again = migrate(&old, &new, "two").await.unwrap();
+    let again = migrate(&old, &new, this("two")).await.unwrap();
     assert_eq!(again.iter().map(|chain| chain.copied).sum::<u64>(), 0);
     assert_eq!(again.len(), first.len());
-    new.append(&production, 450, Some(grant.epoch), vec![draft(1)]).await.unwrap();
-    // It went on there: no beginning any more, and the old store stays closed all the same.
-    assert!(matches!(migrate(&old, &new, "two").await, Err(MigrateError::NotItsBeginning { .. })));
+    new.append(&production, 452, Some(grant.epoch), vec![draft(1)]).await.unwrap();
+    // It went on there, and began another environment: nothing is left to do.
+    new.append(&env("preview"), 0, None, vec![draft(1)]).await.unwrap();
+    migrate(&old, &new, this("three")).await.unwrap();
+    new.renew_lease(&production, grant.epoch, Millis::secs(60)).await.unwrap();
     for name in ["production", "staging"] {
         let held = old.take_lease(&env(name), "runner", Millis::secs(60)).await;
         assert!(matches!(held, Err(JournalError::Held { .. })), "{held:?}");
@@ -233,13 +284,13 @@ async fn p2_a_move_in_the_middle_of_another_one_is_refused() {
     let (old, new) = (lived().await, memory("store-1"));
     let other = format!("{MOVED} other");
     let grant = old.take_lease(&env("production"), &other, Millis::secs(60)).await.unwrap();
-    assert!(matches!(migrate(&old, &new, "one").await, Err(MigrateError::Held { .. })));
+    assert!(matches!(migrate(&old, &new, this("one")).await, Err(MigrateError::Held { .. })));
     old.renew_lease(&env("production"), grant.epoch, Millis::secs(60)).await.unwrap();
     assert_eq!(new.environments().await.unwrap(), []);
     // The one that holds the last environment: what was held before it is free again.
     old.release_lease(&env("production"), grant.epoch).await.unwrap();
     old.take_lease(&env("staging"), &other, Millis::secs(60)).await.unwrap();
-    assert!(matches!(migrate(&old, &new, "one").await, Err(MigrateError::Held { .. })));
+    assert!(matches!(migrate(&old, &new, this("one")).await, Err(MigrateError::Held { .. })));
     old.take_lease(&env("production"), "runner", Millis::secs(60)).await.unwrap();
 }
 
@@ -247,13 +298,116 @@ async fn p2_a_move_in_the_middle_of_another_one_is_refused() {
 #[tokio::test]
 async fn p2_a_store_that_is_not_whole_gives_no_lease() {
     let old = lived().await;
-    let new = Short { inner: memory("store-1"), left: std::sync::Mutex::new(1) };
-    assert!(migrate(&old, &new, "one").await.is_err());
+    let (inner, imports_left) = (Arc::new(memory("store-1")), Some(1.into()));
+    let new = Short { inner, weather: Arc::new(Weather { imports_left, ..Weather::default() }) };
+    assert!(migrate(&old, &new, this("one")).await.is_err());
     for name in ["production", "staging"] {
         let held = new.take_lease(&env(name), "runner", Millis::secs(60)).await;
         assert!(matches!(held, Err(JournalError::Held { .. })), "{name}: {held:?}");
     }
-    *new.left.lock().unwrap() = u32::MAX;
-    migrate(&old, &new, "two").await.unwrap();
+    migrate(&old, &*new.inner, this("two")).await.unwrap();
     new.take_lease(&env("production"), "runner", Millis::secs(60)).await.unwrap();
+}
+
+/// Two addresses of one store.
+#[tokio::test]
+async fn a_store_does_not_move_into_itself() {
+    let old = lived().await;
+    assert!(matches!(migrate(&old, &old, this("one")).await, Err(MigrateError::Same)));
+    let new = memory("store-1");
+    migrate(&old, &new, this("two")).await.unwrap();
+    for store in [&old, &new] {
+        let before = store.read(&env("production"), 0).await.unwrap();
+        assert!(matches!(migrate(store, store, this("three")).await, Err(MigrateError::Same)));
+        assert_eq!(store.read(&env("production"), 0).await.unwrap(), before);
+    }
+}
+
+/// Whoever reads the old store, or has read it, writes nothing more there: neither a word, nor where nothing was before.
+#[tokio::test]
+async fn a_store_that_moved_takes_no_word_of_anybody() {
+    let mut world = World::new(1, Manners::default());
+    let (first, second) = releases();
+    world.rehearsed(&first, &second).await;
+    let ask = world.ask("production", Kind::Promote, &second);
+    let handle = world.engine().request(ask).await.unwrap();
+    handle.drive().await.unwrap();
+    let claim = world.claim(&handle, &World::lead(), Decision::Approve).await;
+    let has_read = world.engine();
+    has_read.view(&handle.environment).await.unwrap();
+    let new = Memory::new(world.journal.store_id().await.unwrap(), world.clock.clone());
+    migrate(&*world.journal, &new, this("one")).await.unwrap();
+    let before = world.journal.read(&handle.environment, 0).await.unwrap();
+    let is_moved = |error: EngineError| matches!(error, EngineError::Journal(JournalError::Moved { .. }));
+    for engine in [&has_read, &world.engine()] {
+        let word = engine.decide(&handle.environment, claim.clone()).await;
+        assert!(is_moved(word.unwrap_err()));
+        let ask = world.ask("production", Kind::Promote, &second);
+        assert!(is_moved(engine.request(ask).await.unwrap_err()));
+        let fresh = world.ask("preview", Kind::Bootstrap, &second);
+        assert!(is_moved(engine.request(fresh).await.unwrap_err()));
+    }
+    assert_eq!(world.journal.read(&handle.environment, 0).await.unwrap(), before);
+    // What began there comes along with the next move. In the new one the word counts.
+    migrate(&*world.journal, &new, this("two")).await.unwrap();
+    assert_eq!(new.read(&env("preview"), 0).await.unwrap().len(), 3);
+    world.journal = Arc::new(new);
+    world.engine().decide(&handle.environment, claim).await.unwrap();
+}
+
+/// Whether a chain may be gone on with here.
+async fn goes_on(store: &dyn Journal, environment: &EnvironmentName) -> bool {
+    let records = store.read(environment, 0).await.unwrap();
+    let said = records.iter().rev().find_map(|record| match record.entry {
+        Entry::Moved { .. } => Some(false),
+        Entry::Arrived { .. } => Some(true),
+        _ => None,
+    });
+    said.unwrap_or(true)
+}
+
+/// P2: a move that dies at any of its calls, before or after that took effect, never leaves two stores that both take
+/// records; and the next one, by anybody, ends it.
+#[tokio::test]
+async fn p2_a_move_that_dies_anywhere_is_ended_by_the_next_one() {
+    let mut n_left_behind = 0;
+    for is_deaf in [false, true] {
+        for at in 0.. {
+            let time = Arc::new(VirtualClock::new(At(1_800_000_000_000)));
+            let store = || Arc::new(Memory::new(StoreId::new("store-1").unwrap(), time.clone()));
+            let (old, new) = (store(), store());
+            for name in ["production", "staging"] {
+                old.append(&env(name), 0, None, vec![draft(1), draft(2)]).await.unwrap();
+            }
+            let weather = Arc::new(Weather { ends_at: Some(at), is_deaf, ..Weather::default() });
+            let [from, to] = [&old, &new].map(|it| Short { inner: it.clone(), weather: weather.clone() });
+            let has_ended = migrate(&from, &to, this("one")).await.is_ok();
+            for name in ["production", "staging"] {
+                let (there, here) = (goes_on(&*old, &env(name)).await, goes_on(&*new, &env(name)).await);
+                let is_empty = new.read(&env(name), 0).await.unwrap().is_empty();
+                let has_arrived = here && !is_empty && !there;
+                let lease = new.take_lease(&env(name), "runner", Millis::secs(1)).await;
+                assert!(
+                    !there || is_empty || lease.is_err(),
+                    "call {at}, {is_deaf}: both take records of {name}"
+                );
+                n_left_behind += u32::from(!there && !has_arrived);
+                if let Ok(grant) = lease {
+                    new.release_lease(&env(name), grant.epoch).await.unwrap();
+                }
+            }
+            time.advance(Millis::secs(61));
+            migrate(&*old, &*new, this("two")).await.unwrap();
+            follows(&*new, &*old).await;
+            for name in ["production", "staging"] {
+                assert!(goes_on(&*new, &env(name)).await && !goes_on(&*old, &env(name)).await, "call {at}");
+                new.take_lease(&env(name), "runner", Millis::secs(60)).await.unwrap();
+            }
+            if has_ended {
+                assert!(at > 40, "{at} calls");
+                break;
+            }
+        }
+    }
+    assert!(n_left_behind > 0, "some of them died between leaving and arriving");
 }

@@ -25,6 +25,7 @@ mod p5_clock_set;
 mod p5_ended_midway;
 mod p5_put_back;
 mod p6_kept_from_looking;
+mod p6_retaken;
 mod p7_no_request_lost;
 mod p8_anchored;
 mod p8_audit;
