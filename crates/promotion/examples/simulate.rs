@@ -18,6 +18,10 @@ use std::time::Instant;
 use promotion::simulation::{Plays, Season};
 use serde_json::json;
 
+/// A play is many small texts and maps: with this allocator there are a third more plays in the same time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Plays that one thread takes at a time. Part of what the trace is over: another number gives another hash.
 const AT_A_TIME: u64 = 100;
 

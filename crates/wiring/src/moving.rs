@@ -21,6 +21,8 @@ pub struct Pair {
     pub id: StoreId,
     from: Arc<dyn Journal>,
     to: Arc<dyn Import>,
+    /// How the new one is called in the old one's last records.
+    name: String,
     keys: Keys,
     is_dry_run: bool,
     /// Names this move among all moves.
@@ -66,7 +68,8 @@ pub async fn pair(
     let Kept { journal, key } =
         store::open(context, &to, absent, clock, (&*ids.runner(), id.clone())).await?;
     let keys = Keys { old: old.key, new: key, allowed };
-    Ok(Pair { id, from: old.journal, to: journal, keys, is_dry_run, who: ids.runner() })
+    let (name, who) = (to.place.to_string(), ids.runner());
+    Ok(Pair { id, from: old.journal, to: journal, name, keys, is_dry_run, who })
 }
 
 impl Pair {
@@ -79,7 +82,7 @@ impl Pair {
             journal::compare(&*self.from, &*self.to).await
         } else {
             {
-                let this = Move { by: &self.who, at: SystemClock.now() };
+                let this = Move { by: &self.who, to: &self.name, at: SystemClock.now() };
                 journal::migrate(&*self.from, &*self.to, this).await
             }
         };
@@ -146,7 +149,10 @@ impl Keys {
 
 fn failure(error: MigrateError) -> Failure {
     let hint = match &error {
-        MigrateError::Held { .. } => "wait until it is done, or `promote abort` it, and move then",
+        MigrateError::Held { .. } => {
+            "wait until it is done, a move that died for a minute, or `promote abort` it, and move then"
+        }
+        MigrateError::Elsewhere { .. } => "end that move first: `promote migrate-store` with its --to",
         MigrateError::Same => "name two stores",
         MigrateError::Other { .. } | MigrateError::NotItsBeginning { .. } => {
             "move into an empty store, or one that an earlier move began"

@@ -261,7 +261,7 @@ fn line(entry: &Entry) -> String {
         Entry::ParkedEnded { component, units } => {
             format!("{component}: {} parked machines ended", units.len())
         }
-        Entry::Moved { .. } => "the journal goes on in another store".to_owned(),
+        Entry::Moved { to, .. } => format!("the journal goes on in {to}"),
         Entry::Arrived { .. } => "the journal came from another store, and goes on here".to_owned(),
     }
 }

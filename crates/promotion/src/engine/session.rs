@@ -86,10 +86,12 @@ impl<'e> Session<'e> {
         environment: &EnvironmentName,
         id: &PromotionId,
     ) -> Result<Self, EngineError> {
+        // In this order: who is stopped between the two takes what expires for older, and not for younger.
+        let mark = engine.ports.clock.elapsed();
         let session = Self {
             engine,
             id: id.clone(),
-            begun: (engine.ports.clock.now(), engine.ports.clock.elapsed()),
+            begun: (engine.ports.clock.now(), mark),
             environment: Arc::unwrap_or_clone(engine.view(environment).await?),
             lease: None,
             unwritten: BTreeMap::new(),

@@ -5,23 +5,16 @@ use super::record::{Draft, Entry, Record};
 use crate::model::{At, EnvironmentName, Millis, StoreId};
 use crate::ports::{Import, Journal, JournalError};
 
-/// What the holder of a store is called that moves or was moved, and of one that is not whole yet; a name of that very move
-/// follows.
-pub const MOVED: &str = "promote migrate-store (this store moves or was moved: its journal is elsewhere)";
+/// What the holder of a store is called that moves; a name of that very move follows.
+const HOLDER: &str = "promote migrate-store";
 
 /// No environment: a lease of this name shows whether two addresses are one store.
 const PROBE: &str = "migrate-store";
 
-/// For good: a hundred years.
-const FOR_GOOD: Millis = Millis(100 * 365 * 24 * 3_600_000);
-
-/// For how long the old store is held without a word while it is copied: a move that dies leaves it free after this.
+/// For how long the old store is held without a word: a move that dies leaves it free after this.
 const HOLD: Millis = Millis::secs(60);
 
-/// Records that are written at once.
-const AT_ONCE: usize = 200;
-
-/// Rounds of copying what people still said meanwhile; a word takes seconds, a round less.
+/// Rounds of reading on where people still said something meanwhile; a word takes seconds, a round less.
 const ROUNDS_MAX: u32 = 5;
 
 /// What became of one chain.
@@ -75,7 +68,15 @@ pub enum MigrateError {
     /// Both addresses are those of one store.
     #[error("both addresses are those of one store")]
     Same,
-    /// The old store grew faster than it was copied.
+    /// An earlier move of the old store is not over yet.
+    #[error("{environment} moves to {to}")]
+    Elsewhere {
+        /// Which chain.
+        environment: EnvironmentName,
+        /// Where that one goes.
+        to: String,
+    },
+    /// The old store grew faster than it was read.
     #[error("the old store's {environment} still grows")]
     Grows {
         /// Which chain.
@@ -96,21 +97,19 @@ fn new(source: JournalError) -> MigrateError {
 pub struct Move<'a> {
     /// A name that no other move has.
     pub by: &'a str,
+    /// The new store, as it is always called; no secret.
+    pub to: &'a str,
     /// When it is made.
     pub at: At,
 }
 
 impl Move<'_> {
     fn holder(&self) -> String {
-        format!("{MOVED} {}", self.by)
+        format!("{HOLDER} {}", self.by)
     }
 
-    fn left(&self) -> Vec<Draft> {
-        vec![Draft { promotion: None, at: self.at, entry: Entry::Moved { by: self.by.to_owned() } }]
-    }
-
-    fn arrived(&self) -> Vec<Draft> {
-        vec![Draft { promotion: None, at: self.at, entry: Entry::Arrived { by: self.by.to_owned() } }]
+    fn draft(&self, entry: Entry) -> Vec<Draft> {
+        vec![Draft { promotion: None, at: self.at, entry }]
     }
 }
 
@@ -123,15 +122,15 @@ struct Hold {
 /// Moves every chain of `from` into `to`, which is empty or was begun by an earlier move; both have the same id.
 ///
 /// What the new store has must be the beginning of what the old one has: else nothing is changed. The environments are
-/// held in the old store while what is missing is copied and read back, and both chains are verified; the new one gives no
-/// lease until all of it is there. Then each chain of the old store ends with [`Entry::Moved`]: whoever reads it, and
-/// nobody appends without having read it, writes nothing more there. That record is copied too, the old store is held for
-/// good, and [`Entry::Arrived`] opens the new one, in which epochs go on above those of the old. Every record goes behind
-/// the very one that was read last, so that nobody's word is left behind.
+/// held in the old store, and each of its chains ends with [`Entry::Moved`], behind the very record that was read last:
+/// whoever reads that, and nobody appends without having read it, writes nothing more there. Then what is missing is
+/// taken over, of each chain all at once and down to that record, so that no part of it is ever open in the new store,
+/// and read back. In the end [`Entry::Arrived`] opens the chains there, and epochs go on above those of the old store.
 ///
-/// A move that fails before the old store is left goes back to it; one that dies leaves it free after a minute. One that
-/// fails or dies later is made again, by anybody, and goes on: never do both stores take records. One that is through
-/// changes nothing.
+/// A move that fails goes back to the old store as long as it opened nothing in the new one. One that dies leaves the old
+/// store free after a minute; chains that it ended stay so, and the same move is made again, by anybody, and goes on: only
+/// who holds the old store opens the new one, and only the one that the old store names. One that is through changes
+/// nothing.
 pub async fn migrate(
     from: &dyn Journal,
     to: &dyn Import,
@@ -139,36 +138,21 @@ pub async fn migrate(
 ) -> Result<Vec<Moved>, MigrateError> {
     apart(from, to, this).await?;
     let found = looked(from, to).await?;
-    let under_way: Vec<&Looked> = found.iter().filter(|chain| chain.stage != Stage::Through).collect();
-    if under_way.iter().all(|chain| chain.stage == Stage::Left) {
-        for chain in under_way {
-            open(to, &chain.moved.environment, this.at).await?;
+    for Looked { moved, left_to, stage } in &found {
+        if let Some(to) = left_to.as_ref().filter(|to| *stage != Stage::Through && *to != this.to) {
+            return Err(MigrateError::Elsewhere { environment: moved.environment.clone(), to: to.clone() });
         }
-        return Ok(found.into_iter().map(|chain| chain.moved).collect());
     }
     let mut held = Vec::new();
-    let mut copied = hold_and_copy(from, to, (&under_way, &mut held), this).await;
-    if copied.is_ok()
-        && let Err(error) = leave(from, to, &held, this).await
-    {
+    if let Err(error) = leave_and_copy(from, to, &found, &mut held, this).await {
         stay(from, &held, this).await;
-        copied = Err(error);
-    }
-    if let Err(error) = copied {
         give_back(from, &held).await;
         return Err(error);
     }
-    // The old store takes nothing any more, and whoever comes now goes on from here.
+    let opened = open_all(from, to, &held, this).await;
+    give_back(from, &held).await;
+    opened?;
     let mut moved = Vec::new();
-    for Hold { environment, .. } in &held {
-        copy(from, to, environment, &held).await?;
-    }
-    for Hold { environment, epoch } in &held {
-        from.renew_lease(environment, *epoch, FOR_GOOD).await.map_err(old)?;
-    }
-    for Hold { environment, .. } in &held {
-        open(to, environment, this.at).await?;
-    }
     for Looked { moved: before, .. } in found {
         let records = whole(from, &before.environment).await.map_err(old)?.len() as u64;
         let copied = before.copied + (records - before.records);
@@ -190,15 +174,18 @@ async fn apart(from: &dyn Journal, to: &dyn Journal, this: Move<'_>) -> Result<(
         Err(JournalError::Held { holder }) => return Err(MigrateError::Held { environment: probe, holder }),
         Err(error) => return Err(old(error)),
     };
-    let theirs = to.take_lease(&probe, "promote migrate-store", Millis(1)).await;
-    let released = from.release_lease(&probe, grant.epoch).await;
-    match theirs {
-        Ok(grant) => to.release_lease(&probe, grant.epoch).await.map_err(new)?,
-        Err(JournalError::Held { holder }) if holder == this.holder() => return Err(MigrateError::Same),
-        Err(JournalError::Held { holder }) => return Err(MigrateError::Held { environment: probe, holder }),
-        Err(error) => return Err(new(error)),
+    let theirs = to.take_lease(&probe, HOLDER, Millis(1)).await;
+    // Another grant in this one ends ours, however long it took.
+    let is_ours = from.renew_lease(&probe, grant.epoch, HOLD).await;
+    let _runs_out = from.release_lease(&probe, grant.epoch).await;
+    match (theirs, is_ours) {
+        (Err(JournalError::Held { holder }), _) if holder == this.holder() => Err(MigrateError::Same),
+        (Ok(_), Err(JournalError::Fenced { .. })) => Err(MigrateError::Same),
+        (Err(JournalError::Held { holder }), _) => Err(MigrateError::Held { environment: probe, holder }),
+        (Err(error), _) => Err(new(error)),
+        (Ok(_), Err(error)) => Err(old(error)),
+        (Ok(grant), Ok(())) => to.release_lease(&probe, grant.epoch).await.map_err(new),
     }
-    released.map_err(old)
 }
 
 /// What cannot be given back now is free when its time is over.
@@ -211,10 +198,8 @@ async fn give_back(from: &dyn Journal, held: &[Hold]) {
 /// How far the move of a chain has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The new store has its beginning, or nothing.
+    /// The new store has its beginning, or nothing, or all of it.
     Begun,
-    /// The old store has left off, and the new one has all of it.
-    Left,
     /// It goes on in the new store.
     Through,
 }
@@ -223,6 +208,8 @@ enum Stage {
 struct Looked {
     moved: Moved,
     stage: Stage,
+    /// Where it moves, as the old store says.
+    left_to: Option<String>,
 }
 
 async fn looked(from: &dyn Journal, to: &dyn Journal) -> Result<Vec<Looked>, MigrateError> {
@@ -237,28 +224,34 @@ async fn looked(from: &dyn Journal, to: &dyn Journal) -> Result<Vec<Looked>, Mig
         let ours = whole(to, environment).await.map_err(new)?;
         let stage = stage(environment, &theirs, &ours)?;
         let (records, copied) = (theirs.len() as u64, theirs.len().saturating_sub(ours.len()) as u64);
-        chains.push(Looked { moved: Moved { environment: environment.clone(), records, copied }, stage });
+        let moved = Moved { environment: environment.clone(), records, copied };
+        let left_to = left(&theirs).map(|(_, to)| to.to_owned());
+        chains.push(Looked { moved, stage, left_to });
     }
-    let is_through = !chains.is_empty() && chains.iter().all(|chain| chain.stage == Stage::Through);
+    // Where one is through, others may have begun.
+    let is_live = chains.iter().any(|chain| chain.stage == Stage::Through);
     for stranger in to.environments().await.map_err(new)? {
-        // One that is through may have begun others.
-        if !environments.contains(&stranger) && !is_through {
+        if !environments.contains(&stranger) && !is_live {
             return Err(MigrateError::NotItsBeginning { environment: stranger, seq: 1 });
         }
     }
     Ok(chains)
 }
 
+/// The move with which a chain ends, and where that goes.
+fn left(records: &[Record]) -> Option<(&str, &str)> {
+    match records.last().map(|record| &record.entry) {
+        Some(Entry::Moved { by, to }) => Some((by, to)),
+        _ => None,
+    }
+}
+
 /// What the new store has must be the beginning of what the old one has, or go on where that left off.
 fn stage(environment: &EnvironmentName, theirs: &[Record], ours: &[Record]) -> Result<Stage, MigrateError> {
     let same = theirs.iter().zip(ours).take_while(|(theirs, ours)| theirs == ours).count();
-    let left = match theirs.last().map(|record| &record.entry) {
-        Some(Entry::Moved { by }) if same == theirs.len() => Some(by),
-        _ => None,
-    };
+    let left = left(theirs).filter(|_| same == theirs.len()).map(|(by, _)| by);
     match (left, ours.get(same).map(|record| &record.entry)) {
-        (Some(_), None) => Ok(Stage::Left),
-        (None, None) => Ok(Stage::Begun),
+        (_, None) => Ok(Stage::Begun),
         (Some(by), Some(Entry::Arrived { by: arrived })) if by == arrived => Ok(Stage::Through),
         (_, Some(_)) => {
             Err(MigrateError::NotItsBeginning { environment: environment.clone(), seq: same as u64 + 1 })
@@ -266,14 +259,16 @@ fn stage(environment: &EnvironmentName, theirs: &[Record], ours: &[Record]) -> R
     }
 }
 
-async fn hold_and_copy(
+async fn leave_and_copy(
     from: &dyn Journal,
     to: &dyn Import,
-    (chains, held): (&[&Looked], &mut Vec<Hold>),
+    found: &[Looked],
+    held: &mut Vec<Hold>,
     this: Move<'_>,
 ) -> Result<(), MigrateError> {
-    for chain in chains {
-        let environment = &chain.moved.environment;
+    for Looked { moved: Moved { environment, .. }, .. } in
+        found.iter().filter(|it| it.stage != Stage::Through)
+    {
         match from.take_lease(environment, &this.holder(), HOLD).await {
             Ok(grant) => held.push(Hold { environment: environment.clone(), epoch: grant.epoch }),
             Err(JournalError::Held { holder }) => {
@@ -282,102 +277,107 @@ async fn hold_and_copy(
             Err(error) => return Err(old(error)),
         }
     }
-    for Hold { environment, epoch } in &*held {
-        // Only who holds the old one shuts the new one.
-        from.renew_lease(environment, *epoch, HOLD).await.map_err(old)?;
-        to.end_lease(environment, *epoch).await.map_err(new)?;
-        to.take_lease(environment, &this.holder(), FOR_GOOD).await.map_err(new)?;
+    for hold in &*held {
+        leave(from, hold, this).await?;
+    }
+    // One that somebody began meanwhile; who begins one from here on finds the others left.
+    let is_new = |name: &EnvironmentName| found.iter().all(|chain| chain.moved.environment != *name);
+    if let Some(environment) = from.environments().await.map_err(old)?.into_iter().find(is_new) {
+        return Err(MigrateError::Grows { environment });
     }
     for Hold { environment, .. } in &*held {
-        copy(from, to, environment, held).await?;
+        copy(from, to, environment).await?;
     }
     Ok(())
 }
 
-/// Copies what is missing; how many records there are then.
-async fn copy(
+/// The old store takes nothing more of this chain.
+async fn leave(
     from: &dyn Journal,
-    to: &dyn Import,
-    environment: &EnvironmentName,
-    held: &[Hold],
-) -> Result<u64, MigrateError> {
+    Hold { environment, epoch }: &Hold,
+    this: Move<'_>,
+) -> Result<(), MigrateError> {
     for _ in 0..ROUNDS_MAX {
         let theirs = whole(from, environment).await.map_err(old)?;
-        let ours = whole(to, environment).await.map_err(new)?;
-        stage(environment, &theirs, &ours)?;
-        let missing = theirs.get(ours.len()..).unwrap_or_default();
-        if missing.is_empty() {
-            return Ok(theirs.len() as u64);
-        }
-        for part in missing.chunks(AT_ONCE) {
-            for Hold { environment, epoch } in held {
-                from.renew_lease(environment, *epoch, HOLD).await.map_err(old)?;
+        if let Some((_, to)) = left(&theirs) {
+            if to == this.to {
+                return Ok(());
             }
-            let head = part.first().map_or(0, |record| record.seq - 1);
-            to.import(environment, head, part).await.map_err(new)?;
+            return Err(MigrateError::Elsewhere { environment: environment.clone(), to: to.to_owned() });
+        }
+        let moved = Entry::Moved { by: this.by.to_owned(), to: this.to.to_owned() };
+        match from.append(environment, theirs.len() as u64, Some(*epoch), this.draft(moved)).await {
+            Ok(_) => return Ok(()),
+            Err(JournalError::Conflict { .. }) => {}
+            Err(error) => return Err(old(error)),
         }
     }
     Err(MigrateError::Grows { environment: environment.clone() })
 }
 
-/// The old store takes nothing more, once all of it is copied; else it is as it was.
-async fn leave(
+/// Takes over what is missing of a chain that has ended in the old store, all at once, and reads it back.
+async fn copy(
+    from: &dyn Journal,
+    to: &dyn Import,
+    environment: &EnvironmentName,
+) -> Result<(), MigrateError> {
+    let theirs = whole(from, environment).await.map_err(old)?;
+    for _ in 0..ROUNDS_MAX {
+        let ours = whole(to, environment).await.map_err(new)?;
+        stage(environment, &theirs, &ours)?;
+        let missing = theirs.get(ours.len()..).unwrap_or_default();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        match to.import(environment, ours.len() as u64, missing).await {
+            Ok(()) | Err(JournalError::Conflict { .. }) => {}
+            Err(error) => return Err(new(error)),
+        }
+    }
+    Err(MigrateError::Grows { environment: environment.clone() })
+}
+
+/// The old store goes on where this very move ended it: it opened nothing. Refused where somebody else holds it by now, and
+/// what cannot be written stays as it is for the next move.
+async fn stay(from: &dyn Journal, held: &[Hold], this: Move<'_>) {
+    for Hold { environment, epoch } in held {
+        let Ok(records) = from.read(environment, 0).await else { continue };
+        if left(&records).is_some_and(|(by, _)| by == this.by) {
+            let arrived = this.draft(Entry::Arrived { by: this.by.to_owned() });
+            let _next_time = from.append(environment, records.len() as u64, Some(*epoch), arrived).await;
+        }
+    }
+}
+
+/// Both stores have all of it, and the old one ended it.
+async fn open_all(
     from: &dyn Journal,
     to: &dyn Import,
     held: &[Hold],
     this: Move<'_>,
 ) -> Result<(), MigrateError> {
     for Hold { environment, epoch } in held {
-        let mut rounds = 0;
-        while !has_left(from, environment).await? {
-            let head = copy(from, to, environment, held).await?;
-            match from.append(environment, head, Some(*epoch), this.left()).await {
-                Ok(_) => break,
-                Err(JournalError::Conflict { .. }) if rounds < ROUNDS_MAX => rounds += 1,
-                Err(JournalError::Conflict { .. }) => {
-                    return Err(MigrateError::Grows { environment: environment.clone() });
-                }
-                Err(error) => return Err(old(error)),
-            }
-        }
+        from.renew_lease(environment, *epoch, HOLD).await.map_err(old)?;
     }
-    // One that somebody began meanwhile: who begins one later finds the others left.
-    for environment in from.environments().await.map_err(old)? {
-        if !has_left(from, &environment).await? {
-            return Err(MigrateError::Grows { environment });
-        }
+    for hold in held {
+        open(to, hold, this).await?;
     }
     Ok(())
 }
 
-async fn has_left(from: &dyn Journal, environment: &EnvironmentName) -> Result<bool, MigrateError> {
-    let records = from.read(environment, 0).await.map_err(old)?;
-    Ok(matches!(records.last().map(|record| &record.entry), Some(Entry::Moved { .. })))
-}
-
-/// The old store goes on: nothing of this move was opened. What cannot be written now is said by the next move.
-async fn stay(from: &dyn Journal, held: &[Hold], this: Move<'_>) {
-    for Hold { environment, epoch } in held {
-        let Ok(records) = from.read(environment, 0).await else { continue };
-        if let Some(last) = records.last()
-            && matches!(&last.entry, Entry::Moved { by } if by == this.by)
-        {
-            let _said_by_the_next_move =
-                from.append(environment, last.seq, Some(*epoch), this.arrived()).await;
-        }
-    }
-}
-
-/// The new store has the whole chain, up to where the old one left off: here it goes on.
-async fn open(to: &dyn Import, environment: &EnvironmentName, at: At) -> Result<(), MigrateError> {
+async fn open(
+    to: &dyn Import,
+    Hold { environment, epoch }: &Hold,
+    this: Move<'_>,
+) -> Result<(), MigrateError> {
     for _ in 0..ROUNDS_MAX {
         let ours = whole(to, environment).await.map_err(new)?;
-        // Somebody else opened it.
-        let Some(Entry::Moved { by }) = ours.last().map(|record| &record.entry) else { return Ok(()) };
-        let arrived = Draft { promotion: None, at, entry: Entry::Arrived { by: by.clone() } };
+        // Else somebody else opened it.
+        let Some((by, _)) = left(&ours) else { return Ok(()) };
+        let arrived = this.draft(Entry::Arrived { by: by.to_owned() });
         // First, since nothing makes up for it once the chain is open; whoever takes a lease before that writes nothing.
-        to.end_lease(environment, 0).await.map_err(new)?;
-        match to.append(environment, ours.len() as u64, None, vec![arrived]).await {
+        to.end_lease(environment, *epoch).await.map_err(new)?;
+        match to.append(environment, ours.len() as u64, None, arrived).await {
             Ok(_) => return Ok(()),
             Err(JournalError::Conflict { .. }) => {}
             Err(error) => return Err(new(error)),

@@ -26,7 +26,7 @@ pub use chain::{decode, decode_beside, tip, tip_beside, verify};
 pub use closed::ClosedBy;
 pub use drift::{DriftEnd, DriftView};
 pub use memory::Memory;
-pub use migrate::{MOVED, MigrateError, Move, Moved, compare, migrate};
+pub use migrate::{MigrateError, Move, Moved, compare, migrate};
 pub(crate) use moving::Current;
 pub use receipt::{Approved, Built, Checked, EndRecord, Receipt, ReceiptDiffers, Tested};
 pub use record::{Draft, Entry, Intent, OneOffStep, Outcome, Record, ReportAbout};

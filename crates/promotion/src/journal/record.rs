@@ -196,6 +196,8 @@ pub enum Entry {
     Moved {
         /// The move, by a name of its own.
         by: String,
+        /// Where to, as that store is always called.
+        to: String,
     },
     /// The journal came here by a move, and goes on here.
     Arrived {

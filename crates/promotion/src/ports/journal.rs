@@ -37,10 +37,12 @@ pub enum JournalError {
         holder: String,
     },
     /// The journal goes on in another store, and this one takes nothing more.
-    #[error("the journal of {environment} moved to another store, as its record {seq} here says")]
+    #[error("the journal of {environment} moved to {to}, as its record {seq} here says")]
     Moved {
         /// Which chain.
         environment: EnvironmentName,
+        /// Where to.
+        to: String,
         /// Which record.
         seq: u64,
     },

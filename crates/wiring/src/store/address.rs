@@ -1,5 +1,6 @@
 //! A store's address as people write it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clikit::Failure;
@@ -29,6 +30,20 @@ pub(crate) enum Place {
     Postgres(Box<Address>),
     /// A prefix in a bucket.
     Bucket(Box<S3Address>),
+}
+
+impl fmt::Display for Place {
+    /// As the place is always called, however it was given; without a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => {
+                let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
+                write!(f, "sqlite:{}", whole.as_ref().unwrap_or(path).display())
+            }
+            Self::Postgres(address) => write!(f, "{address}"),
+            Self::Bucket(address) => write!(f, "{address}"),
+        }
+    }
 }
 
 /// A lease that is shorter ends while one commit is on its way to the disk; one that is longer leaves an environment

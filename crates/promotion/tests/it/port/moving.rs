@@ -1,12 +1,13 @@
 //! A journal moves from store to store.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use promotion::engine::EngineError;
 use promotion::journal::{
-    Draft, Entry, Holding, MOVED, Memory, MigrateError, Move, Moved, Record, compare, migrate, verify,
+    Draft, Entry, Holding, Memory, MigrateError, Move, Moved, Record, compare, migrate, verify,
 };
 use promotion::model::{At, ComponentName, Decision, EnvironmentName, Kind, Millis, StoreId, UnitId};
 use promotion::ports::{Grant, Import, Journal, JournalError, Verbatim};
@@ -40,7 +41,7 @@ async fn lived() -> Memory {
 }
 
 const fn this(by: &str) -> Move<'_> {
-    Move { by, at: At(1_800_000_000_000) }
+    Move { by, to: "the new one", at: At(1_800_000_000_000) }
 }
 
 /// The new one has all that the old one has, down to where that left off, and goes on behind it.
@@ -51,7 +52,7 @@ async fn follows(new: &dyn Journal, old: &dyn Journal) {
         let continued = new.read(&environment, 0).await.unwrap();
         assert_eq!(continued[..records.len()], records);
         verify(&environment, 0, Record::root(&environment), &continued).unwrap();
-        let Some(Entry::Moved { by }) = records.last().map(|record| &record.entry) else {
+        let Some(Entry::Moved { by, .. }) = records.last().map(|record| &record.entry) else {
             panic!("the old {name} goes on: {:?}", records.last())
         };
         assert_eq!(continued[records.len()].entry, Entry::Arrived { by: by.clone() });
@@ -70,10 +71,6 @@ async fn every_record_moves_and_nobody_goes_on_in_the_old_store() {
     // With the record that it moved.
     assert_eq!(counts(&moved), [(451, 451), (8, 8)]);
     follows(&new, &old).await;
-    match old.take_lease(&production, "runner", Millis::secs(60)).await {
-        Err(JournalError::Held { holder }) => assert!(holder.starts_with(MOVED), "{holder}"),
-        other => panic!("the old store is closed, not {other:?}"),
-    }
     // Three leases there were, and the move's own: the next one is later than all of them.
     let grant = new.take_lease(&production, "runner", Millis::secs(60)).await.unwrap();
     assert!(grant.epoch > 4, "{grant:?}");
@@ -125,7 +122,7 @@ async fn what_is_no_continuation_is_refused_and_left_alone() {
 }
 
 /// What happens to the calls of a move, over both stores.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Weather {
     /// Calls so far.
     n: AtomicU64,
@@ -135,6 +132,16 @@ struct Weather {
     is_deaf: bool,
     /// Imports after which a disk is full.
     imports_left: Option<AtomicU64>,
+    /// Before this call the mover sleeps, and meanwhile something happens.
+    sleeps: Mutex<Option<(u64, Meanwhile)>>,
+}
+
+type Meanwhile = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+impl std::fmt::Debug for Weather {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "weather after {} calls", self.n.load(Ordering::SeqCst))
+    }
 }
 
 impl Weather {
@@ -148,6 +155,10 @@ impl Weather {
         call: impl Future<Output = Result<T, JournalError>> + Send,
     ) -> Result<T, JournalError> {
         let n = self.n.fetch_add(1, Ordering::SeqCst);
+        let meanwhile = self.sleeps.lock().unwrap().take_if(|(at, _)| *at == n);
+        if let Some((_, meanwhile)) = meanwhile {
+            meanwhile().await;
+        }
         match self.ends_at {
             Some(at) if n == at && self.is_deaf => {
                 call.await?;
@@ -238,9 +249,9 @@ impl Import for Short {
 
 #[tokio::test]
 async fn a_move_that_breaks_off_anywhere_leaves_the_old_store_free_and_is_made_again() {
-    // Production goes in parts of 200, 200 and 50; the fourth import is staging's. One record more is said in between, and
-    // one says that it moved.
-    for (n_imports, copied) in [(0, 452), (1, 252), (2, 52), (3, 2)] {
+    // Each chain goes at once. In the old store there are three records more in the end: that it left and came back, and
+    // what was said then; and that it left.
+    for (n_imports, copied) in [(0, 454), (1, 3)] {
         let old = Arc::new(lived().await);
         let (inner, imports_left) = (Arc::new(memory("store-1")), Some(n_imports.into()));
         let new = Short { inner, weather: Arc::new(Weather { imports_left, ..Weather::default() }) };
@@ -249,10 +260,10 @@ async fn a_move_that_breaks_off_anywhere_leaves_the_old_store_free_and_is_made_a
             "{n_imports}"
         );
         let grant = old.take_lease(&env("production"), "runner", Millis::secs(60)).await.unwrap();
-        old.append(&env("production"), 450, Some(grant.epoch), vec![draft(7)]).await.unwrap();
+        old.append(&env("production"), 452, Some(grant.epoch), vec![draft(7)]).await.unwrap();
         old.release_lease(&env("production"), grant.epoch).await.unwrap();
         let moved = migrate(&*old, &*new.inner, this("one")).await.unwrap();
-        assert_eq!((moved[0].records, moved[0].copied), (452, copied));
+        assert_eq!((moved[0].records, moved[0].copied), (454, copied));
         follows(&*new.inner, &*old).await;
     }
 }
@@ -273,8 +284,7 @@ async fn p2_a_move_that_comes_second_opens_nothing() {
     migrate(&old, &new, this("three")).await.unwrap();
     new.renew_lease(&production, grant.epoch, Millis::secs(60)).await.unwrap();
     for name in ["production", "staging"] {
-        let held = old.take_lease(&env(name), "runner", Millis::secs(60)).await;
-        assert!(matches!(held, Err(JournalError::Held { .. })), "{held:?}");
+        assert!(!goes_on(&old, &env(name)).await, "{name}");
     }
 }
 
@@ -282,31 +292,48 @@ async fn p2_a_move_that_comes_second_opens_nothing() {
 #[tokio::test]
 async fn p2_a_move_in_the_middle_of_another_one_is_refused() {
     let (old, new) = (lived().await, memory("store-1"));
-    let other = format!("{MOVED} other");
-    let grant = old.take_lease(&env("production"), &other, Millis::secs(60)).await.unwrap();
+    let other = "promote migrate-store other";
+    let grant = old.take_lease(&env("production"), other, Millis::secs(60)).await.unwrap();
     assert!(matches!(migrate(&old, &new, this("one")).await, Err(MigrateError::Held { .. })));
     old.renew_lease(&env("production"), grant.epoch, Millis::secs(60)).await.unwrap();
     assert_eq!(new.environments().await.unwrap(), []);
     // The one that holds the last environment: what was held before it is free again.
     old.release_lease(&env("production"), grant.epoch).await.unwrap();
-    old.take_lease(&env("staging"), &other, Millis::secs(60)).await.unwrap();
+    old.take_lease(&env("staging"), other, Millis::secs(60)).await.unwrap();
     assert!(matches!(migrate(&old, &new, this("one")).await, Err(MigrateError::Held { .. })));
     old.take_lease(&env("production"), "runner", Millis::secs(60)).await.unwrap();
 }
 
-/// The new store gives no lease while it holds only a beginning.
+/// The new store takes nothing while not all of it is there, and the old one goes on.
 #[tokio::test]
-async fn p2_a_store_that_is_not_whole_gives_no_lease() {
+async fn p2_a_store_that_is_not_whole_takes_nothing() {
     let old = lived().await;
     let (inner, imports_left) = (Arc::new(memory("store-1")), Some(1.into()));
     let new = Short { inner, weather: Arc::new(Weather { imports_left, ..Weather::default() }) };
     assert!(migrate(&old, &new, this("one")).await.is_err());
+    assert!(!goes_on(&*new.inner, &env("production")).await, "it is there, and not open");
     for name in ["production", "staging"] {
-        let held = new.take_lease(&env(name), "runner", Millis::secs(60)).await;
-        assert!(matches!(held, Err(JournalError::Held { .. })), "{name}: {held:?}");
+        assert!(goes_on(&old, &env(name)).await, "{name}");
     }
     migrate(&old, &*new.inner, this("two")).await.unwrap();
-    new.take_lease(&env("production"), "runner", Millis::secs(60)).await.unwrap();
+    assert!(goes_on(&*new.inner, &env("production")).await);
+}
+
+/// A move that died after the old store had left may have gone far: only it goes on, and to no third store.
+#[tokio::test]
+async fn p2_a_move_that_is_not_over_goes_nowhere_else() {
+    let (old, new, third) = (lived().await, memory("store-1"), memory("store-1"));
+    let epoch = old.take_lease(&env("staging"), "a mover", Millis::secs(1)).await.unwrap().epoch;
+    let left = Entry::Moved { by: "zero".to_owned(), to: "the new one".to_owned() };
+    let draft = Draft { promotion: None, at: At(1_800_000_000_000), entry: left };
+    old.append(&env("staging"), 7, Some(epoch), vec![draft]).await.unwrap();
+    old.release_lease(&env("staging"), epoch).await.unwrap();
+    let elsewhere = migrate(&old, &third, Move { to: "a third one", ..this("one") }).await;
+    assert!(matches!(elsewhere, Err(MigrateError::Elsewhere { .. })), "{elsewhere:?}");
+    assert_eq!(third.environments().await.unwrap(), []);
+    assert!(goes_on(&old, &env("production")).await);
+    migrate(&old, &new, this("two")).await.unwrap();
+    follows(&new, &old).await;
 }
 
 /// Two addresses of one store.
@@ -348,9 +375,8 @@ async fn a_store_that_moved_takes_no_word_of_anybody() {
         assert!(is_moved(engine.request(fresh).await.unwrap_err()));
     }
     assert_eq!(world.journal.read(&handle.environment, 0).await.unwrap(), before);
-    // What began there comes along with the next move. In the new one the word counts.
-    migrate(&*world.journal, &new, this("two")).await.unwrap();
-    assert_eq!(new.read(&env("preview"), 0).await.unwrap().len(), 3);
+    assert_eq!(world.journal.read(&env("preview"), 0).await.unwrap(), [], "nothing began there");
+    // In the new one the word counts.
     world.journal = Arc::new(new);
     world.engine().decide(&handle.environment, claim).await.unwrap();
 }
@@ -383,18 +409,11 @@ async fn p2_a_move_that_dies_anywhere_is_ended_by_the_next_one() {
             let [from, to] = [&old, &new].map(|it| Short { inner: it.clone(), weather: weather.clone() });
             let has_ended = migrate(&from, &to, this("one")).await.is_ok();
             for name in ["production", "staging"] {
-                let (there, here) = (goes_on(&*old, &env(name)).await, goes_on(&*new, &env(name)).await);
                 let is_empty = new.read(&env(name), 0).await.unwrap().is_empty();
-                let has_arrived = here && !is_empty && !there;
-                let lease = new.take_lease(&env(name), "runner", Millis::secs(1)).await;
-                assert!(
-                    !there || is_empty || lease.is_err(),
-                    "call {at}, {is_deaf}: both take records of {name}"
-                );
-                n_left_behind += u32::from(!there && !has_arrived);
-                if let Ok(grant) = lease {
-                    new.release_lease(&env(name), grant.epoch).await.unwrap();
-                }
+                let there = goes_on(&*old, &env(name)).await;
+                let here = !is_empty && goes_on(&*new, &env(name)).await;
+                assert!(!there || !here, "call {at}, {is_deaf}: both take records of {name}");
+                n_left_behind += u32::from(!there && !here);
             }
             time.advance(Millis::secs(61));
             migrate(&*old, &*new, this("two")).await.unwrap();
@@ -404,10 +423,60 @@ async fn p2_a_move_that_dies_anywhere_is_ended_by_the_next_one() {
                 new.take_lease(&env(name), "runner", Millis::secs(60)).await.unwrap();
             }
             if has_ended {
-                assert!(at > 40, "{at} calls");
+                assert!(at > 30, "{at} calls");
                 break;
             }
         }
     }
     assert!(n_left_behind > 0, "some of them died between leaving and arriving");
+}
+
+/// P2: a mover that sleeps at any of its calls for longer than it holds the old store, while another one moves all of it, or
+/// fails at that: never do both stores take records, and the next one ends it.
+#[tokio::test]
+async fn p2_a_mover_that_sleeps_while_another_moves_opens_nothing_twice() {
+    for fails_at in [None, Some(20), Some(26), Some(30)] {
+        for at in 0.. {
+            let time = Arc::new(VirtualClock::new(At(1_800_000_000_000)));
+            let store = || Arc::new(Memory::new(StoreId::new("store-1").unwrap(), time.clone()));
+            let (old, new) = (store(), store());
+            for name in ["production", "staging"] {
+                old.append(&env(name), 0, None, vec![draft(1), draft(2)]).await.unwrap();
+            }
+            let meanwhile: Meanwhile = {
+                let (time, old, new) = (time.clone(), old.clone(), new.clone());
+                Box::new(move || {
+                    Box::pin(async move {
+                        time.advance(Millis::secs(61));
+                        let weather = Arc::new(Weather { ends_at: fails_at, ..Weather::default() });
+                        let [from, to] =
+                            [&old, &new].map(|it| Short { inner: it.clone(), weather: weather.clone() });
+                        let _may_fail = migrate(&from, &to, this("two")).await;
+                    })
+                })
+            };
+            let weather =
+                Arc::new(Weather { sleeps: Mutex::new(Some((at, meanwhile))), ..Weather::default() });
+            let [from, to] = [&old, &new].map(|it| Short { inner: it.clone(), weather: weather.clone() });
+            let _may_fail = migrate(&from, &to, this("one")).await;
+            let has_slept = weather.sleeps.lock().unwrap().is_none();
+            for name in ["production", "staging"] {
+                let is_empty = new.read(&env(name), 0).await.unwrap().is_empty();
+                let there = goes_on(&*old, &env(name)).await;
+                let here = !is_empty && goes_on(&*new, &env(name)).await;
+                assert!(!there || !here, "call {at}, {fails_at:?}: both take records of {name}");
+            }
+            time.advance(Millis::secs(61));
+            migrate(&*old, &*new, this("three")).await.unwrap();
+            follows(&*new, &*old).await;
+            for name in ["production", "staging"] {
+                assert!(goes_on(&*new, &env(name)).await, "call {at}, {fails_at:?}");
+                new.take_lease(&env(name), "runner", Millis::secs(60)).await.unwrap();
+            }
+            if !has_slept {
+                assert!(at > 30, "{at} calls");
+                break;
+            }
+        }
+    }
 }
