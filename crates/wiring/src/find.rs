@@ -11,7 +11,7 @@ use promotion::ports::{Journal, JournalError};
 /// A failure of the engine, for people.
 pub fn engine_failure(error: EngineError) -> Failure {
     match &error {
-        EngineError::Journal(JournalError::Moved { .. }) => Failure::refused(error.to_string())
+        EngineError::Journal(moved @ JournalError::Moved { .. }) => Failure::refused(moved.to_string())
             .with_hint("name the new store: `--store`, or [store] in the project file"),
         EngineError::Journal(_) => Failure::unavailable("the store cannot be used").with_source(error),
         EngineError::Rejected(_) | EngineError::Proof(_) | EngineError::Refused { .. } => {

@@ -145,10 +145,14 @@ async fn a_journal_moves_into_a_shared_store_and_the_old_one_is_closed() {
         assert_eq!(again.exits(0).json()["environments"][0]["copied"], 0);
 
         let start = ["start", "--to", "production", "--key", &key, "--json"];
-        stage.run(&start).await.exits(3).says(&["moved to another store", "name the new store"]);
+        stage
+            .run(&start)
+            .await
+            .exits(3)
+            .says(&["the journal of production moved to postgres://", "name the new store"]);
         // A word of somebody, too.
         let lock = ["lock", "--env", "production", "--reason", "a word", "--key", &key];
-        stage.run(&lock).await.exits(3).says(&["moved to another store"]);
+        stage.run(&lock).await.exits(3).says(&["the journal of production moved to postgres://"]);
 
         stage.edit("\"sqlite:understudy.db?lease=5s\"", "\"file:store.url\"");
         assert_eq!(stage.run(&["status", "--json"]).await.exits(0).json(), before);
