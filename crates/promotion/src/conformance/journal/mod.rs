@@ -15,6 +15,8 @@ use crate::ports::{Clock, Journal, JournalError};
 
 /// Short, because real clocks are waited for.
 const TTL: Millis = Millis(400);
+/// A lease that is not to run out here, however slow the store is.
+const LONG: Millis = Millis(TTL.0 * 100);
 
 fn draft(n: u64) -> Draft {
     let unit = UnitId::new(format!("unit-{n}")).expect("digits are a name");
@@ -68,7 +70,7 @@ async fn refusals(journal: &dyn Journal, environment: &EnvironmentName) {
 }
 
 async fn leases(journal: &dyn Journal, environment: &EnvironmentName, clock: &dyn Clock) {
-    let first = journal.take_lease(environment, "one", TTL).await.expect("it is free");
+    let first = journal.take_lease(environment, "one", LONG).await.expect("it is free");
     match journal.take_lease(environment, "two", TTL).await {
         Err(JournalError::Held { holder }) => assert_eq!(holder, "one", "it says who holds it"),
         other => panic!("a lease that is held is refused, not {other:?}"),
@@ -87,7 +89,7 @@ async fn leases(journal: &dyn Journal, environment: &EnvironmentName, clock: &dy
     }
     assert!(journal.take_lease(environment, "two", TTL).await.is_err(), "it was renewed");
     clock.sleep(Millis(TTL.0 * 2)).await;
-    let successor = journal.take_lease(environment, "two", TTL).await.expect("it ran out");
+    let successor = journal.take_lease(environment, "two", LONG).await.expect("it ran out");
     assert!(successor.epoch > again.epoch);
     fenced(journal, environment, again.epoch).await;
     journal.release_lease(environment, again.epoch).await.expect("nothing happens");
