@@ -18,7 +18,7 @@ use std::time::Instant;
 use promotion::simulation::{Plays, Season};
 use serde_json::json;
 
-/// A play is many small texts and maps: with this allocator there are a third more plays in the same time.
+/// A play is many small texts and maps that come and go.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -303,6 +303,15 @@ impl Stage {
         self.write("tests/smoke.toml", &wanted);
     }
 
+    /// From now on the smoke suite wants an answer that takes 400 ms within `limit`.
+    pub(crate) fn limit_speed(&self, limit: &str) {
+        let slow = format!(
+            "\n[[case]]\nname = \"is quick\"\n[[case.step]]\nrequest = \"POST /api/v1/run\"\n\
+             json = {{ language = \"bash\", source = \"sleep 0.4\" }}\nexpect.duration = \"< {limit}\"\n"
+        );
+        self.write("tests/smoke.toml", &format!("{SMOKE}{slow}"));
+    }
+
     pub(crate) fn key(&self, who: &str) -> String {
         self.path("keys").join(who).display().to_string()
     }

@@ -95,6 +95,35 @@ async fn p1_a_report_that_does_not_speak_of_what_runs_is_not_signed() {
     .await;
 }
 
+/// "Ready means: speed is acceptable": a suite with a limit on the time of an answer is a gate as any suite is. What takes
+/// 400 ms is too slow for a limit of 200 ms, and no release goes on; within 20 s it is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_a_release_that_is_too_slow_is_not_ready() {
+    within(async {
+        let (stage, _) = Stage::played(apart()).await;
+        let developer = stage.key("developer");
+        let start = ["start", "--to", "production", "--key", &developer, "--json"];
+        let test = ["test", "--env", "staging", "--report", "report.json", "--json"];
+        let attest = ["attest", "--env", "staging", "--report", "report.json", "--json"];
+        stage.limit_speed("200ms");
+        let slow = stage.run(&test).await.exits(4).json();
+        let failed = slow["report"].to_string();
+        assert!(failed.contains("duration") && failed.contains("200ms"), "{failed}");
+        stage.run(&attest).await.exits(4);
+        let why = stage.run(&start).await.exits(3).json()["why"].clone();
+        let wanted = "has no valid attestation of suite `smoke` from `staging`";
+        assert!(why.as_str().unwrap().contains(wanted), "{why}");
+
+        stage.limit_speed("20s");
+        stage.run(&test).await.exits(0);
+        stage.run(&attest).await.exits(0);
+        let waiting = stage.run(&start).await.exits(0).json();
+        assert_eq!(waiting["state"], "waiting", "{waiting}");
+        stage.end().await;
+    })
+    .await;
+}
+
 /// A scan that the rules ask for: signed with what it found, judged where the release is to go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p1_a_scan_is_signed_and_judged() {

@@ -19,9 +19,9 @@ pub(super) struct Session<'e> {
     pub(super) engine: &'e Engine,
     pub(super) id: PromotionId,
     pub(super) environment: EnvironmentView,
-    /// When this session began, by the machine's clock and by the time that has passed: from here on it counts by the
-    /// latter, so that nothing it waits for is over because somebody set the clock.
-    begun: (At, Millis),
+    /// The instant at which elapsed time began, as the machine's clock had it when this session did: from there on it counts,
+    /// so that nothing it waits for is over because somebody set the clock.
+    origin: At,
     /// The lease we hold, and when it was last renewed, in elapsed time.
     pub(super) lease: Option<(u64, Millis)>,
     /// Provider leases that this session took and has not written down yet.
@@ -91,7 +91,7 @@ impl<'e> Session<'e> {
         let session = Self {
             engine,
             id: id.clone(),
-            begun: (engine.ports.clock.now(), mark),
+            origin: At(engine.ports.clock.now().0.saturating_sub_unsigned(mark.0)),
             environment: Arc::unwrap_or_clone(engine.view(environment).await?),
             lease: None,
             unwritten: BTreeMap::new(),
@@ -135,8 +135,7 @@ impl<'e> Session<'e> {
 
     /// Now: when the session began and what has passed since.
     pub(super) fn now(&self) -> At {
-        let (begun, mark) = self.begun;
-        begun.plus(Millis(self.engine.ports.clock.elapsed().0.saturating_sub(mark.0)))
+        self.origin.plus(self.engine.ports.clock.elapsed())
     }
 
     /// The promotion, which exists since `open`.

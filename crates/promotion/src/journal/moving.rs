@@ -13,16 +13,30 @@ use crate::ports::{Grant, Journal, JournalError};
 #[derive(Debug, Clone)]
 struct Mark {
     seq: u64,
-    /// That it goes on elsewhere.
-    moved: Option<Entry>,
+    /// By which move and where to it left; none where it goes on here.
+    left: Option<(String, String)>,
 }
 
 fn mark(records: &[Record]) -> Option<Mark> {
-    records.iter().rev().find_map(|record| match &record.entry {
-        Entry::Moved { .. } => Some(Mark { seq: record.seq, moved: Some(record.entry.clone()) }),
-        Entry::Arrived { .. } => Some(Mark { seq: record.seq, moved: None }),
+    records.iter().rev().find_map(|Record { seq, entry, .. }| match entry {
+        Entry::Moved { by, to } => Some(Mark { seq: *seq, left: Some((by.clone(), to.clone())) }),
+        Entry::Arrived { .. } => Some(Mark { seq: *seq, left: None }),
         _ => None,
     })
+}
+
+/// A chain that left.
+struct Left {
+    environment: EnvironmentName,
+    seq: u64,
+    by: String,
+    to: String,
+}
+
+impl Left {
+    fn error(self) -> JournalError {
+        JournalError::Moved { environment: self.environment, to: self.to, seq: self.seq }
+    }
 }
 
 /// Rounds of ending a chain that should not have begun.
@@ -45,27 +59,23 @@ impl Current {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The mark with which a chain left.
-    fn left(&self, environment: &EnvironmentName) -> Option<Mark> {
-        self.marks().get(environment).filter(|mark| mark.moved.is_some()).cloned()
+    fn left(&self, environment: &EnvironmentName) -> Option<Left> {
+        let Mark { seq, left } = self.marks().get(environment)?.clone();
+        let (by, to) = left?;
+        Some(Left { environment: environment.clone(), seq, by, to })
     }
 
     fn is_here(&self, environment: &EnvironmentName) -> Result<(), JournalError> {
-        match self.left(environment) {
-            Some(Mark { seq, moved: Some(Entry::Moved { to, .. }) }) => {
-                Err(JournalError::Moved { environment: environment.clone(), to, seq })
-            }
-            _ => Ok(()),
-        }
+        self.left(environment).map_or(Ok(()), |left| Err(left.error()))
     }
 
     /// A chain without a record says nothing of its store: the others do.
-    async fn others(&self, environment: &EnvironmentName) -> Result<Option<EnvironmentName>, JournalError> {
+    async fn other_left(&self, environment: &EnvironmentName) -> Result<Option<Left>, JournalError> {
         for other in self.store.environments().await? {
             if other != *environment {
                 self.read(&other, 0).await?;
-                if self.left(&other).is_some() {
-                    return Ok(Some(other));
+                if let Some(left) = self.left(&other) {
+                    return Ok(Some(left));
                 }
             }
         }
@@ -74,19 +84,18 @@ impl Current {
 
     /// A chain that began leaves as the others did, where they left just then: a move under way sees it, or is seen here.
     async fn has_begun(&self, last: &Record) -> Result<(), JournalError> {
-        let environment = &last.environment;
-        let Some(other) = self.others(environment).await? else { return Ok(()) };
-        let Some(entry) = self.left(&other).and_then(|mark| mark.moved) else { return Ok(()) };
+        let Some(left) = self.other_left(&last.environment).await? else { return Ok(()) };
+        let entry = Entry::Moved { by: left.by.clone(), to: left.to.clone() };
         let draft = Draft { promotion: None, at: last.at, entry };
         let mut head = last.seq;
         for _ in 0..ROUNDS_MAX {
-            match self.store.append(environment, head, None, vec![draft.clone()]).await {
+            match self.store.append(&last.environment, head, None, vec![draft.clone()]).await {
                 Err(JournalError::Conflict { head: newer }) => head = newer,
                 Err(error) => return Err(error),
                 Ok(_) => break,
             }
         }
-        self.is_here(&other)
+        Err(left.error())
     }
 }
 
@@ -121,9 +130,9 @@ impl Journal for Current {
     ) -> Result<Vec<Record>, JournalError> {
         self.is_here(environment)?;
         if head == 0
-            && let Some(other) = self.others(environment).await?
+            && let Some(left) = self.other_left(environment).await?
         {
-            self.is_here(&other)?;
+            return Err(left.error());
         }
         let sealed = self.store.append(environment, head, epoch, drafts).await?;
         if let Some(last) = sealed.last().filter(|_| head == 0) {

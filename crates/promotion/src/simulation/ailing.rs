@@ -36,11 +36,10 @@ impl Ailing {
     /// What is written leaves a mark, or an error.
     fn has_room(&self, step: &'static str) -> Result<(), JournalError> {
         let is_odd = self.n.fetch_add(1, Ordering::SeqCst) % 2 == 1;
-        match self.illness {
-            Illness::Full if self.is(Illness::Full) => Err(ill(step, "the disk is full")),
-            Illness::Torn if is_odd && self.is(Illness::Torn) => Err(ill(step, "the write broke off")),
-            Illness::Full | Illness::Deaf | Illness::Torn => Ok(()),
+        if self.is(Illness::Full) {
+            return Err(ill(step, "the disk is full"));
         }
+        if is_odd && self.is(Illness::Torn) { Err(ill(step, "the write broke off")) } else { Ok(()) }
     }
 
     /// What whoever wrote hears.

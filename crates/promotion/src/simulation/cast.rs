@@ -29,6 +29,8 @@ pub(super) struct Cast<'a> {
     pub(super) agreed: RefCell<BTreeMap<(PromotionId, Hash), At>>,
     /// What the lead has looked at, where there is a checklist, and when.
     pub(super) looked: RefCell<BTreeMap<PromotionId, At>>,
+    /// What the lead took back before the first effect, and was turned away.
+    pub(super) unheard: RefCell<Vec<(PromotionId, Phase)>>,
     /// How many runners were killed at work.
     pub(super) n_deaths: Cell<u64>,
     /// Nobody is going to say anything any more.
@@ -218,10 +220,25 @@ impl Cast<'_> {
 
     async fn checks(&self, promotion: &PromotionId, is_done: bool) {
         let handle = self.world.bystander().handle(env("production"), promotion.clone());
-        while let Err(EngineError::Journal(JournalError::Store { .. })) =
-            self.world.check(&handle, &World::lead(), "looked", is_done).await
-        {
-            self.sleep(WAITS).await;
+        loop {
+            match self.world.check(&handle, &World::lead(), "looked", is_done).await {
+                Err(EngineError::Journal(JournalError::Store { .. })) => self.sleep(WAITS).await,
+                // Signed within the same millisecond as the check.
+                Err(EngineError::Proof(_)) | Ok(_) => return,
+                Err(_) if is_done => return,
+                Err(_) => return self.was_turned_away(promotion, None).await,
+            }
+        }
+    }
+
+    /// Whoever takes back what they said of `plan` is heard until the first effect.
+    async fn was_turned_away(&self, promotion: &PromotionId, plan: Option<&Hash>) {
+        let Ok(view) = self.world.bystander().view(&env("production")).await else { return };
+        let Some(it) = view.promotions.get(promotion) else { return };
+        let is_of_it =
+            plan.is_none_or(|plan| it.state.facts.plan.as_ref().is_some_and(|it| it.hash == *plan));
+        if is_of_it && is_before_effects(it.state.phase) {
+            self.unheard.borrow_mut().push((promotion.clone(), it.state.phase));
         }
     }
 
@@ -229,10 +246,14 @@ impl Cast<'_> {
         let proof = Signer::proof(who, &Claim::statement(promotion, &plan, decision));
         let claim = Claim { promotion: promotion.clone(), plan, decision, proof };
         // It may come too late; where the store took nothing it is said again.
-        while let Err(EngineError::Journal(JournalError::Store { .. })) =
-            self.world.bystander().decide(&env("production"), claim.clone()).await
-        {
-            self.sleep(WAITS).await;
+        loop {
+            match self.world.bystander().decide(&env("production"), claim.clone()).await {
+                Err(EngineError::Journal(JournalError::Store { .. })) => self.sleep(WAITS).await,
+                Err(_) if decision == Decision::Reject => {
+                    return self.was_turned_away(promotion, Some(&claim.plan)).await;
+                }
+                Ok(_) | Err(_) => return,
+            }
         }
     }
 
@@ -299,6 +320,11 @@ impl Cast<'_> {
 pub(super) fn asked(view: &EnvironmentView) -> impl Iterator<Item = &PromotionView> {
     let is_asked = |it: &&PromotionView| it.state.facts.request.kind == Kind::Promote;
     view.promotions.values().filter(is_asked)
+}
+
+/// Whether a plan was agreed to or may be, and no effect of it is there.
+pub(super) const fn is_before_effects(phase: Phase) -> bool {
+    matches!(phase, Phase::AwaitingApproval | Phase::Queued | Phase::Locked | Phase::Rechecking)
 }
 
 /// Whether nothing is left to do but by people.

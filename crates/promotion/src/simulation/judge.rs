@@ -1,13 +1,13 @@
 //! Whether the promises were kept, as the provider's books and the journal's records show it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::cast::{Cast, asked, rests};
+use super::cast::{Cast, asked, is_before_effects, rests};
 use super::plot::{Base, Plot, now};
 use super::stage::Played;
-use crate::journal::{EnvironmentView, Record};
-use crate::machine::Phase;
-use crate::model::{Millis, Strategy, Unit, UnitId, UnitState};
+use crate::journal::{Entry, EnvironmentView, Record};
+use crate::machine::{Event, Phase};
+use crate::model::{Millis, PromotionId, Strategy, Unit, UnitId, UnitState};
 use crate::rollout::UnitCall;
 use crate::testing::{Landed, World, env, shape, strays};
 
@@ -45,6 +45,19 @@ pub(super) fn records(world: &World, environment: &str) -> Vec<Record> {
     now(world.journal.read(&env(environment), 0)).expect("memory can be read")
 }
 
+/// How many steps each promotion took; what went wrong on the way and was tried again is none.
+pub(super) fn steps(records: &[Record]) -> BTreeMap<PromotionId, usize> {
+    let mut steps = BTreeMap::new();
+    for record in records {
+        if let (Some(id), Entry::Stepped { stamped, .. }) = (&record.promotion, &record.entry)
+            && !matches!(stamped.event, Event::Errored { .. })
+        {
+            *steps.entry(id.clone()).or_default() += 1;
+        }
+    }
+    steps
+}
+
 impl Scene<'_> {
     /// All that was broken, and how the promotions ended.
     pub(super) fn judged(&self) -> (Vec<Violation>, Vec<Phase>) {
@@ -52,6 +65,7 @@ impl Scene<'_> {
         let records = records(self.cast.world, "production");
         let view = self.replayed(&records, &mut broken);
         let mut say = |promise, what: String| broken.push(Violation { promise, what });
+        self.taken_back(&records, &mut say);
         self.alone(&mut say);
         self.ours(&mut say);
         let Some(view) = view else { return (broken, Vec::new()) };
@@ -70,6 +84,7 @@ impl Scene<'_> {
             );
             return (broken, ends);
         }
+        self.short(&records, &view, &mut say);
         self.at_rest(&view, &mut say);
         self.served(&mut say);
         (broken, ends)
@@ -97,25 +112,55 @@ impl Scene<'_> {
         is_read.then_some(whole)
     }
 
-    /// P1: no unit gets the new release before the lead agreed to the very plan and looked at what is on the checklist, after
-    /// they took that back, or without evidence.
-    fn agreed(&self, view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
+    /// What put the new release on a unit.
+    fn placed(&self) -> impl Iterator<Item = &Landed> {
         let (_, release) = Plot::releases();
-        let (agreed, looked) = (self.cast.agreed.borrow(), self.cast.looked.borrow());
-        for landed in &self.landed {
+        self.landed.iter().filter(move |landed| {
             let (UnitCall::Create { spec, .. } | UnitCall::Update { spec, .. }) = &landed.call else {
-                continue;
+                return false;
             };
             let digest = spec.image.digest();
-            if !release.components.values().any(|new| Some(new) == digest) {
+            release.components.values().any(|new| Some(new) == digest)
+        })
+    }
+
+    /// P1: what people took back before the first effect is heard, ends there, and has none.
+    fn taken_back(&self, records: &[Record], say: &mut impl FnMut(u32, String)) {
+        for (id, phase) in self.cast.unheard.borrow().iter() {
+            say(1, format!("{id} was taken back while it was {phase}, and nobody listened"));
+        }
+        let mut phases: BTreeMap<&PromotionId, Phase> = BTreeMap::new();
+        let mut over: BTreeSet<&PromotionId> = BTreeSet::new();
+        for record in records {
+            let (Some(id), Entry::Stepped { stamped, phase, .. }) = (&record.promotion, &record.entry) else {
                 continue;
+            };
+            let before = phases.insert(id, *phase).filter(|before| is_before_effects(*before));
+            let is_said = match &stamped.event {
+                Event::Reject(_) => before.is_some(),
+                Event::TakeBack(_) => before.is_some_and(|before| before != Phase::AwaitingApproval),
+                _ => false,
+            };
+            if is_said {
+                over.insert(id);
             }
+            if over.contains(id) && *phase != Phase::Rejected {
+                say(1, format!("{id} is {phase} behind record {}, though it was taken back", record.seq));
+            }
+        }
+        for landed in self.placed().filter(|it| over.iter().any(|id| id.as_str() == owner(it))) {
+            say(1, format!("{} {} though it was taken back", landed.key, landed.call.title()));
+        }
+    }
+
+    /// P1: no unit gets the new release before the lead agreed to the very plan and looked at what is on the checklist, or
+    /// without evidence.
+    fn agreed(&self, view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
+        let (agreed, looked) = (self.cast.agreed.borrow(), self.cast.looked.borrow());
+        for landed in self.placed() {
             let promotion = asked(view).find(|it| it.id().as_str() == owner(landed));
             let plan =
                 promotion.and_then(|it| Some((it.id().clone(), it.state.facts.plan.as_ref()?.hash.clone())));
-            if promotion.is_some_and(|it| it.state.phase == Phase::Rejected) {
-                say(1, format!("{} {} though it was taken back", landed.key, landed.call.title()));
-            }
             let is_agreed = plan.and_then(|plan| agreed.get(&plan)).is_some_and(|at| *at <= landed.at);
             if !is_agreed {
                 say(1, format!("{} {} before anybody agreed", landed.key, landed.call.title()));
@@ -166,6 +211,20 @@ impl Scene<'_> {
         let fleet = now(self.cast.world.fleet("production", "api"));
         for stranger in strangers.iter().filter(|unit| fleet.unit(unit).is_none()) {
             say(10, format!("{stranger} of somebody else is gone"));
+        }
+    }
+
+    /// P4: no promotion takes more than twice the steps that it takes when nobody disturbs it, counted from its beginning on.
+    fn short(&self, records: &[Record], view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
+        let steps = steps(records);
+        for promotion in asked(view) {
+            let n = steps.get(promotion.id()).copied().unwrap_or_default();
+            if n > 2 * self.base.steps {
+                say(
+                    4,
+                    format!("{} took {n} steps, {} when nobody disturbs it", promotion.id(), self.base.steps),
+                );
+            }
         }
     }
 

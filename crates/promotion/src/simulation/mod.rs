@@ -105,6 +105,7 @@ impl Plays {
             until: begun.plus(LASTS_MOST),
             agreed: RefCell::default(),
             looked: RefCell::default(),
+            unheard: RefCell::default(),
             n_deaths: Cell::new(0),
             is_quiet: Cell::new(false),
         };

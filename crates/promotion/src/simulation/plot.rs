@@ -89,6 +89,8 @@ pub(super) struct Base {
     pub(super) took: Millis,
     /// How many calls it takes.
     pub(super) calls: u64,
+    /// How many steps of the machine.
+    pub(super) steps: usize,
 }
 
 /// Every base once.
@@ -160,6 +162,7 @@ impl Base {
             outcome = handle.drive().await.expect("nothing disturbs it");
         }
         let Outcome::Ended(end) = outcome else { panic!("it ends: {outcome:?}") };
+        let records = super::judge::records(&trial, "production");
         Self {
             strangers,
             before,
@@ -167,6 +170,7 @@ impl Base {
             end,
             took: trial.now().since(begun),
             calls: trial.provider.asked() - calls,
+            steps: super::judge::steps(&records).get(&handle.id).copied().unwrap_or_default(),
             world,
         }
     }
