@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::chain;
 use super::record::{Draft, Record};
@@ -60,6 +61,8 @@ impl Sqlite {
         connection.busy_timeout(BUSY).map_err(&open)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(&open)?;
         connection.pragma_update(None, "synchronous", "full").map_err(&open)?;
+        // Else each statement is prepared anew as soon as another value is bound to it (<https://sqlite.org/queryplanner-ng.html#qpstab>).
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(&open)?;
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(store("making the tables"))?;
@@ -149,14 +152,20 @@ fn insert_behind(
     ];
     connection
         .prepare_cached(
-            "insert into record select ?1, ?2, ?3, ?4
-             where (select seq = ?5 and body = ?6 and hash = ?7 from record where environment = ?1
-                    order by seq desc limit 1)
-               and (?8 is null or ?8 = (select epoch from lease where environment = ?1))",
+            "insert into record values (?1, (
+                select ?2
+                where (select seq = ?5 and body = ?6 and hash = ?7 from record where environment = ?1
+                       order by seq desc limit 1)
+                  and (?8 is null or ?8 = (select epoch from lease where environment = ?1))
+             ), ?3, ?4)",
         )
         .and_then(|mut statement| statement.execute(values))
-        .map(|n_rows| n_rows == 1)
-        .map_err(store("appending"))
+        .map(|_one_row| true)
+        .or_else(|error| match error.sqlite_error_code() {
+            // Without that there is no number, and a record has one.
+            Some(ErrorCode::ConstraintViolation) => Ok(false),
+            _ => Err(store("appending")(error)),
+        })
 }
 
 fn text(record: &Record) -> Result<String, JournalError> {

@@ -39,24 +39,27 @@ fn figure(figure: &str, value: f64, unit: &str, limit: Option<f64>) -> Value {
     }
 }
 
-async fn run() -> Measured {
+/// Each figure as soon as it is known.
+fn print(figures: &[Value]) {
+    #[expect(clippy::print_stdout, reason = "figures are this program's data")]
+    figures.iter().for_each(|figure| println!("{figure}"));
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::args().nth(1).as_deref() == Some(words::WORDS) {
-        return words::measure().await;
+        print(&words::measure().await?);
+        return Ok(());
     }
-    let mut figures = sqlite::measure().await?;
-    figures.extend(open::measure().await?);
-    figures.extend(takeover::measure().await?);
-    Ok(figures)
+    print(&sqlite::measure().await?);
+    print(&open::measure().await?);
+    print(&takeover::measure().await?);
+    Ok(())
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(figures) => {
-            #[expect(clippy::print_stdout, reason = "figures are this program's data")]
-            figures.iter().for_each(|figure| println!("{figure}"));
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "a program tells why it ends")]
             {
