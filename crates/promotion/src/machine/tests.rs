@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{Event, Failure, Guard, Phase, Rule, Signal, Stamped, State, TABLE, Work, render, step};
 use crate::model::{
-    Approval, At, Claim, Decision, Kind, Millis, Plan, PromotionId, Request, RollbackVerdict, Snapshot,
-    Target, canonical,
+    Approval, At, CheckOff, Claim, Decision, ItemName, Kind, Millis, Plan, PromotionId, Request,
+    RollbackVerdict, Snapshot, Target, canonical,
 };
 use crate::testing::{Manners, World};
 
@@ -269,4 +269,62 @@ fn a_word_for_another_plan_does_not_count() {
     word.claim.plan = other;
     let refused = step(&state, &Stamped { at: NOW, event: Event::Approve(word) }).unwrap_err();
     assert!(refused.why.contains("it is for plan"), "{refused}");
+}
+
+/// P1: approvals alone are not enough where something is on the checklist, and the checklist is not without approvals.
+#[test]
+fn p1_a_promotion_is_queued_with_the_last_of_approvals_and_checks() {
+    let mut request = request(Kind::Promote, 0);
+    request.policy.checklist.push(World::item("looked"));
+    let approve = event(&request, 11, 6);
+    let check = |is_done| {
+        let word = Box::new(CheckOff {
+            promotion: request.id.clone(),
+            plan: plan(&request, 0).hash,
+            item: ItemName::new("looked").unwrap(),
+            is_done,
+            comment: None,
+            by: World::lead(),
+            at: NOW,
+            signed: None,
+        });
+        if is_done { Event::CheckOff(word) } else { Event::TakeBack(word) }
+    };
+    let (waits, queued) = (Phase::AwaitingApproval, Phase::Queued);
+    for words in [
+        vec![(approve.clone(), waits), (check(true), queued)],
+        vec![(check(true), waits), (approve.clone(), queued)],
+        vec![(check(true), waits), (check(false), waits), (approve, waits), (check(true), queued)],
+    ] {
+        let mut state = reached(&request, waits);
+        for (word, phase) in words {
+            state = step(&state, &Stamped { at: NOW, event: word.clone() }).unwrap().next;
+            assert_eq!(state.phase, phase, "after {word:?}");
+        }
+    }
+}
+
+/// Nobody waits where nothing is to be waited for.
+#[test]
+fn a_promotion_soaks_only_where_it_is_asked_to() {
+    for (soak, wanted) in [(0, Phase::Succeeded), (1, Phase::Soaking)] {
+        let request = request(Kind::Promote, soak);
+        let state = reached(&request, Phase::Verifying);
+        let verified = event(&request, onward(Phase::Verifying).unwrap(), 6);
+        assert_eq!(step(&state, &Stamped { at: NOW, event: verified }).unwrap().next.phase, wanted);
+    }
+}
+
+/// P6: a way back is given up when the whole time of a promotion has passed since it began, and not a moment before.
+#[test]
+fn p6_a_way_back_has_all_of_its_time() {
+    let request = request(Kind::Promote, 0);
+    let state = reached(&request, Phase::Deploying);
+    let state = step(&state, &Stamped { at: NOW, event: event(&request, 16, 6) }).unwrap().next;
+    assert_eq!(state.phase, Phase::RollingBack);
+    let limit = state.whole_time();
+    for (since, wanted) in [(Millis(limit.0 - 1), Phase::RollingBack), (limit, Phase::RollbackFailed)] {
+        let late = Stamped { at: NOW.plus(since), event: Event::Deadline };
+        assert_eq!(step(&state, &late).unwrap().next.phase, wanted, "after {since:?}");
+    }
 }

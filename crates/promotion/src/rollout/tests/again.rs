@@ -2,14 +2,22 @@
 
 use super::*;
 
-/// Goes back while `seen` changes what is observed, given the calls so far; the calls and how it ended.
 async fn back(scene: &Scene, seen: impl Fn(&[String], &mut Unit)) -> (Vec<String>, Verdict) {
+    go(scene, Direction::Back, seen).await
+}
+
+/// Goes `direction` while `seen` changes what is observed, given the calls so far; the calls and how it ended.
+async fn go(
+    scene: &Scene,
+    direction: Direction,
+    seen: impl Fn(&[String], &mut Unit),
+) -> (Vec<String>, Verdict) {
     let mut progress = Progress::new(FIRST, scene.world.now());
     let mut lines: Vec<String> = Vec::new();
     for _ in 0..2_000 {
         let mut observed = scene.observed().await;
         observed.fleet.units.iter_mut().for_each(|unit| seen(&lines, unit));
-        let decision = next(scene.job(Direction::Back), &observed, &progress, scene.world.now());
+        let decision = next(scene.job(direction), &observed, &progress, scene.world.now());
         progress = decision.progress;
         for call in decision.calls {
             let key = Key { id: call.title(), nonce: None };
@@ -88,4 +96,37 @@ async fn a_unit_that_silently_stays_new_on_the_way_back_is_updated_again() {
     .await;
     assert_eq!((count(&lines, &update), verdict), (2, Verdict::Done), "{lines:?}");
     assert_eq!(restored(scene.job(Direction::Back), &scene.observed().await), Ok(()));
+}
+
+/// A unit made anew in the place of one that is gone, and down for longer than is normal: on the way back it has all of the
+/// patience, on the way there nobody waits for what will not become healthy.
+#[tokio::test]
+async fn a_unit_that_is_long_down_ends_the_way_there_and_not_the_way_back() {
+    let scene = Scene::new(Strategy::BlueGreen).await;
+    let limits = &scene.target.limits;
+    assert!(limits.unhealthy.0 * 4 < limits.wait.0);
+    let is_down = |known: &[UnitId], until: At, unit: &mut Unit| {
+        if !known.contains(&unit.id) && scene.world.now() < until {
+            unit.state = UnitState::Stopped;
+        }
+    };
+    let known = || async { scene.observed().await.fleet.units.iter().map(|unit| unit.id.clone()).collect() };
+
+    let (found, begun): (Vec<UnitId>, _) = (known().await, scene.world.now());
+    let never = At(i64::MAX);
+    let (_, verdict) = go(&scene, Direction::Forward, |_, unit| is_down(&found, never, unit)).await;
+    let Verdict::Failed(why) = verdict else { panic!("{verdict:?}") };
+    assert!(why.contains("is stopped"), "{why}");
+    assert!(
+        scene.world.now() < begun.plus(Millis(limits.unhealthy.0 * 2)),
+        "at once, not after all patience"
+    );
+
+    let first = FIRST_UNIT.parse().unwrap();
+    scene.perform(&UnitCall::Destroy { unit: first }).await;
+    let there: Vec<UnitId> = known().await;
+    let up = scene.world.now().plus(Millis(limits.unhealthy.0 * 3));
+    let (lines, verdict) = back(&scene, |_, unit| is_down(&there, up, unit)).await;
+    assert!(lines.contains(&format!("create restore/{FIRST_UNIT}")), "{lines:?}");
+    assert_eq!(verdict, Verdict::Done, "{lines:?}");
 }
