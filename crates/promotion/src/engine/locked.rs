@@ -10,7 +10,9 @@ use super::roll::Rollout;
 use super::session::Session;
 use crate::journal::Entry;
 use crate::machine::{Event, Work};
-use crate::model::{At, ComponentTarget, Fleet, Millis, Nonce, PromotionId, Unit, UnitId, UnitState, label};
+use crate::model::{
+    At, ComponentTarget, Fleet, LeaseView, Millis, Nonce, PromotionId, Unit, UnitId, UnitState, label,
+};
 use crate::ports::{Key, Performed, PortError, PortErrorKind};
 use crate::rollout::{Decision, Stamp, UnitCall};
 
@@ -66,7 +68,7 @@ fn description(stamp: &Stamp) -> String {
 
 /// Nothing happened, or nobody knows: the same is tried again.
 pub(super) fn is_away(error: &PortError) -> bool {
-    matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous)
+    matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous | PortErrorKind::Held)
 }
 
 fn refusal(error: PortError) -> Lease {
@@ -151,6 +153,7 @@ impl Session<'_> {
         if self.lease.is_none() {
             return Ok(None);
         }
+        let stamp = self.stamp().await?;
         let components = self.view().state.facts.request.components.clone();
         for component in &components {
             if !self.lacks(component) {
@@ -161,6 +164,7 @@ impl Session<'_> {
                 Err(error) => return Ok(Some(Came::errored(error.message))),
             };
             self.hear(&fleet);
+            self.forget_broken(&fleet, &stamp);
             let known = self.numbers(component).into_iter().flatten().map(|(unit, _)| unit.clone());
             let known: BTreeSet<UnitId> = known.chain(self.earlier(component).into_keys()).collect();
             let (there, gone): (Vec<UnitId>, Vec<UnitId>) =
@@ -181,6 +185,18 @@ impl Session<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// What nobody holds any more, or somebody else, is not ours, whatever we were promised: it is taken for a moment first.
+    /// Prolonging might be answered with a new lease, which would last to the deadline even if that answer is lost.
+    fn forget_broken(&mut self, fleet: &Fleet, stamp: &Stamp) {
+        let (ours, now) = (description(stamp), self.now());
+        for unit in &fleet.units {
+            let is_ours = |lease: &LeaseView| lease.description == ours && lease.expires_at > now;
+            if !unit.lease.as_ref().is_some_and(is_ours) {
+                self.held.remove(&unit.id);
+            }
+        }
     }
 
     /// Whether a unit that the promotion holds is not held to the end, or not by this runner.
@@ -304,7 +320,8 @@ impl Session<'_> {
             match result {
                 Ok(done) => {
                     self.held.insert(unit.clone(), now.plus(first));
-                    self.unwritten.extend(done.nonce.map(|nonce| (unit, nonce)));
+                    let taken = done.nonce.filter(|is| self.number(component, &unit).as_ref() != Some(is));
+                    self.unwritten.extend(taken.map(|nonce| (unit, nonce)));
                 }
                 // Somebody else's is what matters: nothing is in the way of the others.
                 Err(error) if matches!(came, Lease::Ours) || !is_away(&error) => came = refusal(error),
@@ -442,7 +459,9 @@ impl Session<'_> {
         let lanes: Vec<_> = lanes.collect();
         let mut came = Vec::new();
         for Asked { unit, was_ours, result } in self.keeping(side_by_side(lanes)).await? {
-            let is_lost = result.as_ref().is_err_and(is_away);
+            // That a lease is ours under another number is an answer of its host.
+            let is_lost =
+                result.as_ref().is_err_and(|error| is_away(error) && error.kind != PortErrorKind::Held);
             if !is_lost {
                 self.heard(&unit);
             } else if self.lose(&unit, was_ours) {

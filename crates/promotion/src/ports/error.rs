@@ -12,6 +12,9 @@ pub enum PortErrorKind {
     Refused,
     /// Somebody else holds the unit.
     Fenced,
+    /// The unit is leased in our own words under another number, and nothing happened: the number was lost with a runner or
+    /// an answer. It is free when that lease ends.
+    Held,
     /// It may have happened. Never repeated blindly: look first.
     Ambiguous,
 }

@@ -193,12 +193,12 @@ impl Cast<'_> {
                 self.says(promotion, &World::lead(), plan.clone(), Decision::Approve).await;
                 let has_checklist = !self.world.policy.checklist.is_empty();
                 if has_checklist {
-                    self.looks(promotion).await;
+                    self.looks(promotion, &plan).await;
                 }
                 if let Some(after) = self.trouble.withdraws {
                     self.sleep(after).await;
                     if has_checklist {
-                        self.checks(promotion, false).await;
+                        self.checks(promotion, &plan, false).await;
                     } else {
                         self.says(promotion, &World::lead(), plan, Decision::Reject).await;
                     }
@@ -208,17 +208,17 @@ impl Cast<'_> {
     }
 
     /// After they approved, so that a promotion which does not wait for it is seen.
-    async fn looks(&self, promotion: &PromotionId) {
+    async fn looks(&self, promotion: &PromotionId, plan: &Hash) {
         let handle = self.world.bystander().handle(env("production"), promotion.clone());
         // Must not count: the item is the lead's.
         let _refused = self.world.check(&handle, &World::developer(), "looked", true).await;
         self.sleep(self.trouble.thinks).await;
         let at = self.world.now();
         self.looked.borrow_mut().entry(promotion.clone()).or_insert(at);
-        self.checks(promotion, true).await;
+        self.checks(promotion, plan, true).await;
     }
 
-    async fn checks(&self, promotion: &PromotionId, is_done: bool) {
+    async fn checks(&self, promotion: &PromotionId, plan: &Hash, is_done: bool) {
         let handle = self.world.bystander().handle(env("production"), promotion.clone());
         loop {
             match self.world.check(&handle, &World::lead(), "looked", is_done).await {
@@ -226,17 +226,16 @@ impl Cast<'_> {
                 // Signed within the same millisecond as the check.
                 Err(EngineError::Proof(_)) | Ok(_) => return,
                 Err(_) if is_done => return,
-                Err(_) => return self.was_turned_away(promotion, None).await,
+                Err(_) => return self.was_turned_away(promotion, plan).await,
             }
         }
     }
 
     /// Whoever takes back what they said of `plan` is heard until the first effect.
-    async fn was_turned_away(&self, promotion: &PromotionId, plan: Option<&Hash>) {
+    async fn was_turned_away(&self, promotion: &PromotionId, plan: &Hash) {
         let Ok(view) = self.world.bystander().view(&env("production")).await else { return };
         let Some(it) = view.promotions.get(promotion) else { return };
-        let is_of_it =
-            plan.is_none_or(|plan| it.state.facts.plan.as_ref().is_some_and(|it| it.hash == *plan));
+        let is_of_it = it.state.facts.plan.as_ref().is_some_and(|it| it.hash == *plan);
         if is_of_it && is_before_effects(it.state.phase) {
             self.unheard.borrow_mut().push((promotion.clone(), it.state.phase));
         }
@@ -250,7 +249,7 @@ impl Cast<'_> {
             match self.world.bystander().decide(&env("production"), claim.clone()).await {
                 Err(EngineError::Journal(JournalError::Store { .. })) => self.sleep(WAITS).await,
                 Err(_) if decision == Decision::Reject => {
-                    return self.was_turned_away(promotion, Some(&claim.plan)).await;
+                    return self.was_turned_away(promotion, &claim.plan).await;
                 }
                 Ok(_) | Err(_) => return,
             }

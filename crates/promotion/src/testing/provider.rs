@@ -555,7 +555,7 @@ impl Kept {
                         return Ok(Performed { nonce: self.nonce.clone(), ..Performed::default() });
                     }
                     let kind = if lease.description == *description {
-                        PortErrorKind::NotSent
+                        PortErrorKind::Held
                     } else {
                         PortErrorKind::Fenced
                     };

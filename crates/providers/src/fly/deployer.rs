@@ -347,9 +347,10 @@ async fn lease(
         Err(error) => {
             match leases.get(id).await {
                 // Ours, and its number was lost with a runner: it runs out soon.
-                Ok(Some(held)) if held.description == description => Err(PortError::not_sent(format!(
-                    "machine {id} is still leased by an earlier runner of this promotion"
-                ))),
+                Ok(Some(held)) if held.description == description => Err(PortError::new(
+                    PortErrorKind::Held,
+                    format!("machine {id} is still leased by this promotion, under a number that was lost"),
+                )),
                 // It ran out between the two questions: whoever asks again gets it.
                 Ok(None) if nonce.is_none() && *error.kind() == ErrorKind::Conflict => {
                     Err(PortError::not_sent(format!("machine {id} was leased until now")))

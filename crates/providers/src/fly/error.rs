@@ -35,7 +35,9 @@ pub(super) fn read(error: &Error) -> PortError {
     let error = port(error);
     match error.kind {
         PortErrorKind::Ambiguous => PortError::not_sent(error.message),
-        PortErrorKind::NotSent | PortErrorKind::Refused | PortErrorKind::Fenced => error,
+        PortErrorKind::NotSent | PortErrorKind::Refused | PortErrorKind::Fenced | PortErrorKind::Held => {
+            error
+        }
     }
 }
 

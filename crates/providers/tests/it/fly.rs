@@ -262,7 +262,7 @@ async fn a_lease_fences_everybody_else() {
         assert_eq!(foreign.kind, PortErrorKind::Fenced, "{foreign:?}");
         // A successor of the same promotion has lost the nonce with the dead runner: it must wait, not give up.
         let successor = on.try_call(lease("understudy production p-1 s-1"), &key("k")).await.unwrap_err();
-        assert_eq!(successor.kind, PortErrorKind::NotSent, "{successor:?}");
+        assert_eq!(successor.kind, PortErrorKind::Held, "{successor:?}");
 
         on.try_call(UnitCall::Unlease { unit: id.clone() }, &ours).await.unwrap();
         on.try_call(UnitCall::Unlease { unit: id.clone() }, &ours).await.expect("given back already");
