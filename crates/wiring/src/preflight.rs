@@ -74,7 +74,7 @@ pub fn failure(place: &Place, error: PortError) -> Failure {
         PortErrorKind::Refused | PortErrorKind::Fenced => Failure::usage(what)
             .with_why(error.message)
             .with_hint(format!("check app and token of [environments.{}]", place.environment)),
-        PortErrorKind::NotSent | PortErrorKind::Ambiguous => Failure::unavailable(what)
+        PortErrorKind::NotSent | PortErrorKind::Ambiguous | PortErrorKind::Held => Failure::unavailable(what)
             .with_why(error.message)
             .with_hint("try again when the provider answers; nothing was changed"),
     }

@@ -14,7 +14,7 @@ use flyclient::registry::Registry;
 use flytypes::wire::{Machine, MachineState};
 use flytypes::{AppName, InstanceId, MachineId, Region};
 use promotion::model::{Fleet, Nonce, Place, Slot, UnitId, UnitSpec, UnitVersion};
-use promotion::ports::{Deployer, Key, Performed, PortError};
+use promotion::ports::{Deployer, Key, Performed, PortError, PortErrorKind};
 use promotion::rollout::UnitCall;
 use serde_json::Value;
 
