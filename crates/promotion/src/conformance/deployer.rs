@@ -277,6 +277,9 @@ impl Suite<'_> {
         assert_eq!(again.nonce.as_ref(), Some(&nonce), "a refreshed lease keeps its number");
         let other = self.call(&take("two"), None).await.expect_err("it is held");
         assert_eq!(other.kind, PortErrorKind::Fenced, "{other}");
+        let lost =
+            self.call(&take("one"), None).await.expect_err("whoever lost the number waits for its end");
+        assert_eq!(lost.kind, PortErrorKind::Held, "in the same words it is ours: {lost}");
         let wrong = Nonce::new("wrong").expect("a name");
         for show in [None, Some(&wrong)] {
             let stop = self.call(&UnitCall::Stop { unit: id.clone() }, show).await;

@@ -318,11 +318,7 @@ impl Session<'_> {
         let mut came = Lease::Ours;
         for (unit, result) in self.ask(component, wanted, first, true).await? {
             match result {
-                Ok(done) => {
-                    self.held.insert(unit.clone(), now.plus(first));
-                    let taken = done.nonce.filter(|is| self.number(component, &unit).as_ref() != Some(is));
-                    self.unwritten.extend(taken.map(|nonce| (unit, nonce)));
-                }
+                Ok(done) => self.granted(component, unit, now.plus(first), done.nonce),
                 // Somebody else's is what matters: nothing is in the way of the others.
                 Err(error) if matches!(came, Lease::Ours) || !is_away(&error) => came = refusal(error),
                 Err(_) => {}
@@ -343,12 +339,7 @@ impl Session<'_> {
         let mut came = Lease::Ours;
         for (unit, result) in self.ask(component, wanted, time, false).await? {
             match result {
-                Ok(done) => {
-                    self.held.insert(unit.clone(), now.plus(time));
-                    // Another number: it had run out, and the provider gave a new one.
-                    let renewed = done.nonce.filter(|is| self.number(component, &unit).as_ref() != Some(is));
-                    self.unwritten.extend(renewed.map(|nonce| (unit, nonce)));
-                }
+                Ok(done) => self.granted(component, unit, now.plus(time), done.nonce),
                 Err(error) => {
                     if !is_away(&error) {
                         self.held.remove(&unit);
@@ -361,6 +352,14 @@ impl Session<'_> {
         }
         self.write_leases(component, units).await?;
         Ok(came)
+    }
+
+    /// A lease was answered. Its number is to be written down where it is another one: on a prolonged lease that had run
+    /// out, the provider gave a new one.
+    fn granted(&mut self, component: &ComponentTarget, unit: UnitId, until: At, nonce: Option<Nonce>) {
+        let new = nonce.filter(|is| self.number(component, &unit).as_ref() != Some(is));
+        self.held.insert(unit.clone(), until);
+        self.unwritten.extend(new.map(|nonce| (unit, nonce)));
     }
 
     /// The number of a lease that this runner took.
@@ -460,8 +459,9 @@ impl Session<'_> {
         let mut came = Vec::new();
         for Asked { unit, was_ours, result } in self.keeping(side_by_side(lanes)).await? {
             // That a lease is ours under another number is an answer of its host.
-            let is_lost =
-                result.as_ref().is_err_and(|error| is_away(error) && error.kind != PortErrorKind::Held);
+            let is_lost = result
+                .as_ref()
+                .is_err_and(|error| matches!(error.kind, PortErrorKind::NotSent | PortErrorKind::Ambiguous));
             if !is_lost {
                 self.heard(&unit);
             } else if self.lose(&unit, was_ours) {

@@ -36,6 +36,9 @@ pub struct Performed {
 /// Repeating a call whose effect is already there succeeds (start a started unit, destroy a gone one, take a lease
 /// that is ours), except `Create`, which the engine looks up by its slot before it repeats it, and `Update`, which is
 /// refused when the unit's version moved on. A place that holds one unit only refuses a second `Create`.
+///
+/// A `Lease` on a unit that is leased under another number is refused: as `Held` where that lease has the very same
+/// description, which is ours then, else as `Fenced`.
 #[async_trait]
 pub trait Deployer: Debug + Send + Sync + 'static {
     /// All units of the place that are not destroyed, sorted by id. A place that does not exist is an error of kind

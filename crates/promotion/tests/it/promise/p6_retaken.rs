@@ -11,11 +11,19 @@ use promotion::ports::{Clock as _, Key};
 use promotion::rollout::UnitCall;
 use promotion::testing::{Fault, Moment, Switch, World};
 
-use super::p2_fenced::{is_fenced, watched};
-use crate::story::{Story, shape, undisturbed, unleased};
+use super::p2_fenced::{Look, is_fenced, watched};
+use crate::story::{Asked, Story, shape, undisturbed, unleased};
 
 /// Fenced calls so far, and when somebody is about to end holding what.
 type Stolen = (usize, Option<(At, UnitId)>);
+
+/// A release that fails is put back, whatever `look` does meanwhile: the fleets have the shape that they had `before`.
+async fn is_put_back(run: &Asked, look: Look, before: &[String], what: &str) {
+    let engine = watched(&run.world, &Switch::new(Moment::Never), look);
+    let outcome = run.play(&engine).await.unwrap();
+    assert_eq!(outcome, Outcome::Ended(Phase::RolledBack), "{what}: {}", run.why().await);
+    assert_eq!(unleased(&shape(&run.world).await), before, "{what}");
+}
 
 /// Somebody breaks a lease and holds the machine for a while; when it is taken back, that answer is lost. The lease that
 /// nobody has the number of rests as long as a first one lasts, and the way back waits for it.
@@ -50,10 +58,7 @@ async fn p6_a_broken_lease_whose_retaking_is_lost_is_waited_for() {
                 Box::pin(async {})
             })
         };
-        let engine = watched(&run.world, &Switch::new(Moment::Never), look);
-        let outcome = run.play(&engine).await.unwrap();
-        assert_eq!(outcome, Outcome::Ended(Phase::RolledBack), "call {nth}: {}", run.why().await);
-        assert_eq!(unleased(&shape(&run.world).await), before, "call {nth}");
+        is_put_back(&run, look, &before, &format!("call {nth}")).await;
         n_lost += u32::from(state.lock().unwrap().1.is_none());
     }
     assert!(n_lost > 4, "{n_lost} answers were lost");
@@ -86,10 +91,7 @@ async fn p6_a_new_machine_whose_lease_is_lost_twice_is_waited_for() {
             Box::pin(async {})
         })
     };
-    let engine = watched(&run.world, &Switch::new(Moment::Never), look);
-    let outcome = run.play(&engine).await.unwrap();
-    assert_eq!(outcome, Outcome::Ended(Phase::RolledBack), "{}", run.why().await);
-    assert_eq!(unleased(&shape(&run.world).await), before);
+    is_put_back(&run, look, &before, "in the end").await;
     assert_eq!(lost.lock().unwrap().as_ref().map(|(_, _, n)| *n), Some(2), "both answers were lost");
 }
 
@@ -120,9 +122,6 @@ async fn p6_a_broken_lease_is_not_prolonged_to_the_deadline_under_a_number_that_
             Box::pin(async {})
         })
     };
-    let engine = watched(&run.world, &Switch::new(Moment::Never), look);
-    let outcome = run.play(&engine).await.unwrap();
-    assert_eq!(outcome, Outcome::Ended(Phase::RolledBack), "{}", run.why().await);
-    assert_eq!(unleased(&shape(&run.world).await), before);
+    is_put_back(&run, look, &before, "in the end").await;
     assert_eq!(*state.lock().unwrap(), (true, 1), "broken, and its answer lost");
 }
