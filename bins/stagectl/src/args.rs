@@ -18,9 +18,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
-    /// Checks the project file and every fly.toml that it names
+    /// Checks the project file, every fly.toml that it names, and the workflows beside it
     ///
-    /// Only regular files of at most 1 MiB are read. Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or
+    /// Workflows are those of `.github/workflows` in the project file's directory. Only regular files of at most 1 MiB are read. Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or
     /// parsed, 8 an image cannot be fetched or tried.
     Check(Check),
     /// Writes what follows from the project file and fly.toml
@@ -40,6 +40,9 @@ pub(crate) struct Check {
     /// Checks this fly.toml, fly.json or fly.yaml alone, without a project file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Checks the workflows of GitHub Actions in this directory alone; without a project file, `main` is production's branch
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) workflows: Option<PathBuf>,
     /// Starts this image here, without secrets and volumes, and asks it for the path of every check
     ///
     /// It runs as a process of this machine. A token for its registry is taken from FLY_API_TOKEN.

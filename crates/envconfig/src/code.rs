@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 macro_rules! codes {
     ($($name:ident = $code:literal, $title:literal;)+) => {
         /// A stable code. `E01…` reading any file, `E02…` the project file, `E03…` fly.toml, `E04…` files against each other
-        /// and against an image.
+        /// and against an image, `E05…` workflows of GitHub Actions.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -85,6 +85,23 @@ codes! {
     NotProbed = "E0406", "the image could not be asked for the path of a check";
     NoSigners = "E0407", "people approve by SSH and no signature would count";
     SuiteTarget = "E0408", "a suite asks a target that is no component";
+    ActionUnpinned = "E0501", "an action that can become another one";
+    NothingDeclared = "E0502", "an expression reads what nothing declares";
+    CleanupSkipped = "E0503", "a clean-up that is skipped when it matters";
+    RunsRegardless = "E0504", "a job that runs whatever became of those before it";
+    MatrixEmpty = "E0505", "a matrix that may be empty";
+    TokenShared = "E0506", "one token deploys to production and to elsewhere";
+    BuiltAnew = "E0507", "production is built anew instead of promoted";
+    NoConcurrency = "E0508", "two runs may change one environment at once";
+    NoPermissions = "E0509", "a workflow does not say what its token may do";
+    NoTimeout = "E0510", "a job that may hang for hours";
+    NoCheckout = "E0511", "a job reads files that it has not checked out";
+    RunnerWaits = "E0512", "a machine is held while people think";
+    SecretInCommand = "E0513", "a secret is written into a command line";
+    ForeignText = "E0514", "anybody's text is written into a script";
+    DoesNothing = "E0515", "a step that does nothing";
+    NoFlyctl = "E0516", "a deploy without flyctl, or without its token";
+    MergeStartsNothing = "E0517", "a merge that starts no workflow";
 }
 
 impl fmt::Display for Code {

@@ -2,6 +2,7 @@
 //!
 //! * [`project::Project`]: the one file a team writes, `understudy.toml`;
 //! * [`fly_toml::FlyToml`]: Fly's own file, and what it means for each process group;
+//! * [`check_workflows`]: what goes wrong in a team's workflows when a release is on its way;
 //! * [`cross`]: the one against the other, and [`check`]: everything together;
 //! * [`Problems`]: everything that is wrong with a file, at once, with line and column.
 //!
@@ -22,6 +23,7 @@ mod reading;
 mod resolved;
 mod secret;
 mod text_value;
+mod workflow;
 
 pub use check::{check, check_fly, check_fly_beside};
 pub use code::Code;
@@ -37,3 +39,4 @@ pub use problem::{Parsed, Problem, Problems, Severity};
 pub use reading::without_tokens;
 pub use resolved::{Resolved, Source};
 pub use secret::{SecretPath, SecretRef, SecretRefError};
+pub use workflow::{Places, check_workflows};

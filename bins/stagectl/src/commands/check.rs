@@ -8,7 +8,7 @@ use envconfig::fly_toml::FlyToml;
 use envconfig::{Code, Problem, SecretRef, Severity};
 use serde::Serialize;
 
-use super::{read, read_beside, suites};
+use super::{read, read_beside, suites, workflows};
 use crate::args::Check;
 
 /// What `--json` prints: a list of these, empty where nothing was found. The exit code says how it came out.
@@ -25,9 +25,14 @@ struct Finding {
 }
 
 pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Check) -> Result<Exit, Failure> {
-    let mut findings = match &args.config {
-        Some(config) => find_in(context, config),
-        None => find(context, &common.project),
+    let mut findings = match (&args.config, &args.workflows) {
+        (Some(config), _) => find_in(context, config),
+        (None, Some(dir)) => workflows::of_directory(context, &common.project, dir),
+        (None, None) => {
+            let mut findings = find(context, &common.project);
+            findings.extend(workflows::beside(context, &common.project));
+            findings
+        }
     };
     findings.extend(tried(context, args)?);
     let exit = verdict(&findings);

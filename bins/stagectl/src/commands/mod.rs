@@ -5,6 +5,7 @@ pub(crate) mod eject;
 pub(crate) mod fly;
 pub(crate) mod machines;
 mod suites;
+mod workflows;
 
 use std::path::Path;
 

@@ -314,3 +314,46 @@ fn a_suite_asks_components_only() {
     fs::write(dir.path().join("tests/smoke.toml"), suite.replace("\"app\"", "\"api\"")).unwrap();
     assert_eq!(stagectl(dir.path(), &["check"]).code, 0);
 }
+
+const DEPLOY: &str = "\
+name: Fly Deploy
+on:
+  push:
+    branches: [main]
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: superfly/flyctl-actions/setup-flyctl@master
+      - run: flyctl deploy --remote-only
+        env:
+          FLY_API_TOKEN: ${{ secrets.FLY_API_TOKEN }}
+";
+
+#[test]
+fn workflows_beside_the_project_file_are_checked_with_it() {
+    let dir = folder(&[
+        ("understudy.toml", PROJECT),
+        ("fly.toml", FLY),
+        (".github/workflows/fly-deploy.yml", DEPLOY),
+        (".github/workflows/README.md", "no workflow"),
+    ]);
+    let list = |run: &Run| -> Vec<(String, String)> {
+        let findings: Vec<Value> = serde_json::from_str(&run.stdout).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        findings.iter().map(|finding| (text(&finding["file"]), text(&finding["code"]))).collect()
+    };
+    let all = stagectl(dir.path(), &["check", "--json"]);
+    assert_eq!(all.code, 15, "{}", all.stderr);
+    let of_workflow: Vec<_> = list(&all).into_iter().filter(|(file, _)| file.contains("workflows")).collect();
+    let file = ".github/workflows/fly-deploy.yml".to_owned();
+    assert!(of_workflow.contains(&(file, "E0507".to_owned())), "production is built anew: {of_workflow:?}");
+    assert_eq!(of_workflow.iter().filter(|(_, code)| code == "E0501").count(), 2, "{of_workflow:?}");
+
+    let alone = stagectl(dir.path(), &["check", "--workflows", ".github/workflows", "--json"]);
+    assert_eq!((alone.code, list(&alone)), (15, of_workflow));
+    let nowhere = stagectl(dir.path(), &["check", "--workflows", "nowhere"]);
+    assert_eq!(nowhere.code, 2);
+    assert!(nowhere.stdout.contains("`nowhere` cannot be read"), "{}", nowhere.stdout);
+}

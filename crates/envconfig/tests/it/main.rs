@@ -9,4 +9,5 @@ mod full;
 mod pages;
 mod problems;
 mod properties;
+mod workflows;
 mod write_over;
