@@ -40,7 +40,9 @@ pub(crate) struct Check {
     /// Checks this fly.toml, fly.json or fly.yaml alone, without a project file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Checks the workflows of GitHub Actions in this directory alone; without a project file, `main` is production's branch
+    /// Checks the workflows of GitHub Actions in this directory alone
+    ///
+    /// A project file says which apps and branches are whose. Without one production runs from `main` or `master`.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub(crate) workflows: Option<PathBuf>,
     /// Starts this image here, without secrets and volumes, and asks it for the path of every check

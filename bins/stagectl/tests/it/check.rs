@@ -353,6 +353,11 @@ fn workflows_beside_the_project_file_are_checked_with_it() {
 
     let alone = stagectl(dir.path(), &["check", "--workflows", ".github/workflows", "--json"]);
     assert_eq!((alone.code, list(&alone)), (15, of_workflow));
+    fs::write(dir.path().join("understudy.toml"), "[components").unwrap();
+    let broken = stagectl(dir.path(), &["check", "--workflows", ".github/workflows", "--json"]);
+    let told = [("understudy.toml".to_owned(), "E0101".to_owned())];
+    assert_eq!((broken.code, list(&broken)), (2, told.to_vec()), "nobody guesses whose apps are whose");
+    fs::remove_file(dir.path().join("understudy.toml")).unwrap();
     let nowhere = stagectl(dir.path(), &["check", "--workflows", "nowhere"]);
     assert_eq!(nowhere.code, 2);
     assert!(nowhere.stdout.contains("`nowhere` cannot be read"), "{}", nowhere.stdout);

@@ -192,7 +192,7 @@ impl<'t> Sink<'t> {
             .iter()
             .map(|(problem, span)| Problem { quote: self.quote(span, &hidden), ..problem.clone() })
             .collect();
-        list.sort_by_key(|p| (p.line, p.column, p.code));
+        list.sort_by(|a, b| (a.line, a.column, a.code, &a.what).cmp(&(b.line, b.column, b.code, &b.what)));
         list.dedup();
         list
     }

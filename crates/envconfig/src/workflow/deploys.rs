@@ -1,7 +1,8 @@
 //! Which steps change something outside of the repository, where, and with which token.
 
 use super::Places;
-use super::model::{Job, Step, Text, Workflow};
+use super::model::{Job, Step, Text, Workflow, named};
+use super::script::Command;
 
 /// Where something goes, as far as names tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,25 +24,11 @@ pub(super) struct Deploy<'w> {
     pub(super) token: Option<(String, &'w Text)>,
 }
 
-/// What the words of a name say about a place that is not production.
-const OTHERS: &[&str] = &[
-    "staging",
-    "stage",
-    "stg",
-    "preview",
-    "previews",
-    "review",
-    "dev",
-    "develop",
-    "development",
-    "test",
-    "testing",
-    "qa",
-    "uat",
-    "sandbox",
-    "canary",
-    "pr",
-];
+/// Words of names that are not production's, whatever has the name.
+const OTHERS: &[&str] = &["staging", "stage", "stg", "preview", "previews", "sandbox", "uat"];
+/// And those that also say what somebody does: they tell of an app or an environment only.
+const OTHERS_OF_PLACES: &[&str] =
+    &["review", "dev", "develop", "development", "test", "testing", "qa", "demo", "canary", "pr"];
 const PRODUCTION: &[&str] = &["production", "prod", "live", "main", "master"];
 
 /// Where flyctl looks for its token: <https://fly.io/docs/security/tokens/>.
@@ -49,69 +36,89 @@ const TOKENS: &[&str] = &["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
 
 /// Commands that change what others use: program and verbs.
 const CHANGES: &[&[&str]] = &[
-    &["fly", "deploy"],
-    &["flyctl", "deploy"],
     &["terraform", "apply"],
     &["terraform", "destroy"],
     &["argocd", "app", "sync"],
     &["kubectl", "apply"],
+    &["kubectl", "set"],
     &["helm", "upgrade"],
     &["supabase", "db", "push"],
     &["supabase", "functions", "deploy"],
     &["wrangler", "deploy"],
+    &["wrangler", "pages", "deploy"],
     &["kamal", "deploy"],
 ];
 
-/// What the words of `name` say.
-pub(super) fn place_of(name: &str) -> Option<Place> {
+/// What has these words in its name, if that tells. What is worked out in a run tells nothing.
+fn words_say(name: &str, is_place: bool) -> Option<Place> {
+    if name.contains("${{") {
+        return None;
+    }
     let name = name.to_lowercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    let says = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    if says(OTHERS) { Some(Place::Other) } else { says(PRODUCTION).then_some(Place::Production) }
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
+    if has(OTHERS) || (is_place && has(OTHERS_OF_PLACES)) {
+        Some(Place::Other)
+    } else {
+        has(PRODUCTION).then_some(Place::Production)
+    }
+}
+
+/// What the name of an app, a file, an environment or a branch says.
+fn place_of(name: &str) -> Option<Place> {
+    words_say(name, true)
+}
+
+/// What the name of a job or step says, which may be a sentence.
+fn sentence_of(name: &str) -> Option<Place> {
+    words_say(name, false)
 }
 
 impl Workflow {
     /// Every `fly deploy` in it.
     pub(super) fn deploys(&self, places: &Places) -> Vec<Deploy<'_>> {
-        let steps = self.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
-        let deploys = steps.flat_map(|(job, step)| {
-            let commands = step.commands().into_iter().chain(step.arguments());
-            commands
-                .filter_map(|command| fly_deploy(&command))
-                .map(move |flags| (job, step, flags))
-                .collect::<Vec<_>>()
-        });
+        let mut deploys = Vec::new();
+        for job in &self.jobs {
+            for step in &job.steps {
+                deploys.extend(step.fly_deploys().map(|command| Deploy {
+                    job,
+                    step,
+                    place: self.place(job, step, command, places),
+                    takes_image: command.has_flag(&["--image", "-i"]),
+                    token: self.token(job, step),
+                }));
+            }
+        }
         deploys
-            .map(|(job, step, flags)| Deploy {
-                job,
-                step,
-                place: self.place(job, step, &flags, places),
-                takes_image: flags.image,
-                token: self.token(job, step),
-            })
-            .collect()
     }
 
     /// What a deploy changes, by the most telling of its names.
-    fn place(&self, job: &Job, step: &Step, flags: &Flags, places: &Places) -> Place {
-        let is_app = |known: &&(String, Place)| flags.app.as_ref() == Some(&known.0);
-        if let Some((_, place)) = places.apps.iter().find(is_app) {
+    fn place(&self, job: &Job, step: &Step, command: &Command, places: &Places) -> Place {
+        let variable = || [&step.env, &job.env, &self.env].into_iter().find_map(|env| named(env, "FLY_APP"));
+        let app = command.flag(&["--app", "-a"]).or_else(|| variable().map(|text| text.value.as_str()));
+        if let Some((_, place)) = places.apps.iter().find(|(known, _)| Some(known.as_str()) == app) {
             return *place;
         }
-        let names = [
-            flags.app.as_deref(),
-            flags.config.as_deref(),
+        let named = [
+            app,
+            command.flag(&["--config", "-c"]),
             job.environment.as_deref(),
-            step.name.as_deref(),
-            Some(job.id.as_str()),
-            job.name.as_deref(),
-            self.name.as_deref(),
+            step.directory.as_deref(),
+            branch_of(step.condition.as_ref()),
+            branch_of(job.condition.as_ref()),
         ];
-        let branches = self.push.iter().flat_map(|push| &push.branches).map(|branch| place_of(branch));
-        let said = names.into_iter().flatten().find_map(place_of);
-        said.unwrap_or_else(|| match branches.collect::<Option<Vec<_>>>() {
-            Some(classes) if !classes.is_empty() && !classes.contains(&Place::Production) => Place::Other,
-            _ => Place::Production,
+        let sentences = [step.name.as_deref(), Some(&*job.id), job.name.as_deref(), self.name.as_deref()];
+        let said = named.into_iter().flatten().find_map(place_of);
+        said.or_else(|| sentences.into_iter().flatten().find_map(sentence_of)).unwrap_or_else(|| {
+            let is_elsewhere =
+                !self.events.is_empty() && self.events.iter().all(|event| event == "pull_request");
+            let branches = self.push.as_ref().map(|push| push.branches.as_slice()).unwrap_or_default();
+            let is_other = |branch: &String| place_of(branch) == Some(Place::Other);
+            if is_elsewhere || (!branches.is_empty() && branches.iter().all(is_other)) {
+                Place::Other
+            } else {
+                Place::Production
+            }
         })
     }
 
@@ -123,129 +130,125 @@ impl Workflow {
         Some((secret.map(|path| path[1].to_ascii_uppercase()).unwrap_or_default(), text))
     }
 
-    /// Whether a push to the branch that production runs from, or a tag, starts it.
+    /// Whether a push to a branch that production runs from starts it, a release, or a tag.
     pub(super) fn follows_production(&self, places: &Places) -> bool {
+        if self.events.iter().any(|event| event == "release") {
+            return true;
+        }
         self.push.as_ref().is_some_and(|push| {
-            let is_any = push.branches.is_empty() && push.tags.is_empty();
-            is_any
-                || !push.tags.is_empty()
-                || push.branches.iter().any(|branch| places.branches.contains(branch))
+            let is_production = |patterns: &[String]| {
+                let is_one = |branch: &String| patterns.iter().any(|pattern| matches(pattern, branch));
+                places.branches.iter().any(is_one)
+            };
+            let is_tag = |tag: &String| place_of(tag) != Some(Place::Other);
+            match (push.branches.is_empty(), push.tags.is_empty()) {
+                (true, true) => !is_production(&push.ignored),
+                _ => is_production(&push.branches) || push.tags.iter().any(is_tag),
+            }
         })
     }
 }
 
+/// The branch that a condition asks for: `github.ref == 'refs/heads/NAME'`, `github.ref_name == 'NAME'`.
+fn branch_of(condition: Option<&Text>) -> Option<&str> {
+    let (_, asked) = condition?.value.split_once("github.ref")?;
+    let (_, rest) = asked.split_once("==")?;
+    let quoted = rest.trim_start().strip_prefix('\'')?;
+    let name = quoted.split_once('\'').map_or(quoted, |(name, _)| name);
+    Some(name.strip_prefix("refs/heads/").unwrap_or(name))
+}
+
+/// Whether a pattern of GitHub's holds for a branch: `*` is anything but `/`, `**` anything.
+fn matches(pattern: &str, branch: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == branch };
+    let Some(rest) = branch.strip_prefix(before) else { return false };
+    let (after, is_deep) = match after.strip_prefix('*') {
+        Some(after) => (after, true),
+        None => (after, false),
+    };
+    let ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+    ends.take_while(|at| is_deep || !rest[..*at].contains('/')).any(|at| matches(after, &rest[at..]))
+}
+
 impl Step {
-    /// What an action of Fly's is told to do.
-    fn arguments(&self) -> Option<String> {
-        let args = self.with.iter().find(|(name, _)| name == "args").map(|(_, text)| text.value.as_str())?;
-        self.is_action("superfly/flyctl-actions").then(|| format!("flyctl {args}"))
+    /// The `fly deploy`s of its script that change machines.
+    fn fly_deploys(&self) -> impl Iterator<Item = &Command> {
+        let is_deploy = |command: &&Command| {
+            let called =
+                ["fly", "flyctl"].iter().any(|program| command.behind(&[program, "deploy"]).is_some());
+            called && !command.has_flag(&["--build-only", "--help"])
+        };
+        self.commands.iter().filter(is_deploy)
     }
 
     /// Whether it changes something that others use.
     pub(super) fn changes(&self) -> bool {
-        let changes = |command: String| {
-            let words = words(&command);
-            CHANGES.iter().any(|change| runs(&words, change).is_some())
+        let changes = |command: &Command| {
+            let is_tried = command.has_flag(&["--dry-run", "--help"]);
+            !is_tried && CHANGES.iter().any(|change| command.behind(change).is_some())
         };
-        self.commands().into_iter().chain(self.arguments()).any(changes)
+        let is_action = self.is_action("superfly/fly-pr-review-apps");
+        is_action || self.fly_deploys().next().is_some() || self.commands.iter().any(changes)
     }
 
     /// Whether it builds an image.
     pub(super) fn builds(&self) -> bool {
-        let builds = |command: &String| {
-            let words = words(command);
-            runs(&words, &["docker", "build"]).is_some()
-                || runs(&words, &["docker", "buildx", "build"]).is_some()
+        const BUILDS: &[&[&str]] =
+            &[&["docker", "build"], &["docker", "buildx", "build"], &["docker", "buildx", "bake"]];
+        let builds = |command: &Command| {
+            let is_fly =
+                ["fly", "flyctl"].contains(&command.program()) && command.has_flag(&["--build-only"]);
+            is_fly || BUILDS.iter().any(|build| command.behind(build).is_some())
         };
-        self.is_action("docker/build-push-action") || self.commands().iter().any(builds)
+        self.is_action("docker/build-push-action") || self.commands.iter().any(builds)
     }
 
-    /// Whether it makes flyctl available.
-    pub(super) fn installs_flyctl(&self) -> bool {
-        let is_action = |uses: &Text| uses.value.to_ascii_lowercase().starts_with("superfly/flyctl-actions");
-        let installs = |line: &String| line.contains("fly.io/install") || line.contains("install flyctl");
-        self.uses.as_ref().is_some_and(is_action) || self.commands().iter().any(installs)
-    }
-}
-
-/// What a `fly deploy` says about where it goes.
-#[derive(Debug, Default)]
-struct Flags {
-    app: Option<String>,
-    config: Option<String>,
-    image: bool,
-}
-
-fn words(command: &str) -> Vec<&str> {
-    command
-        .split(|c: char| c.is_whitespace() || ";|&()".contains(c))
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-/// The words behind a program and its verbs, where they are called; flags may stand between them.
-fn runs<'w, 'c>(words: &'w [&'c str], called: &[&str]) -> Option<&'w [&'c str]> {
-    let start = words.iter().position(|word| word.rsplit('/').next() == called.first().copied())?;
-    let mut verbs = called.iter().skip(1);
-    let mut verb = verbs.next();
-    for (n, word) in words.iter().enumerate().skip(start + 1) {
-        match verb {
-            Some(wanted) if word == wanted => verb = verbs.next(),
-            Some(_) if word.starts_with('-') => {}
-            Some(_) => return None,
-            None => return Some(&words[n..]),
-        }
-    }
-    verb.is_none().then(|| &words[words.len()..])
-}
-
-fn fly_deploy(command: &str) -> Option<Flags> {
-    let words = words(command);
-    let rest = runs(&words, &["flyctl", "deploy"]).or_else(|| runs(&words, &["fly", "deploy"]))?;
-    let mut flags = Flags::default();
-    for (n, word) in rest.iter().enumerate() {
-        let (flag, value) = match word.split_once('=') {
-            Some((flag, value)) => (flag, Some(value)),
-            None => (*word, rest.get(n + 1).copied()),
+    /// Whether it makes programs or variables available to the steps behind it, as far as anybody can tell from here.
+    pub(super) fn may_provide(&self) -> bool {
+        const KNOWN: &[&str] =
+            &["setup-flyctl", "flyctl-actions", "mise", "asdf", "nix", "devbox", "load-secrets", "vault"];
+        let provides =
+            |action: &str| action.starts_with("./") || KNOWN.iter().any(|known| action.contains(known));
+        let installs = |command: &Command| {
+            let words = command.arguments();
+            words.iter().any(|word| {
+                word.contains("fly.io/install") || word.contains("flyctl") || word.contains("FLY_API_TOKEN")
+            })
         };
-        let value = value.map(|value| value.trim_matches(['"', '\'']).to_owned());
-        match flag {
-            "--app" | "-a" => flags.app = value,
-            "--config" | "-c" => flags.config = value,
-            "--image" | "-i" => flags.image = true,
-            _ => {}
-        }
+        self.action().is_some_and(provides) || self.commands.iter().any(installs)
     }
-    Some(flags)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, fly_deploy, place_of};
-
-    #[test]
-    fn a_deploy_is_known_by_its_words() {
-        let flags =
-            fly_deploy("cd api && flyctl deploy --remote-only -c fly.staging.toml --app=\"runner-staging\"")
-                .unwrap();
-        assert_eq!(flags.app.as_deref(), Some("runner-staging"));
-        assert_eq!(flags.config.as_deref(), Some("fly.staging.toml"));
-        assert!(!flags.image);
-        assert!(fly_deploy("/root/.fly/bin/fly deploy -i registry.fly.io/runner@sha256:00").unwrap().image);
-        assert!(fly_deploy("fly status && npm run deploy").is_none());
-        assert!(fly_deploy("flyctl apps list").is_none());
-    }
+    use super::{Place, matches, place_of, sentence_of};
 
     #[test]
     fn words_of_a_name_tell_what_it_is_for() {
         assert_eq!(place_of("blue-banded-bee-staging"), Some(Place::Other));
+        assert_eq!(place_of("runner-dev"), Some(Place::Other));
         assert_eq!(place_of("fly.production.toml"), Some(Place::Production));
-        assert_eq!(
-            place_of("Deploy to Production from staging"),
-            Some(Place::Other),
-            "whoever is not sure is careful"
-        );
+        assert_eq!(sentence_of("Deploy to Production from staging"), Some(Place::Other));
+        assert_eq!(sentence_of("Test and deploy"), None, "what somebody does is no place");
         assert_eq!(place_of("runner"), None);
         assert_eq!(place_of("prodigy"), None, "whole words only");
+        assert_eq!(place_of("${{ inputs.staging }}"), None, "nobody knows before the run");
+    }
+
+    /// GitHub, "Filter pattern cheat sheet".
+    #[test]
+    fn patterns_are_read_as_github_reads_them() {
+        for (pattern, branch, is_match) in [
+            ("main", "main", true),
+            ("main", "mainly", false),
+            ("*", "main", true),
+            ("*", "feature/a", false),
+            ("**", "feature/a", true),
+            ("release/**", "release/1/2", true),
+            ("release/*", "release/1/2", false),
+            ("v*-final", "v1.2-final", true),
+        ] {
+            assert_eq!(matches(pattern, branch), is_match, "{pattern} {branch}");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod expr;
 mod model;
 mod read;
 mod rules;
+mod script;
 
 use deploys::Place;
 use rules::token;
@@ -37,18 +38,25 @@ impl Default for Places {
 }
 
 impl Places {
-    /// As the project file says.
+    /// As the project file says. A branch that another environment follows is not production's.
     pub fn of(project: &Project) -> Self {
-        let mut places = Self::default();
         let environments = || project.environments().values();
-        let production = environments().filter(|environment| environment.class.value == Class::Production);
-        let named = production.filter_map(|environment| environment.branch.as_ref());
-        places.branches.extend(named.map(|branch| branch.value.to_string()));
+        let is_production = |class: Class| class == Class::Production;
+        let branches = |wanted: bool| {
+            let these =
+                environments().filter(move |environment| is_production(environment.class.value) == wanted);
+            these
+                .filter_map(|environment| Some(environment.branch.as_ref()?.value.to_string()))
+                .collect::<Vec<_>>()
+        };
+        let mut places = Self::default();
+        if !branches(true).is_empty() {
+            places.branches = branches(true);
+        }
+        let others = branches(false);
+        places.branches.retain(|branch| !others.contains(branch));
         places.apps.extend(environments().flat_map(|environment| {
-            let place = match environment.class.value {
-                Class::Production => Place::Production,
-                _ => Place::Other,
-            };
+            let place = if is_production(environment.class.value) { Place::Production } else { Place::Other };
             environment.fly_apps().map(move |(_, binding)| (binding.app.value.to_string(), place))
         }));
         places
@@ -62,17 +70,17 @@ pub fn check_workflows(files: &[(String, String)], places: &Places) -> Vec<Probl
     let mut findings = Vec::new();
     let mut tokens = Vec::new();
     for (file, text) in files {
-        match read_file(file, text, Format::Yaml, false, |sink, root| {
+        let read = read_file(file, text, Format::Yaml, false, |sink, root| {
             let workflow = read::workflow(root);
             rules::all(sink, &workflow, places);
-            Some(token::uses(sink, &workflow, places))
-        }) {
-            Ok(Parsed { value, findings: found }) => {
-                findings.extend(found);
-                tokens.extend(value.into_iter().map(|used| (file.as_str(), used)));
-            }
-            Err(problems) => findings.extend(problems.list),
-        }
+            // Also where something else is wrong with the file.
+            tokens.extend(token::uses(sink, &workflow, places).into_iter().map(|used| (file.as_str(), used)));
+            Some(())
+        });
+        findings.extend(match read {
+            Ok(Parsed { findings: found, .. }) => found,
+            Err(problems) => problems.list,
+        });
     }
     findings.extend(token::shared(&tokens));
     findings

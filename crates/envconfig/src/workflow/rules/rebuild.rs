@@ -21,10 +21,8 @@ pub(super) fn check(sink: &Sink<'_>, workflow: &Workflow, places: &Places) {
             }
             (true, _) => continue,
         };
-        let what = format!(
-            "`{}` rebuilds on main: production gets an image that nobody tested",
-            deploy.step.called()
-        );
+        let called = deploy.step.called();
+        let what = format!("`{called}` rebuilds on main: production gets an image that nobody tested");
         let hint =
             "build once on the way to staging, and promote that digest: `promote start --to production`";
         let (span, path) = (&deploy.step.span, &deploy.step.path);

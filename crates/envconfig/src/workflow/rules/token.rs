@@ -1,6 +1,11 @@
 //! A token for each environment, and one at all.
 
-use super::super::{Places, deploys::Place, model::Workflow};
+use super::super::{
+    Places,
+    deploys::{Deploy, Place},
+    model::{Step, Workflow},
+    script::Command,
+};
 use crate::{Code, Problem, Severity, reading::Sink};
 
 /// A secret that deploys somewhere.
@@ -15,24 +20,45 @@ pub(crate) struct Used {
 }
 
 pub(super) fn check(sink: &Sink<'_>, workflow: &Workflow, places: &Places) {
+    let mut seen: Vec<&str> = Vec::new();
     for deploy in workflow.deploys(places) {
-        let (span, path, called) = (&deploy.step.span, &deploy.step.path, deploy.step.called());
-        let before = deploy.job.steps.iter().take_while(|step| step.path != deploy.step.path);
-        let is_there = deploy.step.uses.is_some() || deploy.step.installs_flyctl();
-        if !is_there && !before.into_iter().any(|step| step.installs_flyctl()) {
-            let what = format!("`{called}` calls flyctl, and no step has installed it");
-            let why = "the machines of GitHub do not have it";
-            let hint = Some("`uses: superfly/flyctl-actions/setup-flyctl@<commit>` before it".to_owned());
-            sink.report(Severity::Warning, Code::NoFlyctl, span, path, what, why, hint);
+        let (job, step) = (deploy.job, deploy.step);
+        // A machine of one's own has what one has put there.
+        if job.is_hosted && !seen.contains(&step.path.as_str()) {
+            seen.push(&step.path);
+            program_of(sink, &deploy);
+            token_of(sink, &deploy);
         }
-        let says_token = deploy.step.commands().iter().any(|command| command.contains("--access-token"));
-        if deploy.token.is_none() && !says_token {
-            let what = format!("`{called}` has no token");
-            let why = "flyctl reads it from FLY_API_TOKEN, and secrets are in no variable by themselves";
-            let hint =
-                Some("`env: { FLY_API_TOKEN: ${{ secrets.… }} }`, a deploy token of that one app".to_owned());
-            sink.report(Severity::Warning, Code::NoFlyctl, span, path, what, why, hint);
-        }
+    }
+}
+
+fn program_of(sink: &Sink<'_>, deploy: &Deploy<'_>) {
+    let (job, step) = (deploy.job, deploy.step);
+    let mut before = job.steps.iter().take_while(|other| other.path != step.path);
+    if step.uses.is_none() && !before.any(Step::may_provide) {
+        let what = format!("`{}` calls flyctl, and no step has installed it", step.called());
+        let why = "the machines of GitHub do not have it";
+        let hint = Some("`uses: superfly/flyctl-actions/setup-flyctl@<commit>` before it".to_owned());
+        sink.report(Severity::Warning, Code::NoFlyctl, &step.span, &step.path, what, why, hint);
+    }
+}
+
+/// A deploy needs a token, from wherever.
+fn token_of(sink: &Sink<'_>, deploy: &Deploy<'_>) {
+    let (job, step) = (deploy.job, deploy.step);
+    let gives = |other: &Step| {
+        let is_secrets = other.action().is_some_and(|action| {
+            action.starts_with("./") || ["secrets", "vault"].iter().any(|word| action.contains(word))
+        });
+        is_secrets || other.texts.iter().any(|text| text.value.contains("FLY_API_TOKEN"))
+    };
+    let says = |command: &Command| command.has_flag(&["--access-token", "-t"]);
+    if deploy.token.is_none() && !step.commands.iter().any(says) && !job.steps.iter().any(gives) {
+        let what = format!("`{}` has no token", step.called());
+        let why = "flyctl reads it from FLY_API_TOKEN, and secrets are in no variable by themselves";
+        let hint =
+            "`env: { FLY_API_TOKEN: \"${{ secrets.… }}\" }`, a deploy token of that one app".to_owned();
+        sink.report(Severity::Warning, Code::NoFlyctl, &step.span, &step.path, what, why, Some(hint));
     }
 }
 
@@ -57,18 +83,15 @@ pub(crate) fn shared(used: &[(&str, Used)]) -> Vec<Problem> {
     let mut findings: Vec<Problem> = Vec::new();
     for (file, used_there) in used.iter().filter(|(_, used)| used.place == Place::Production) {
         let other = used.iter().find(|(_, other)| {
-            let is_apart = used_there.environment.is_some()
-                && other.environment.is_some()
-                && used_there.environment != other.environment;
+            let environments = used_there.environment.as_ref().zip(other.environment.as_ref());
+            let is_apart = environments.is_some_and(|(one, other)| one != other);
             other.place == Place::Other && other.secret == used_there.secret && !is_apart
         });
         let Some((other_file, other)) = other else { continue };
-        let what = format!(
-            "`{}` deploys to production, and to staging in {other_file}:{}",
-            used_there.secret, other.at.0
-        );
+        let (secret, line) = (&used_there.secret, other.at.0);
+        let what = format!("`{secret}` deploys to production, and to elsewhere in {other_file}:{line}");
         let mut problem = Problem::about_file(Severity::Error, Code::TokenShared, file, what)
-            .because("whoever can change a branch that is deployed to staging can deploy to production")
+            .because("whoever can change a branch that is deployed there can deploy to production")
             .with_hint("a deploy token for each app (`fly tokens create deploy -a APP`), production's in an environment of GitHub");
         (problem.line, problem.column) = used_there.at;
         problem.key.clone_from(&used_there.key);
