@@ -164,7 +164,15 @@ const HANDED_DOWN_TRIES: u32 = 100;
 /// Holds the state directory until dropped; released by the system when the process dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Said outright: a process that is being started just now has the file as well, until it becomes another program.
+    fn drop(&mut self) {
+        // Where that fails it is free as soon as nobody has the file open.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -203,6 +211,23 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(|e| state("writing the lock", e))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lock;
+
+    #[test]
+    fn a_lock_that_was_given_back_is_free_although_a_process_that_starts_has_the_file_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        assert!(Lock::take(dir.path()).is_err(), "somebody has it");
+        // As between `fork` and `exec`.
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        Lock::take(dir.path()).unwrap();
+        drop(inherited);
     }
 }
