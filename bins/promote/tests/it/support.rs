@@ -596,6 +596,11 @@ impl Stage {
         self.cloud.revive().await;
     }
 
+    /// A fault of the stand-in comes, or with none all of them go, where it is a process of its own.
+    pub(crate) async fn fault(&self, fault: Option<&Value>) {
+        self.cloud.fault(fault).await;
+    }
+
     /// Whether the stand-in can be killed.
     pub(crate) const fn has_cloud_apart(&self) -> bool {
         self.cloud.is_apart()

@@ -67,6 +67,17 @@ impl Apart {
         *self.child.lock().await = Some(child);
     }
 
+    /// Turns a fault on, or with none all of them off.
+    async fn fault(&self, fault: Option<&Value>) {
+        let mut command = self.command("faults");
+        match fault {
+            Some(fault) => command.arg("--add").arg(fault.to_string()),
+            None => command.arg("--clear"),
+        };
+        let ended = command.status().await.unwrap();
+        assert!(ended.success(), "{fault:?}: {ended}");
+    }
+
     fn text(&self, name: &str) -> &str {
         self.said[name].as_str().unwrap()
     }
@@ -125,6 +136,13 @@ impl Cloud {
     /// Whether it is a process of its own.
     pub(crate) const fn is_apart(&self) -> bool {
         matches!(self, Self::Apart(_))
+    }
+
+    /// Only of one that is a process of its own.
+    pub(crate) async fn fault(&self, fault: Option<&Value>) {
+        if let Self::Apart(apart) = self {
+            apart.fault(fault).await;
+        }
     }
 
     pub(crate) async fn kill(&self) {

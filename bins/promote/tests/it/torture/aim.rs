@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::play::{Model, Victims};
-use super::trace::{Moment, Struck};
+use super::trace::{Moment, Stop, Struck};
 use super::{Moments, Wanted};
 
 /// About as long as `approve` takes on a machine that has other things to do.
 const APPROVING_MS: u64 = 200;
+
+/// So late comes a machine whose answer was lost: by then somebody else is at work, who must not have made another.
+const LATE_MS: u64 = 10_000;
 
 /// SplitMix64.
 #[derive(Debug)]
@@ -152,6 +155,17 @@ impl Aim {
                     shot.victims = Victims::RescuerToo { after };
                 }
                 3 | 4 if has_cloud => shot.victims = Victims::CloudToo { ms: 50 + dice.below(1_000) },
+                5 if has_cloud => {
+                    let asks = |(_, stop): &&(usize, &Stop)| {
+                        let is_create = |(effect, _): &Struck| effect == "create";
+                        matches!(stop.moment, Moment::Record(_)) && stop.struck.iter().any(is_create)
+                    };
+                    // Where its machines are made anew; elsewhere nothing comes late that is not refused then.
+                    if let Some((model, stop)) = stops.iter().find(asks) {
+                        (shot.model, shot.moment) = (*model, stop.moment);
+                        shot.victims = Victims::Late { ms: LATE_MS + dice.below(LATE_MS) };
+                    }
+                }
                 _ => {}
             }
         }

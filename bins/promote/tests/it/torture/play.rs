@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use promotion::machine::Phase;
+use serde_json::json;
 use tokio::process::Child;
 
 use super::aim::{Aim, Shot};
@@ -17,6 +18,8 @@ use crate::support::{PRODUCTION, Ran, Stage, ended};
 /// A promotion is done within this after it was struck, by ticks alone: twice what a lost answer makes them wait,
 /// since a rescuer may be killed too.
 const RESCUE: Duration = Duration::from_secs(240);
+/// How long whoever asked for a machine that comes late lives on, so that it surely asked.
+const ASKING: Duration = Duration::from_millis(300);
 /// Between two ticks, as whoever calls them would.
 const BETWEEN: Duration = Duration::from_millis(300);
 
@@ -49,6 +52,8 @@ pub(super) enum Victims {
     RescuerToo { after: usize },
     /// And the stand-in, which is back after so many milliseconds.
     CloudToo { ms: u64 },
+    /// And the first machine that it asked for comes so many milliseconds later, when others are at work.
+    Late { ms: u64 },
 }
 
 /// An undisturbed promotion.
@@ -132,11 +137,11 @@ impl<'s> Play<'s> {
     }
 
     /// Runs the next process, to its end or until `is_time`, which is told for how long it runs; in that case it is killed,
-    /// and the stand-in with it where it is said for how many milliseconds.
+    /// and whoever else is to be.
     async fn step(
         &mut self,
         verb: Verb,
-        cloud: Option<u64>,
+        victims: Victims,
         is_time: impl Fn(&Watch<'_>, Duration) -> bool,
     ) -> (bool, Ran) {
         let mut child = self.spawn(verb).await;
@@ -145,8 +150,11 @@ impl<'s> Play<'s> {
         let is_killed = loop {
             self.watch.look().await;
             if is_time(&self.watch, begun.elapsed()) {
+                if matches!(victims, Victims::Late { .. }) {
+                    tokio::time::sleep(ASKING).await;
+                }
                 child.start_kill().unwrap();
-                if let Some(ms) = cloud {
+                if let Victims::CloudToo { ms } = victims {
                     self.stage.kill_cloud().await;
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     self.stage.revive_cloud().await;
@@ -184,7 +192,7 @@ pub(super) async fn undisturbed(
     let mut play = Play::new(stage, act, release).await;
     let begun = now();
     while !play.watch.trace.is_over() {
-        let (_, ran) = play.step(play.verb(), None, |_, _| false).await;
+        let (_, ran) = play.step(play.verb(), Victims::Runner, |_, _| false).await;
         if begun.elapsed() > RESCUE {
             return Err(format!("{act:?}, undisturbed, is {}: {ran:?}", play.watch.trace.phase()));
         }
@@ -208,27 +216,36 @@ pub(super) async fn killed(
 ) -> String {
     let mut play = Play::new(stage, model.act, release).await;
     let mut line = format!("{:?} {:?}", model.act, shot.moment);
+    if let Victims::Late { ms } = shot.victims {
+        let name = "late-landing";
+        let fault =
+            json!({"name": name, "app": PRODUCTION, "action": "machine-create", "ms": ms, "count": 1});
+        stage.fault(Some(&fault)).await;
+    }
     // At how many records the rescuer dies as well.
     let mut next = Some(shot.moment);
     let mut begun = now();
     while !play.watch.trace.is_over() {
         let verb = play.verb();
         let moment = next;
-        let cloud = match shot.victims {
-            Victims::CloudToo { ms } => Some(ms),
-            _ => None,
-        };
         let (is_killed, ran) = play
-            .step(verb, cloud, |watch, since| match moment {
+            .step(verb, shot.victims, |watch, since| match moment {
                 Some(Moment::Approving(ms)) => verb == Verb::Approve && since >= Duration::from_millis(ms),
                 Some(moment) => watch.trace.is_there(moment),
                 None => false,
             })
             .await;
         if is_killed {
-            if cloud.is_some() {
-                report.cloud();
-                line.push_str("; localcloud killed");
+            match shot.victims {
+                Victims::CloudToo { .. } => {
+                    report.cloud();
+                    line.push_str("; localcloud killed");
+                }
+                Victims::Late { ms } => {
+                    report.late += 1;
+                    let _ = write!(line, "; its machine comes {ms} ms late");
+                }
+                Victims::Runner | Victims::RescuerToo { .. } => {}
             }
             next = None;
             begun = now();
@@ -265,6 +282,9 @@ pub(super) async fn killed(
         if verb == Verb::Tick && !play.watch.trace.is_over() {
             tokio::time::sleep(BETWEEN).await;
         }
+    }
+    if matches!(shot.victims, Victims::Late { .. }) {
+        stage.fault(None).await;
     }
     if next.is_some() {
         aim.missed();

@@ -16,6 +16,8 @@ pub(crate) struct Report {
     killed: BTreeMap<&'static str, usize>,
     /// `phase/effect/side`.
     landed: BTreeMap<String, usize>,
+    /// How often the machine that the victim asked for came when others were at work.
+    pub(super) late: usize,
     pub(super) missed: usize,
     pub(super) ticks: usize,
     pub(super) took: Duration,
@@ -42,6 +44,7 @@ impl Report {
 
     pub(super) fn add(&mut self, other: Self) {
         self.kills += other.kills;
+        self.late += other.late;
         self.missed += other.missed;
         self.ticks += other.ticks;
         for (whom, times) in other.killed {
@@ -86,10 +89,12 @@ impl Report {
         let killed: Vec<_> = self.killed.iter().map(|(whom, times)| format!("{whom} {times}")).collect();
         let _ = writeln!(
             text,
-            "killed {} ({}), not at a moment that counts {}, ticks {}, {} kills a minute\n\
+            "killed {} ({}), of machines asked for {} came late, not at a moment that counts {}, ticks {}, \
+             {} kills a minute\n\
              double effects {}, lost approvals {}, mixed fleets {}, unresumed {}, other violations {}",
             self.kills,
             killed.join(", "),
+            self.late,
             self.missed,
             self.ticks,
             self.per_minute(),
@@ -108,6 +113,7 @@ impl Report {
     pub(crate) fn json(&self, seed: u64) -> Value {
         json!({
             "kills": self.kills,
+            "late": self.late,
             "double_effects": self.double_effects.len(),
             "lost_approvals": self.lost_approvals.len(),
             "mixed_fleets": self.mixed_fleets.len(),
