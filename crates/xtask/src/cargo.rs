@@ -1,9 +1,11 @@
 //! What cargo knows about the workspace.
 
 use crate::process::Shell;
+use crate::repo::Repo;
 use clikit::{Exit, Failure, FailureExt};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One package of the workspace.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,6 +76,27 @@ pub fn workspace_root(shell: &Shell) -> Result<PathBuf, Failure> {
         Some(root) if ran.is_ok() => Ok(root.to_path_buf()),
         _ => Err(Failure::usage("there is no workspace here").with_why(ran.errors)),
     }
+}
+
+/// Where cargo puts what it builds.
+#[must_use]
+pub fn target(repo: &Repo, shell: &Shell) -> PathBuf {
+    shell.context.var("CARGO_TARGET_DIR").map_or_else(|| repo.root.join("target"), Into::into)
+}
+
+/// Builds every binary and example of the workspace, as its tests do, and answers where the binaries are; examples are in
+/// `examples` there. To build one package alone would build much below it a second time, with fewer features.
+///
+/// # Errors
+/// Exit 1 where something does not compile.
+pub fn programs(repo: &Repo, shell: &Shell) -> Result<PathBuf, Failure> {
+    let build = shell.cargo(&repo.root).limit(Duration::from_mins(45));
+    let build = build.args(["build", "--workspace", "--bins", "--examples", "--locked", "--quiet"]);
+    let ran = build.echoed_errors().run(shell)?;
+    if !ran.is_ok() {
+        return Err(Failure::bug("the workspace's programs do not compile"));
+    }
+    Ok(target(repo, shell).join("debug"))
 }
 
 /// The packages of the workspace at `root`, without those from elsewhere.

@@ -5,7 +5,8 @@ mod exit_codes;
 mod sabotage;
 mod traceability;
 
-use crate::process::Shell;
+use crate::cargo;
+use crate::process::{Run, Shell};
 use crate::repo::Repo;
 use clikit::{Exit, Failure, FailureExt, Output};
 
@@ -84,9 +85,8 @@ impl Page {
                 if !repo.has(&file) {
                     return Ok(None);
                 }
-                let run = shell.cargo(&repo.root);
-                let run =
-                    run.args(["run", "--quiet", "--locked", "--package", package, "--example", example]);
+                let program = cargo::programs(repo, shell)?.join("examples").join(example);
+                let run = Run::new(&program.to_string_lossy(), &repo.root);
                 let ran = run.clone().echoed_errors().run(shell)?;
                 if !ran.is_ok() {
                     return Err(Failure::bug(format!("`{}` ended with {}", run.line(), ran.ending())));

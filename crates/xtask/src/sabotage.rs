@@ -116,8 +116,7 @@ fn baseline(repo: &Repo, shell: &Shell, chosen: &[Sabotage]) -> Result<(), Failu
 
 /// A target directory of their own, so that the usual one stays warm.
 fn target(repo: &Repo, shell: &Shell) -> String {
-    let dir = shell.context.var("CARGO_TARGET_DIR").map_or_else(|| repo.root.join("target"), Into::into);
-    dir.join("sabotage").to_string_lossy().into_owned()
+    cargo::target(repo, shell).join("sabotage").to_string_lossy().into_owned()
 }
 
 /// Runs the tests named after these promises, in the packages that have to notice. The inner error is a build that

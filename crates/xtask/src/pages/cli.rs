@@ -1,27 +1,22 @@
 //! docs/cli.md, from what the binaries say of themselves.
 
 use super::heading;
-use crate::process::Shell;
+use crate::cargo;
+use crate::process::{Run, Shell};
 use crate::repo::Repo;
 use clikit::Failure;
 use std::fmt::Write;
 
-/// Package and binary, in the order in which a user meets them.
-const BINARIES: [(&str, &str); 4] = [
-    ("promote", "promote"),
-    ("stagectl", "stagectl"),
-    ("itest-cli", "itest"),
-    ("localcloud-cli", "localcloud"),
-];
+/// The binaries, in the order in which a user meets them.
+const BINARIES: [&str; 4] = ["promote", "stagectl", "itest", "localcloud"];
 
 pub(super) fn page(repo: &Repo, shell: &Shell) -> Result<String, Failure> {
     let mut text = heading("Command lines", "the binaries' own help");
     text.push_str("\nExit codes: [exit-codes.md](exit-codes.md).\n");
-    for (package, binary) in BINARIES {
+    let programs = cargo::programs(repo, shell)?;
+    for binary in BINARIES {
         let help = |args: &[&str]| -> Result<String, Failure> {
-            let run = shell
-                .cargo(&repo.root)
-                .args(["run", "--quiet", "--locked", "-p", package, "--bin", binary, "--"]);
+            let run = Run::new(&programs.join(binary).to_string_lossy(), &repo.root);
             let run = run.args(args).args(["--help"]).var("COLUMNS", "100").var("NO_COLOR", "1");
             let ran = run.run(shell)?;
             if ran.is_ok() {
