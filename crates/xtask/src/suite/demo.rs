@@ -1,4 +1,4 @@
-//! The demo as a user runs it, and what its JSON must say.
+//! The demo, and what its JSON must say.
 
 use super::steps::Session;
 use super::tally::{Counts, Report};
@@ -64,7 +64,10 @@ fn demo(session: &Session<'_>, runtime: Option<&str>) -> Result<Report, Failure>
 /// Runs `promote demo --json` with these arguments; a report instead where there is no such verb. It is the binary that the
 /// tests have built: to build another one for release takes longer than all that is seen here.
 fn run(session: &Session<'_>, args: &[&str]) -> Result<Result<Ran, Report>, Failure> {
-    let program = cargo::programs(session.repo, session.shell)?.join("promote");
+    let program = match cargo::programs(session.repo, session.shell) {
+        Ok(programs) => programs.join("promote"),
+        Err(failure) => return Ok(Err(Report::failed(failure.what))),
+    };
     let promote = || Run::new(&program.to_string_lossy(), &session.repo.root).echoed_errors();
     let help = promote().args(["--help"]).run(session.shell)?;
     if !help.is_ok() {

@@ -16,7 +16,7 @@ pub(crate) struct Report {
     killed: BTreeMap<&'static str, usize>,
     /// `phase/effect/side`.
     landed: BTreeMap<String, usize>,
-    /// How often the machine that the victim asked for came when others were at work.
+    /// How often the machine that the victim asked for was made to come when others are at work.
     pub(super) late: usize,
     pub(super) missed: usize,
     pub(super) ticks: usize,

@@ -134,21 +134,24 @@ fn too_wide(sink: &Sink<'_>, job: &Job) {
 fn reads_outputs(job: &Job) -> Vec<String> {
     let texts = job.texts.iter().chain(job.steps.iter().flat_map(|step| &step.texts));
     let paths = texts.flat_map(|text| text.expressions().paths);
-    let of_needs =
-        paths.filter(|path| path[0] == "needs" && path.get(2).is_some_and(|part| part == "outputs"));
-    of_needs.map(|mut path| path.swap_remove(1)).collect()
+    paths.filter(|path| is_output(path)).map(|mut path| path.swap_remove(1)).collect()
+}
+
+/// Whether it is `needs.JOB.outputs…`.
+fn is_output(path: &[String]) -> bool {
+    path[0] == "needs" && path.get(2).is_some_and(|part| part == "outputs")
 }
 
 /// A list that another job works out, and that may be empty.
 fn empty_matrix(sink: &Sink<'_>, job: &Job) {
     let asked = job.condition.as_ref().map(Text::as_condition).unwrap_or_default();
     let is_list = |text: &&Text| !text.path.contains(".exclude");
-    for found in job.matrix.iter().filter(is_list).map(|text| (text, text.expressions())) {
-        let (text, found) = found;
+    for text in job.matrix.iter().filter(is_list) {
+        let found = text.expressions();
         let listed = found.calls.iter().filter(|(name, _)| name == "fromjson" && !found.has_default);
         for path in listed.filter_map(|(_, argument)| found.paths.get((*argument)?)) {
-            let is_needs = path[0] == "needs" && path.get(2).is_some_and(|part| part == "outputs");
-            if !is_needs || asked.paths.iter().any(|asked| asked.len() > 3 && asked[..3] == path[..3]) {
+            if !is_output(path) || asked.paths.iter().any(|asked| asked.len() > 3 && asked[..3] == path[..3])
+            {
                 continue;
             }
             let path = path.join(".");

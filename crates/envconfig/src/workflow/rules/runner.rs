@@ -3,7 +3,7 @@
 use super::super::{
     Places,
     deploys::Place,
-    model::{Job, Step, Workflow},
+    model::{Job, Step, Text, Workflow},
     script::Command,
 };
 use crate::{Code, Severity, reading::Sink};
@@ -74,7 +74,7 @@ fn concurrency(sink: &Sink<'_>, workflow: &Workflow, job: &Job, to_production: b
     let own = |path: &Vec<String>| {
         path[0] == "github" && path.get(1).is_some_and(|part| part.starts_with("run_") || part == "sha")
     };
-    let is_own = |name: &super::super::model::Text| name.expressions().paths.iter().any(own);
+    let is_own = |name: &Text| name.expressions().paths.iter().any(own);
     if groups.iter().all(|group| group.group.as_ref().is_some_and(is_own)) {
         let what = format!("two runs of `{}` may change the same environment at once", job.id);
         let why = "without a concurrency group that both are in, each push starts a run beside the others";
@@ -104,7 +104,7 @@ fn checkout(sink: &Sink<'_>, job: &Job) {
     };
     let first = job.steps.iter().position(brings).unwrap_or(job.steps.len());
     let reads = |command: &Command| {
-        let is_file = |word: &String| word.starts_with("./") && word.len() > 2;
+        let is_file = |word: &str| word.starts_with("./") && word.len() > 2;
         let script = || {
             command
                 .arguments()
@@ -118,7 +118,7 @@ fn checkout(sink: &Sink<'_>, job: &Job) {
             ["fly", "flyctl"].iter().any(|program| command.behind(&[program, "deploy"]).is_some());
         let builds = is_deploy && !command.has_flag(&["--image", "-i", "--help"]);
         let is_reader = READERS.iter().any(|reader| command.behind(reader).is_some());
-        is_reader || builds || runs_file || is_file(&command.path().to_owned())
+        is_reader || builds || runs_file || is_file(command.path())
     };
     let is_local = |step: &Step| step.action().is_some_and(|action| action.starts_with("./"));
     let reader = job.steps[..first].iter().find(|step| is_local(step) || step.commands.iter().any(reads));
