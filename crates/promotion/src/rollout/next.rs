@@ -236,7 +236,8 @@ impl<'a> Look<'a> {
         }
         for (labels, unit) in closed {
             // Parked until it is proven: where it cannot come up it stays what it was, and no deploy counts it.
-            if let Some(labels) = labels.put_right(unit).filter(|_| unit.is_parked()) {
+            let is_parked = unit.is_parked() && !cfg!(feature = "sabotage-p5");
+            if let Some(labels) = labels.put_right(unit).filter(|_| is_parked) {
                 self.calls.push(UnitCall::Tag { unit: unit.id.clone(), labels });
             }
             self.calls.push(UnitCall::Uncordon { unit: unit.id.clone() });

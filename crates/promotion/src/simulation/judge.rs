@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cast::{Cast, asked, is_before_effects, rests};
 use super::plot::{Base, Plot, now};
 use super::stage::Played;
-use crate::journal::{Entry, EnvironmentView, Record};
+use crate::journal::{self, Entry, EnvironmentView, Record};
 use crate::machine::{Event, Phase};
 use crate::model::{Millis, PromotionId, Strategy, Unit, UnitId, UnitState};
 use crate::rollout::UnitCall;
@@ -84,6 +84,7 @@ impl Scene<'_> {
             );
             return (broken, ends);
         }
+        self.unexcused(&view, &mut say);
         self.short(&records, &view, &mut say);
         self.at_rest(&view, &mut say);
         self.served(&mut say);
@@ -105,7 +106,12 @@ impl Scene<'_> {
             read.is_ok()
         };
         let (first, second) = records.split_at(records.len() / 2);
-        let is_read = extend(&mut whole, records) && extend(&mut parts, first) && extend(&mut parts, second);
+        let is_read = extend(&mut whole, records) && extend(&mut parts, first);
+        let taken = is_read.then(|| bent(&parts, second)).flatten();
+        let is_read = is_read && extend(&mut parts, second);
+        if let Some(how) = taken {
+            broken.push(Violation { promise: 8, what: format!("a record {how} is taken as it stands") });
+        }
         if is_read && whole != parts {
             broken.push(Violation { promise: 8, what: "two readings differ".to_owned() });
         }
@@ -228,6 +234,19 @@ impl Scene<'_> {
         }
     }
 
+    /// P3: answers that were lost, came late or twice are no reason to go back. "A late duplicate create is adopted or
+    /// destroyed", and the release goes on.
+    fn unexcused(&self, view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
+        if self.base.end != Phase::Succeeded || !self.cast.trouble.is_of_answers_only() {
+            return;
+        }
+        for it in asked(view).filter(|it| it.state.phase == Phase::RolledBack) {
+            let why =
+                it.state.facts.failure.as_ref().map_or("nobody said why", |failure| failure.why.as_str());
+            say(3, format!("{} is good, nothing but answers went wrong, and it went back: {why}", it.id()));
+        }
+    }
+
     /// P3, P5, P6 and P12: what stands is one release, whole and healthy, as it stood before or as it shall stand.
     fn at_rest(&self, view: &EnvironmentView, say: &mut impl FnMut(u32, String)) {
         let world = self.cast.world;
@@ -316,6 +335,20 @@ impl Scene<'_> {
             );
         }
     }
+}
+
+/// How the first of `next` can be bent behind `view` and nobody notices.
+fn bent(view: &EnvironmentView, next: &[Record]) -> Option<&'static str> {
+    let takes = |record: &Record| {
+        let record = std::slice::from_ref(record);
+        journal::verify(&env("production"), view.head, view.hash().clone(), record).is_ok()
+    };
+    let (first, second) = (next.first()?, next.get(1));
+    let changed = Record { at: first.at.plus(Millis(1)), ..first.clone() };
+    if takes(&changed) {
+        return Some("that was changed");
+    }
+    second.is_some_and(takes).then_some("whose forerunner is missing")
 }
 
 /// A lease that nobody gave back runs out by itself.

@@ -97,6 +97,7 @@ impl Plays {
         world.provider.change(|manners| manners.list_lag = trouble.list_lag);
         let first = world.provider.asked();
         trouble.faults.iter().for_each(|(n, fault)| world.provider.fail(first + n, *fault));
+        trouble.of_create.iter().for_each(|fault| world.provider.fail_create(*fault));
         let cast = Cast {
             world: &world,
             trouble: &trouble,

@@ -64,6 +64,8 @@ pub(super) struct Trouble {
     pub(super) thinks: Millis,
     /// The n-th call from now on goes wrong.
     pub(super) faults: Vec<(u64, Fault)>,
+    /// What becomes of the first unit that is made: answers that are lost there are the ones that leave something twice.
+    pub(super) of_create: Option<Fault>,
     /// From when on the provider is away or turns everybody down (429, 503), and for how long.
     pub(super) away: Option<(Millis, Millis)>,
     pub(super) list_lag: Millis,
@@ -108,9 +110,13 @@ impl Trouble {
             illness: dice.is(15).then(|| Illness::drawn(dice, took)),
             withdraws: dice.is(10).then(|| dice.time(Millis::secs(2))),
             thief: dice.is(8).then(|| (dice.time(took), dice.time(Millis::secs(60)))),
+            of_create: None,
         };
         if dice.is(6) {
             trouble.illness = Some((dice.time(took), dice.time(Millis::secs(5)), Illness::Torn));
+        }
+        if dice.is(8) {
+            trouble.aims_at_creates(dice, timeout);
         }
         trouble
     }
@@ -118,6 +124,29 @@ impl Trouble {
     /// Whether somebody's clock is not everybody's.
     pub(super) fn is_out_of_time(&self) -> bool {
         self.runners.iter().chain(&self.rival).any(|life| life.ahead != 0 || life.set.is_some())
+    }
+
+    /// What becomes of the first unit that is made is all that goes wrong, but for runners that die or stop.
+    fn aims_at_creates(&mut self, dice: &Dice, timeout: Millis) {
+        self.of_create = Some(match dice.below(4) {
+            0 => Fault::LostAnswer,
+            1 => Fault::Twice,
+            _ => Fault::Late(dice.time(timeout)),
+        });
+        (self.mood, self.withdraws) = (Mood::Agrees, None);
+        (self.rival, self.stranger, self.thief) = (None, None, None);
+        (self.illness, self.away) = (None, None);
+        self.faults.clear();
+        for life in &mut self.runners {
+            (life.ahead, life.set) = (0, None);
+        }
+    }
+
+    /// Whether calls and answers, runners that die or stop, and looks that lag are all that goes wrong.
+    pub(super) fn is_of_answers_only(&self) -> bool {
+        let is_alone = self.rival.is_none() && self.stranger.is_none() && self.thief.is_none();
+        let is_well = self.illness.is_none() && self.away.is_none() && !self.refuses();
+        is_alone && is_well && !self.is_out_of_time() && self.mood == Mood::Agrees && self.withdraws.is_none()
     }
 
     /// Whether the provider refuses a call for good.

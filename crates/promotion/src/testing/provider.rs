@@ -1,7 +1,7 @@
 //! A provider in memory with Fly's manners: updates answer before they are done, creates are not idempotent, leases
 //! fence, and answers get lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -127,6 +127,8 @@ pub(super) struct Books {
     requests: BTreeMap<u64, UnitCall>,
     calls: Vec<Landed>,
     faults: BTreeMap<u64, Fault>,
+    /// What becomes of the next units that are made.
+    of_creates: VecDeque<Fault>,
     late: Vec<(At, Place, UnitCall, Key)>,
     away_until: Option<At>,
     looks: u64,
@@ -218,6 +220,11 @@ impl Provider {
     /// Makes the call with this number (counted from 0 over all that were asked for) go wrong.
     pub fn fail(&self, n: u64, fault: Fault) {
         lock(&self.books).faults.insert(n, fault);
+    }
+
+    /// Makes the next call that makes a unit go wrong, after those of which that was said before.
+    pub fn fail_create(&self, fault: Fault) {
+        lock(&self.books).of_creates.push_back(fault);
     }
 
     /// Nobody reaches the provider for this long.
@@ -666,7 +673,10 @@ impl Provider {
             let n = books.asked;
             books.asked += 1;
             books.requests.insert(n, call.clone());
-            books.faults.remove(&n)
+            match (books.faults.remove(&n), call) {
+                (None, UnitCall::Create { .. }) => books.of_creates.pop_front(),
+                (fault, _) => fault,
+            }
         };
         let result = match fault {
             _ if away => Err(PortError::not_sent("the provider is away")),
