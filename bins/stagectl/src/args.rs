@@ -18,11 +18,25 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
+    /// Begins a project: looks at what the repository has, asks what only people know, and writes the first files
+    ///
+    /// Looked at are each fly.toml and its `fly.staging.toml`, public SSH keys, and directories of migrations; nothing is asked of
+    /// Fly, and nothing that exists is changed: where a file says something else than it would be written, the
+    /// difference is shown. A second run writes nothing. Asked is on a terminal only; every answer is an option too. Exit
+    /// codes: 0 done, 2 something is not known or a file cannot be read or written.
+    Init(Init),
     /// Checks the project file, every fly.toml that it names, and the workflows beside it
     ///
     /// Workflows are those of `.github/workflows` in the project file's directory. Only regular files of at most 1 MiB are read. Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or
     /// parsed, 8 an image cannot be fetched or tried.
     Check(Check),
+    /// Looks at everything that verbs need, one by one, and says what mends the rest
+    ///
+    /// The files, who may approve and who you are, the store and how long it takes, the clock, and for each environment its token,
+    /// its apps, the image that runs and who answers at its address. Nothing is changed anywhere, so whether a token may
+    /// write shows only with the first promotion. Exit codes: 0 nothing is broken, 15 something is, 2 there is no such
+    /// environment.
+    Doctor(Doctor),
     /// Writes what follows from the project file and fly.toml
     #[command(subcommand)]
     Render(Render),
@@ -33,6 +47,31 @@ pub(crate) enum Verb {
     /// codes: 0 done, 3 refused (a promotion is under way, another store's marks, somebody's lease, not allowed), 2 the
     /// files cannot be used, 8 the provider does not answer.
     Eject(Eject),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Init {
+    /// Production's app, where fly.toml names none; the component may be left out where there is one
+    #[arg(long = "app", value_name = "[COMPONENT=]APP")]
+    pub(crate) apps: Vec<String>,
+    /// Staging's app [default: as `fly.staging.toml` says, else production's with `-staging`]
+    #[arg(long = "staging-app", value_name = "[COMPONENT=]APP")]
+    pub(crate) staging_apps: Vec<String>,
+    /// Who may approve: a public SSH key (FILE.pub), `ssh:SHA256:…`, or `github:ID`; once for each
+    ///
+    /// Left out, it is your own key: $UNDERSTUDY_KEY, or the first of id_ed25519, id_ecdsa and id_rsa in ~/.ssh.
+    #[arg(long = "lead", value_name = "WHO")]
+    pub(crate) leads: Vec<String>,
+    /// Writes nothing, and prints what would be written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Doctor {
+    /// This environment only
+    #[arg(long, value_name = "E")]
+    pub(crate) env: Option<EnvironmentName>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,9 @@ use wiring::given;
 fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
     let Args { common, verb } = args;
     match verb {
+        Verb::Init(args) => commands::init::exec(context, out, &common, &args),
         Verb::Check(args) => commands::check::exec(context, out, &common, &args),
+        Verb::Doctor(args) => clikit::block_on(commands::doctor::exec(context, out, &common, &args)),
         Verb::Render(Render::Machines(args)) => commands::machines::exec(context, out, &args),
         Verb::Render(Render::Fly(args)) => commands::fly::exec(context, out, &common, &args),
         Verb::Eject(args) => clikit::block_on(commands::eject::exec(context, out, &common, args))

@@ -3,6 +3,7 @@
 //! * [`project::Project`]: the one file a team writes, `understudy.toml`;
 //! * [`fly_toml::FlyToml`]: Fly's own file, and what it means for each process group;
 //! * [`check_workflows`]: what goes wrong in a team's workflows when a release is on its way;
+//! * [`scaffold`]: a first project file, out of what a repository has;
 //! * [`cross`]: the one against the other, and [`check`]: everything together;
 //! * [`Problems`]: everything that is wrong with a file, at once, with line and column.
 //!
@@ -21,6 +22,7 @@ mod problem;
 pub mod project;
 mod reading;
 mod resolved;
+pub mod scaffold;
 mod secret;
 mod text_value;
 mod workflow;

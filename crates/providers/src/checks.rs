@@ -1,19 +1,19 @@
 //! Tests over `itest`, and edges asked one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use flyclient::transport::{Body, HttpService, Request};
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 use itest::{ExpectedIdentity, Run, Silent, Suite, Target};
 use promotion::model::{ComponentName, EnvironmentName, Hash, Place, Release, SuiteName, UnitId, canonical};
 use promotion::ports::{Checks, PortError, SuiteReport, Verdict};
 use promotion::rollout::EdgeAnswer;
 use url::Url;
+
+use crate::answering::{IDENTITY, on_this_machine};
 
 /// What is known of an environment for testing it.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,12 @@ impl SuiteFile {
         canonical::of_bytes(self.text.as_bytes())
     }
 
+    /// Whether it asks `component` who it is before anything else; of a file that cannot be read nothing is known.
+    pub fn asks_who(&self, component: &str) -> bool {
+        Suite::parse(&self.file, &self.text)
+            .is_ok_and(|suite| suite.targets().contains(component) && !suite.waives_identity(component))
+    }
+
     /// The targets of its requests that are none of `components`; of a file that cannot be read nothing is known.
     pub fn strangers(&self, components: &[&str]) -> BTreeSet<String> {
         let Ok(suite) = Suite::parse(&self.file, &self.text) else { return BTreeSet::new() };
@@ -62,8 +68,6 @@ pub struct ItestChecks {
 
 /// The header by which an answer names its machine.
 const MACHINE: &str = "x-machine-id";
-/// Where a service says who it is.
-const IDENTITY: &str = "/.well-known/environment";
 /// Questions per edge and look: with an old and a new fleet in traffic half of the answers come from the old one.
 const QUESTIONS: usize = 8;
 const ANSWER: Duration = Duration::from_secs(2);
@@ -167,19 +171,6 @@ impl Checks for ItestChecks {
         }
         answers
     }
-}
-
-/// A name below `localhost` is this machine (RFC 6761, 6.3), which not every resolver knows; the edge there goes by
-/// the name all the same.
-fn on_this_machine(mut url: Url) -> (Url, HeaderMap) {
-    let mut headers = HeaderMap::new();
-    if let Some(name) = url.domain().filter(|name| name.ends_with(".localhost"))
-        && let Ok(host) = HeaderValue::from_str(name)
-        && url.set_ip_host(Ipv4Addr::LOCALHOST.into()).is_ok()
-    {
-        headers.insert(HOST, host);
-    }
-    (url, headers)
 }
 
 impl ItestChecks {

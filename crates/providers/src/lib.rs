@@ -4,6 +4,7 @@
 //! wires an engine reads files and variables and hands values over.
 
 mod anchors;
+mod answering;
 mod chain;
 mod checks;
 mod dispatch;
@@ -17,6 +18,7 @@ mod terminal;
 mod world;
 
 pub use anchors::DirectoryAnchors;
+pub use answering::{Answering, who_answers};
 pub use checks::{Grounds, ItestChecks, SuiteFile};
 pub use dispatch::Dispatch;
 pub use freezes::freezes;

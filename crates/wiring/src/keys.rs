@@ -13,7 +13,7 @@ use providers::ssh::{self, KeyFile};
 use crate::wire::Wired;
 
 /// The variable that names a person's key.
-const VARIABLE: &str = "UNDERSTUDY_KEY";
+pub(crate) const VARIABLE: &str = "UNDERSTUDY_KEY";
 
 fn path(context: &Context, given: Option<&PathBuf>) -> Option<PathBuf> {
     let given = given.cloned().or_else(|| context.var(VARIABLE).map(PathBuf::from));

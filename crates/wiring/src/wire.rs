@@ -110,7 +110,7 @@ impl Wired {
 pub(crate) struct Files {
     pub(crate) project: Project,
     pub(crate) root: PathBuf,
-    configs: BTreeMap<String, FlyToml>,
+    pub(crate) configs: BTreeMap<String, FlyToml>,
     pub(crate) suites: BTreeMap<SuiteName, SuiteFile>,
 }
 
@@ -306,24 +306,24 @@ impl Services {
 }
 
 /// One environment's clients, twice: as patient as who uses them.
-struct Opened {
+pub(crate) struct Opened {
     engine: Reach,
-    looking: Reach,
+    pub(crate) looking: Reach,
     local: bool,
 }
 
 /// The clients themselves.
-struct Reach {
-    client: Client,
+pub(crate) struct Reach {
+    pub(crate) client: Client,
     /// Logs are told elsewhere.
     logs: Client,
     sites: SiteClient,
-    pull: Registry,
+    pub(crate) pull: Registry,
     push: Registry,
 }
 
 impl Opened {
-    fn new(
+    pub(crate) fn new(
         context: &Context,
         root: &Path,
         environment: &Environment,
@@ -341,14 +341,7 @@ impl Opened {
         let (secret, token) = read(&environment.fly.token.value, "")?;
         let pull = read(&environment.registry.pull.value, " to read images")?.1;
         let push = read(&environment.registry.push.value, " to write images")?.1;
-        let base = environment.fly.api.clone().map(String::from);
-        let base = base.or_else(|| context.var("FLY_FLAPS_BASE_URL").map(str::to_owned));
-        let base: Base = match &base {
-            Some(text) => text.parse().map_err(|error: flyclient::BaseError| {
-                Failure::usage(format!("`{text}` is no address of a Machines API")).with_source(error)
-            })?,
-            None => Base::fly(),
-        };
+        let base = api_of(context, environment)?;
         let local = is_local(base.as_url());
         let logs = logs_beside(context, &base)?;
         let host = environment.fly.registry.as_ref().map(ToString::to_string);
@@ -390,6 +383,17 @@ impl Reach {
                 Arc::new(FlyOneOffs::new(self.client.clone(), self.logs.clone())),
             )
             .with(name.clone(), "static", Arc::new(SiteDeployer::new(self.sites.clone())))
+    }
+}
+
+/// Where an environment's machines are asked for: as the project file says, as flyctl has it, or at Fly.
+pub(crate) fn api_of(context: &Context, environment: &Environment) -> Result<Base, Failure> {
+    let base = environment.fly.api.clone().map(String::from);
+    match base.or_else(|| context.var("FLY_FLAPS_BASE_URL").map(str::to_owned)) {
+        Some(text) => text.parse().map_err(|error: flyclient::BaseError| {
+            Failure::usage(format!("`{text}` is no address of a Machines API")).with_source(error)
+        }),
+        None => Ok(Base::fly()),
     }
 }
 

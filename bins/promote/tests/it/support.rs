@@ -283,7 +283,7 @@ impl Stage {
         entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned()).collect()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -504,11 +504,31 @@ impl Stage {
 
     /// Somebody with flyctl and production's token.
     pub(crate) fn flyctl(&self) -> Flyctl {
-        Flyctl::new(self.cloud.api_url(), TOKEN)
+        self.flyctl_for(PRODUCTION)
+    }
+
+    fn flyctl_for(&self, app: &str) -> Flyctl {
+        Flyctl::new(self.cloud.api_url(), token_of(app))
+    }
+
+    /// What tells flyctl, and us, that this stand-in is Fly.
+    pub(crate) fn stand_in(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("FLY_FLAPS_BASE_URL", self.cloud.api_url().to_owned()),
+            ("FLY_REGISTRY_HOST", self.cloud.registry_host().to_owned()),
+            ("LOCALCLOUD_EDGES", self.cloud.edge_urls().join(" ")),
+            ("FLY_TOKEN_PRODUCTION", TOKEN.to_owned()),
+            ("FLY_TOKEN_STAGING", TOKEN_STAGING.to_owned()),
+        ]
     }
 
     /// The first two machines of production, made by `fly deploy` from a fly.toml with a check; `image` by tag.
     pub(crate) async fn deployed_by_flyctl(&self, image: &str) -> Deploy {
+        self.deployed_to(PRODUCTION, image).await
+    }
+
+    /// The same for `app`.
+    pub(crate) async fn deployed_to(&self, app: &str, image: &str) -> Deploy {
         let service = json!({
             "protocol": "tcp", "internal_port": 8080, "autostop": "off", "autostart": true,
             "min_machines_running": 2, "force_instance_key": null,
@@ -516,8 +536,8 @@ impl Stage {
             "checks": [{"type": "http", "interval": "1s", "timeout": "2s", "grace_period": "10s", "method": "GET", "path": "/readyz"}],
         });
         let config = json!({"env": {"PORT": "8080"}, "init": {}, "services": [service]});
-        let deploy = Deploy::new(PRODUCTION, image, config);
-        self.flyctl().deploy_first(&deploy).await.unwrap();
+        let deploy = Deploy::new(app, image, config);
+        self.flyctl_for(app).deploy_first(&deploy).await.unwrap();
         deploy
     }
 

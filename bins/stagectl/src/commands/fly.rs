@@ -10,7 +10,7 @@ use clikit::{Common, Context, Exit, Failure, Output};
 use envconfig::project::{Component, Project};
 use serde::Serialize;
 
-use super::read;
+use super::{diff::diff, read};
 use crate::args::Fly;
 
 /// What `--json` prints.
@@ -133,22 +133,6 @@ fn human(files: &[Rendered], args: &Fly) -> String {
     }
     if args.check && files.iter().any(|file| file.differs) {
         shown.push_str(&format!("\nto write it: stagectl render fly --env {}\n", args.env));
-    }
-    shown
-}
-
-/// The lines that differ, between what both begin and end with.
-fn diff(file: &str, before: &str, after: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let rest = old.len().min(new.len()) - start;
-    let end = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
-    let mut shown = format!("--- {file} on disk\n+++ {file} as it should be\n@@ line {} @@\n", start + 1);
-    for line in &old[start..old.len() - end] {
-        shown.push_str(&format!("-{line}\n"));
-    }
-    for line in &new[start..new.len() - end] {
-        shown.push_str(&format!("+{line}\n"));
     }
     shown
 }

@@ -1,8 +1,11 @@
 //! One file per verb.
 
 pub(crate) mod check;
+mod diff;
+pub(crate) mod doctor;
 pub(crate) mod eject;
 pub(crate) mod fly;
+pub(crate) mod init;
 pub(crate) mod machines;
 mod suites;
 mod workflows;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod check;
+mod doctor;
 mod eject;
+mod init;
 mod probe;
 mod render;

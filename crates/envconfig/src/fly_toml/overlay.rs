@@ -78,6 +78,10 @@ impl Overlay {
 }
 
 impl VmOverlay {
+    pub(crate) fn of(vm: Vm) -> Self {
+        Self(vm)
+    }
+
     pub(super) fn size(&self) -> Option<&str> {
         self.0.size.as_deref()
     }

@@ -1,6 +1,6 @@
 //! Production's file with an environment's overlay written into it: comments, order and everything else stay.
 
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::{Overlay, VmOverlay};
 use crate::{AppName, reading::Format};
@@ -86,6 +86,13 @@ impl Overlay {
 }
 
 impl VmOverlay {
+    /// As a project file has it.
+    pub(crate) fn to_inline(&self) -> InlineTable {
+        let mut table = InlineTable::new();
+        self.fill(&mut table);
+        table
+    }
+
     fn write(&self, root: &mut Table) {
         let mut n = 0;
         for name in VM {

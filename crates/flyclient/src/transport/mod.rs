@@ -91,7 +91,10 @@ impl Response {
     }
 
     /// The whole body, at most `limit` bytes.
-    pub(crate) async fn bytes(mut self, limit: usize) -> Result<Bytes, TransportError> {
+    ///
+    /// # Errors
+    /// [`Reason::TooLong`] behind `limit`, and what breaks off a body.
+    pub async fn bytes(mut self, limit: usize) -> Result<Bytes, TransportError> {
         let mut whole = BytesMut::new();
         while let Some(part) = self.body.next().await {
             let part = part?;

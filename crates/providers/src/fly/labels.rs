@@ -28,6 +28,11 @@ pub(super) fn read(metadata: &BTreeMap<String, String>) -> BTreeMap<String, Stri
         .collect()
 }
 
+/// Whether a machine with this metadata is known to a journal: whose it is stands there.
+pub fn is_marked(metadata: &BTreeMap<String, String>) -> bool {
+    read(metadata).contains_key(label::STORE)
+}
+
 /// Whether ordinary deploys are about this machine, now or when it is unparked.
 pub(super) fn is_managed(metadata: &BTreeMap<String, String>) -> bool {
     let version = metadata.get(PLATFORM).or_else(|| metadata.get(&format!("{ASIDE}{PLATFORM}")));

@@ -12,6 +12,7 @@ mod shape;
 mod unit;
 
 pub use deployer::FlyDeployer;
+pub use labels::is_marked;
 pub use one_offs::FlyOneOffs;
 pub use secrets::FlySecrets;
 pub use shape::{expected_checks, unit_config};

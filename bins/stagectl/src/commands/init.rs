@@ -1,0 +1,121 @@
+//! `stagectl init`: the first project file of a repository.
+
+mod ask;
+mod people;
+mod report;
+mod repository;
+mod write;
+
+use std::path::Path;
+
+use clikit::{Common, Context, Exit, Failure, Output};
+use envconfig::{
+    AppName, ComponentName, Problem,
+    project::Project,
+    scaffold::{Answers, Survey},
+};
+
+use super::{read, read_beside};
+use crate::args::Init;
+use report::Report;
+
+pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Init) -> Result<Exit, Failure> {
+    let top = common.project.with_file_name("");
+    let mut survey = survey(context, &top)?;
+    let project = existing(context, &common.project)?;
+    if let Some(project) = &project {
+        survey = survey.named_as_in(project);
+    }
+    let mut answers = given(context, &survey, args)?;
+    answers = answers.or(project.as_ref().map(Answers::of).unwrap_or_default());
+    let own = people::own(context);
+    answers = people::with_own(answers, own.as_ref());
+    if context.is_interactive() && !out.is_json() {
+        let (input, errors) = (std::io::stdin().lock(), std::io::stderr());
+        answers = ask::Terminal { answers: input, questions: errors }.what_is_missing(&survey, answers)?;
+    }
+    let mut drafts = survey.drafts(&answers).map_err(|missing| ask::refused(&missing))?;
+    if let (Some(first), Some(name)) = (drafts.first_mut(), common.project.file_name()) {
+        first.path = name.to_string_lossy().into_owned();
+    }
+    let files = write::all(context, &top, &drafts, args.dry_run)?;
+    let report = Report::new(context, common, &survey, &answers, files);
+    out.emit(&report, |report| report::human(report, args.dry_run))?;
+    Ok(Exit::Done)
+}
+
+/// What is found below `top`.
+fn survey(context: &Context, top: &Path) -> Result<Survey, Failure> {
+    let found = repository::below(&context.current_dir.join(top))?;
+    let beside = |file: &str, named: &str| read_beside(&context.current_dir.join(top).join(file), named);
+    let survey = Survey::of(&found, &beside).map_err(|problems| unusable(&problems))?;
+    if survey.apps.is_empty() {
+        let failure = Failure::usage("there is no fly.toml of production here");
+        let failure = match survey.notes.as_slice() {
+            [] => failure.with_why("neither in this directory nor in one of its own"),
+            notes => failure.with_why(notes.join("; ")),
+        };
+        return Err(
+            failure.with_hint("run in the directory of your app, or begin with `fly launch --no-deploy`")
+        );
+    }
+    Ok(survey)
+}
+
+fn unusable(problems: &[Problem]) -> Failure {
+    let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    Failure::usage(told.join("\n").trim_end().to_owned()).with_hint("stagectl check --config FILE")
+}
+
+/// The project file that is there already.
+fn existing(context: &Context, file: &Path) -> Result<Option<Project>, Failure> {
+    let shown = file.display().to_string();
+    let path = context.current_dir.join(file);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = read(&path)
+        .map_err(|why| Failure::usage(format!("the project file `{shown}` cannot be read")).with_why(why))?;
+    let parsed = Project::parse(&shown, &text).map_err(|problems| unusable(&problems.list))?;
+    Ok(Some(parsed.value))
+}
+
+fn given(context: &Context, survey: &Survey, args: &Init) -> Result<Answers, Failure> {
+    let mut answers = Answers::default();
+    for text in &args.apps {
+        let (component, app) = bound(survey, "--app", text)?;
+        answers.production.insert(component, app);
+    }
+    for text in &args.staging_apps {
+        let (component, app) = bound(survey, "--staging-app", text)?;
+        answers.staging.insert(component, app);
+    }
+    for who in &args.leads {
+        let lead = people::named(context, who)?;
+        answers.leads.push(lead.person);
+        answers.signers.extend(lead.line);
+    }
+    Ok(answers)
+}
+
+/// `COMPONENT=APP`, or `APP` where there is one component.
+fn bound(survey: &Survey, option: &str, text: &str) -> Result<(ComponentName, AppName), Failure> {
+    let known = || survey.apps.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let (component, app) = match text.split_once('=') {
+        Some((component, app)) => {
+            let named = survey.apps.keys().find(|name| name.as_str() == component);
+            let failure =
+                || Failure::usage(format!("{option} names `{component}`, which was not found here"));
+            (named.ok_or_else(|| failure().with_hint(format!("found: {}", known())))?, app)
+        }
+        None if survey.apps.len() > 1 => {
+            let failure = Failure::usage(format!("{option} {text} does not say of which component"));
+            return Err(failure.with_hint(format!("{option} COMPONENT={text}, with one of {}", known())));
+        }
+        None => (survey.apps.keys().next().ok_or_else(|| Failure::bug("nothing was found"))?, text),
+    };
+    let app = app.parse::<AppName>().map_err(|error| {
+        Failure::usage(format!("{option} {text} names no app")).with_why(error.to_string())
+    })?;
+    Ok((component.clone(), app))
+}

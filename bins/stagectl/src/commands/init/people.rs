@@ -1,0 +1,75 @@
+//! Who may approve, by the keys that they have.
+
+use std::path::{Path, PathBuf};
+
+use clikit::{Context, Failure};
+use envconfig::{Person, scaffold::Answers};
+use providers::ssh;
+
+use super::read;
+
+/// Keys by the names that `ssh-keygen` gives them, the best first.
+const KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/// Somebody who may approve.
+pub(super) struct Lead {
+    pub(super) person: Person,
+    /// Their line of the allowed signers, where the key is at hand.
+    pub(super) line: Option<String>,
+}
+
+/// As somebody writes it: a person, or a key's file.
+pub(super) fn named(context: &Context, who: &str) -> Result<Lead, Failure> {
+    if who.starts_with("github:") || who.starts_with("ssh:") {
+        let person = who.parse().map_err(|error: envconfig::Malformed| {
+            Failure::usage(format!("--lead {who} is nobody")).with_why(error.to_string())
+        })?;
+        return Ok(Lead { person, line: None });
+    }
+    of_file(&context.current_dir.join(who)).map_err(|why| {
+        Failure::usage(format!("--lead {who} is neither a person nor a public SSH key"))
+            .with_why(why)
+            .with_hint("give FILE.pub, ssh:SHA256:… as `ssh-keygen -l -f FILE.pub` prints it, or github:ID")
+    })
+}
+
+/// Whoever runs this.
+pub(super) fn own(context: &Context) -> Option<Lead> {
+    let named = context.var("UNDERSTUDY_KEY").map(|key| context.current_dir.join(key));
+    let home = context.var("HOME").map(|home| Path::new(home).join(".ssh"));
+    let usual = home.iter().flat_map(|dir| KEYS.map(|key| dir.join(key)));
+    named.into_iter().chain(usual).find_map(|key| of_file(&key).ok())
+}
+
+/// The public half lies beside a private key; a private one itself is not read.
+fn of_file(path: &Path) -> Result<Lead, String> {
+    let is_public = path.extension().is_some_and(|extension| extension == "pub");
+    let public =
+        if is_public { path.to_path_buf() } else { PathBuf::from(format!("{}.pub", path.display())) };
+    let text = read(&public)?;
+    let person = ssh::person_of_file(&public).map_err(|error| error.to_string())?;
+    let person: Person =
+        person.to_string().parse().map_err(|error: envconfig::Malformed| error.to_string())?;
+    let mut words = text.split_whitespace();
+    let (kind, key, comment) = (words.next(), words.next(), words.next());
+    let name = comment.filter(|name| is_principal(name)).unwrap_or("lead");
+    let line = kind.zip(key).map(|(kind, key)| format!("{name} {kind} {key}"));
+    Ok(Lead { person, line })
+}
+
+/// A name that stands for itself: no pattern, no list, no option (`ssh-keygen(1)`, ALLOWED SIGNERS).
+fn is_principal(name: &str) -> bool {
+    !name.starts_with('#') && name.chars().all(|c| c.is_alphanumeric() || "@._-+".contains(c))
+}
+
+/// Whoever runs this approves where nobody else was named, and can sign where they were.
+pub(super) fn with_own(mut answers: Answers, own: Option<&Lead>) -> Answers {
+    let Some(own) = own else { return answers };
+    if answers.leads.is_empty() {
+        answers.leads.push(own.person.clone());
+    }
+    if answers.signers.is_empty() && answers.leads.contains(&own.person) {
+        answers.signers.extend(own.line.clone());
+    }
+    answers
+}

@@ -1,0 +1,130 @@
+//! What only people know, and what is taken for granted where they say nothing.
+
+use std::collections::BTreeMap;
+
+use super::{FoundApp, Survey};
+use crate::{
+    AppName, ComponentName, Person,
+    project::{Class, Project},
+};
+
+/// What people say, or an existing project file does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// Production's app, where it is another one than its fly.toml says.
+    pub production: BTreeMap<ComponentName, AppName>,
+    /// Staging's app.
+    pub staging: BTreeMap<ComponentName, AppName>,
+    /// Who may approve.
+    pub leads: Vec<Person>,
+    /// Lines of the allowed signers (`ssh-keygen(1)`, ALLOWED SIGNERS), for those leads whose keys are known.
+    pub signers: Vec<String>,
+}
+
+/// Something that has to be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// Production's app: its fly.toml names none.
+    Production(ComponentName),
+    /// Staging's app: its fly.toml names none, or one that does not fit, or production's own.
+    Staging(ComponentName),
+    /// Anybody who may approve.
+    Leads,
+}
+
+/// Something that nobody said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Assumed {
+    /// Of which component.
+    pub component: ComponentName,
+    /// Staging's app is believed to have this name.
+    pub staging: AppName,
+}
+
+/// A project's answers, whole.
+#[derive(Debug)]
+pub(super) struct Settled<'a> {
+    pub(super) apps: BTreeMap<&'a ComponentName, (AppName, AppName)>,
+    pub(super) leads: &'a [Person],
+}
+
+impl Answers {
+    /// What a project file that is there already says.
+    #[must_use]
+    pub fn of(project: &Project) -> Self {
+        let mut answers = Self::default();
+        for environment in project.environments().values() {
+            let apps = match environment.class.value {
+                Class::Production => &mut answers.production,
+                Class::Staging => &mut answers.staging,
+                Class::Local | Class::Preview => continue,
+            };
+            apps.extend(
+                environment.fly_apps().map(|(name, binding)| (name.clone(), binding.app.value.clone())),
+            );
+        }
+        answers.leads = project.people().groups().values().flatten().cloned().collect();
+        answers
+    }
+
+    /// These, and `others` where these say nothing.
+    #[must_use]
+    pub fn or(mut self, others: Self) -> Self {
+        for (component, app) in others.production {
+            self.production.entry(component).or_insert(app);
+        }
+        for (component, app) in others.staging {
+            self.staging.entry(component).or_insert(app);
+        }
+        if self.leads.is_empty() {
+            (self.leads, self.signers) = (others.leads, others.signers);
+        }
+        self
+    }
+
+    fn production(&self, name: &ComponentName, found: &FoundApp) -> Option<AppName> {
+        self.production.get(name).or(found.app.as_ref()).cloned()
+    }
+
+    /// As said or found. Two environments never share an app.
+    fn staging(&self, name: &ComponentName, found: &FoundApp) -> Option<AppName> {
+        let found = found.staging.as_ref().and_then(|it| it.app.as_ref());
+        let production = self.production.get(name);
+        self.staging.get(name).or(found).filter(|app| Some(*app) != production).cloned()
+    }
+}
+
+/// `runner` → `runner-staging`, where Fly allows such a name.
+fn usual(production: &AppName) -> Option<AppName> {
+    format!("{production}-staging").parse().ok()
+}
+
+pub(super) fn assumed(survey: &Survey, answers: &Answers) -> Vec<Assumed> {
+    let of = |(name, found): (&ComponentName, &FoundApp)| {
+        let is_said = answers.staging(name, found).is_some();
+        let staging = usual(&answers.production(name, found)?).filter(|_| !is_said)?;
+        Some(Assumed { component: name.clone(), staging })
+    };
+    survey.apps.iter().filter_map(of).collect()
+}
+
+pub(super) fn settle<'a>(survey: &'a Survey, answers: &'a Answers) -> Result<Settled<'a>, Vec<Missing>> {
+    let mut missing = Vec::new();
+    let mut apps = BTreeMap::new();
+    for (name, found) in &survey.apps {
+        let Some(production) = answers.production(name, found) else {
+            missing.push(Missing::Production(name.clone()));
+            continue;
+        };
+        match answers.staging(name, found).or_else(|| usual(&production)) {
+            Some(staging) if staging != production => drop(apps.insert(name, (production, staging))),
+            _ => missing.push(Missing::Staging(name.clone())),
+        }
+    }
+    if answers.leads.is_empty() {
+        missing.push(Missing::Leads);
+    }
+    if missing.is_empty() { Ok(Settled { apps, leads: &answers.leads }) } else { Err(missing) }
+}

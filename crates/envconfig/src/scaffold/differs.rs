@@ -1,0 +1,91 @@
+//! How staging's fly.toml differs from production's, in the words of an overlay.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::FoundStaging;
+use crate::fly_toml::{FlyToml, Overlay, Vm, VmOverlay};
+
+/// What `staging`, read from `config`, says differently from `production`.
+pub(super) fn from(production: &FlyToml, staging: &FlyToml, config: &str) -> FoundStaging {
+    let overlay = overlay(production, staging);
+    let mut overlaid = production.clone();
+    overlaid.apply_overlay(&overlay);
+    FoundStaging {
+        config: config.to_owned(),
+        app: staging.app.clone(),
+        beyond: beyond(&overlaid, staging),
+        overlay,
+    }
+}
+
+fn overlay(production: &FlyToml, staging: &FlyToml) -> Overlay {
+    let is_other = |(name, value): &(&String, &String)| production.env.get(*name) != Some(*value);
+    let env =
+        staging.env.iter().filter(is_other).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut overlay = Overlay { env, ..Overlay::default() };
+    overlay.primary_region =
+        staging.primary_region.clone().filter(|it| Some(it) != production.primary_region.as_ref());
+    if staging.vm != production.vm
+        && let [only] = staging.vm.as_slice()
+    {
+        overlay.vm = Some(VmOverlay::of(sized(only.value.clone(), production)));
+    }
+    overlay.min_machines_running = one(production, staging, |service| service.min_machines_running);
+    overlay.auto_stop_machines = one(production, staging, |service| service.autostop.clone());
+    overlay.auto_start_machines = one(production, staging, |service| service.autostart);
+    overlay
+}
+
+/// Without a preset the values of staging would go over production's, which they do not.
+fn sized(vm: Vm, production: &FlyToml) -> Vm {
+    let is_over = production.vm.iter().any(|own| own.value.size.is_some());
+    Vm { size: vm.size.or_else(|| is_over.then(|| "shared-cpu-1x".to_owned())), ..vm }
+}
+
+/// What all services of staging say alike, where those of production say something else.
+fn one<T: PartialEq>(
+    production: &FlyToml,
+    staging: &FlyToml,
+    of: impl Fn(&flytypes::machine::Service) -> Option<T>,
+) -> Option<T> {
+    let all = |fly: &FlyToml| {
+        let services = fly.http_service.iter().chain(&fly.services);
+        services.map(|service| of(&service.value)).collect::<Vec<_>>()
+    };
+    let (before, mut wanted) = (all(production), all(staging));
+    let first = wanted.pop()??;
+    let is_one = wanted.iter().all(|it| it.as_ref() == Some(&first));
+    (is_one && before.iter().any(|it| it.as_ref() != Some(&first))).then_some(first)
+}
+
+/// In what the machines would still differ, as paths of the Machines API's configuration.
+fn beyond(overlaid: &FlyToml, staging: &FlyToml) -> Vec<String> {
+    let (ours, theirs) = (overlaid.flatten(), staging.flatten());
+    let mut paths = BTreeSet::new();
+    for group in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+        match (ours.get(group), theirs.get(group)) {
+            (Some(ours), Some(theirs)) => {
+                let json = |config| serde_json::to_value(config).unwrap_or_default();
+                compare(&json(ours), &json(theirs), "", &mut paths);
+            }
+            _ => drop(paths.insert(format!("processes.{group}"))),
+        }
+    }
+    paths.into_iter().collect()
+}
+
+fn compare(ours: &Json, theirs: &Json, path: &str, paths: &mut BTreeSet<String>) {
+    match (ours, theirs) {
+        (Json::Object(ours), Json::Object(theirs)) => {
+            for key in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let get = |of: &serde_json::Map<String, Json>| of.get(key).cloned().unwrap_or_default();
+                compare(&get(ours), &get(theirs), &below, paths);
+            }
+        }
+        _ if ours == theirs => {}
+        _ => drop(paths.insert(path.to_owned())),
+    }
+}

@@ -1,0 +1,86 @@
+//! The text of a first project file.
+
+use std::fmt::Write as _;
+
+use toml_edit::{InlineTable, Value};
+
+use super::{FoundApp, SUITE, Survey, answers::Settled};
+use crate::{AppName, Person, fly_toml::Overlay};
+
+/// How long a machine without a check has to run before it is believed.
+const STARTED_FOR: &str = "30s";
+
+pub(super) fn of(survey: &Survey, settled: &Settled<'_>) -> String {
+    let mut text = String::from("# The first draft is by `stagectl init`; from here on it is yours.\n");
+    for (name, app) in &survey.apps {
+        line(&mut text, &format!("[components.{name}]"));
+        line(&mut text, &format!("config = {}", quoted(app.config.as_str())));
+        if !app.unchecked.is_empty() {
+            let groups: Vec<&str> = app.unchecked.iter().map(|group| group.as_str()).collect();
+            let why = format!("no check proves that `{}` works", groups.join("`, `"));
+            line(&mut text, &format!("healthy = {{ started-for = \"{STARTED_FOR}\" }} # {why}"));
+        }
+    }
+    line(&mut text, "\n[environments.production]");
+    for (name, (production, _)) in &settled.apps {
+        line(&mut text, &format!("{name}.app = {}", quoted(production.as_str())));
+    }
+    line(&mut text, "\n[environments.staging]");
+    for (name, (_, staging)) in &settled.apps {
+        line(&mut text, &format!("{name}.app = {}", quoted(staging.as_str())));
+        if let Some(overlay) = survey.apps.get(*name).and_then(|app| overlay(app, staging)) {
+            line(&mut text, &format!("{name}.overlay = {overlay}"));
+        }
+    }
+    if survey.is_asked() {
+        line(&mut text, "\n[suites.smoke]");
+        line(&mut text, &format!("file = {}", quoted(SUITE)));
+    }
+    line(&mut text, "\n[people]");
+    let leads: Vec<String> = settled.leads.iter().map(Person::to_string).map(|lead| quoted(&lead)).collect();
+    line(&mut text, &format!("leads = [{}]", leads.join(", ")));
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    let _never_fails = writeln!(text, "{line}");
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// What staging does differently: what its own file says, else what would call itself production there.
+fn overlay(app: &FoundApp, staging: &AppName) -> Option<InlineTable> {
+    let own = app.staging.as_ref().map(|it| it.overlay.clone());
+    let overlay = own.unwrap_or_else(|| {
+        let env =
+            app.env.iter().map(|(name, value)| (name.clone(), value.replace("{app}", staging.as_str())));
+        Overlay { env: env.collect(), ..Overlay::default() }
+    });
+    (!overlay.is_empty()).then(|| table(&overlay))
+}
+
+fn table(overlay: &Overlay) -> InlineTable {
+    let mut table = InlineTable::new();
+    if !overlay.env.is_empty() {
+        let env = overlay.env.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
+        table.insert("env", env.collect::<InlineTable>().into());
+    }
+    if let Some(region) = &overlay.primary_region {
+        table.insert("primary_region", region.as_str().into());
+    }
+    if let Some(vm) = &overlay.vm {
+        table.insert("vm", vm.to_inline().into());
+    }
+    if let Some(least) = overlay.min_machines_running {
+        table.insert("min_machines_running", i64::from(least).into());
+    }
+    if let Some(stop) = &overlay.auto_stop_machines {
+        table.insert("auto_stop_machines", stop.as_str().into());
+    }
+    if let Some(start) = overlay.auto_start_machines {
+        table.insert("auto_start_machines", start.into());
+    }
+    table
+}
