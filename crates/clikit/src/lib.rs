@@ -41,6 +41,7 @@ mod output;
 mod panic;
 mod progress;
 mod run;
+mod shipped;
 mod table;
 
 pub use args::Common;

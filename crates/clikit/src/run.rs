@@ -1,6 +1,6 @@
 //! What `main` does: parse, call, render, leave with a code.
 
-use crate::{Context, Exit, Failure, Output, panic};
+use crate::{Context, Exit, Failure, Output, panic, shipped};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::future::Future;
@@ -33,11 +33,23 @@ pub fn main<A: Parser>(exec: impl FnOnce(&Context, &Output, A) -> Result<Exit, F
 /// Parses the arguments of `context`.
 ///
 /// # Errors
-/// The code to leave with, after everything was printed: 0 for `--help` and `--version` (stdout), 2 for bad usage
-/// (stderr, and one JSON object on stdout where `--json` was given).
+/// The code to leave with, after everything was printed: 0 for `--help`, `--version`, `completions SHELL` and `man`
+/// (stdout), 2 for bad usage (stderr, and one JSON object on stdout where `--json` was given).
 pub fn parse<A: Parser>(context: &Context, out: &Output) -> Result<A, Exit> {
-    let error = match A::try_parse_from(&context.args) {
-        Ok(args) => return Ok(args),
+    let mut command = shipped::with_verbs(A::command());
+    let parsed = command.try_get_matches_from_mut(&context.args).and_then(|mut matches| {
+        if let Some(done) = shipped::asked(&command, &matches, out) {
+            return Ok(Err(done));
+        }
+        A::from_arg_matches_mut(&mut matches).map(Ok).map_err(|error| error.format(&mut command))
+    });
+    let error = match parsed {
+        Ok(Ok(args)) => return Ok(args),
+        Ok(Err(Ok(()))) => return Err(Exit::Done),
+        Ok(Err(Err(failure))) => {
+            report(out, &failure);
+            return Err(failure.exit);
+        }
         Err(error) => error,
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

@@ -32,6 +32,8 @@ break-glass    Lets releases in for a while without evidence and approval, on th
 breaker        Shows or closes an environment's circuit breaker
 audit          Looks whether the journal is what was written
 migrate-store  Moves the journal into another store, and closes the old one
+completions    Prints a script by which a shell completes verbs and options
+man            Prints the manual's page, or writes those of all verbs
 help           Print this message or the help of the given subcommand(s)
 ";
 
