@@ -1,7 +1,6 @@
 //! The journal as it stands in its store, and its anchors, for an audit. Nothing else is talked to, and nothing is written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use clikit::{Common, Context, Failure};
@@ -12,6 +11,7 @@ use providers::ssh::{self, AllowedSigners};
 use providers::{SystemClock, UuidIds};
 
 use crate::Absent;
+use crate::signing;
 use crate::store::{self, Kept};
 use crate::wire::{allowed_signers, files, secret};
 
@@ -81,7 +81,7 @@ pub async fn verify(context: &Context, common: &Common, only: Option<&str>) -> R
         }
         chains.retain(|chain| chain.environment == only);
     }
-    let believed = believed(&files.root, key.as_deref())?;
+    let believed = signing::believed(context, &files, key.as_deref(), allowed_signers(&files.root)?)?;
     let chains = chains.into_iter().map(|chain| against(chain, &ashore, &store, &believed)).collect();
     Ok(Audit { store, chains })
 }
@@ -102,16 +102,6 @@ async fn ashore(anchors: &dyn Anchors, store: &StoreId, only: Option<&str>) -> R
         found.insert(environment, texts);
     }
     Ok(found)
-}
-
-/// Whose anchors count: those that may attest, and this machine's own runner.
-pub(crate) fn believed(root: &Path, key: Option<&Path>) -> Result<AllowedSigners, Failure> {
-    let allowed = allowed_signers(root)?;
-    let Some(file) = key.filter(|file| file.exists()) else { return Ok(allowed) };
-    let own = ssh::read_or_make_key(file).map_err(|error| {
-        Failure::unavailable(format!("the runner's key {} cannot be used", file.display())).with_source(error)
-    })?;
-    Ok(allowed.with(own.public_key().clone(), ssh::ATTESTATION_NAMESPACE))
 }
 
 fn against(mut audited: Audited, ashore: &Ashore, store: &StoreId, believed: &AllowedSigners) -> Checked {

@@ -15,6 +15,7 @@ pub mod moving;
 pub mod preflight;
 pub mod receipts;
 pub mod rehearsal;
+mod signing;
 mod store;
 pub mod wire;
 

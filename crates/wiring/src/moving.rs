@@ -11,6 +11,7 @@ use providers::ssh::{self, AllowedSigners};
 use providers::{SystemClock, UuidIds};
 
 use crate::Absent;
+use crate::signing;
 use crate::store::{self, Kept};
 use crate::wire::{allowed_signers, files, secret};
 
@@ -67,7 +68,9 @@ pub async fn pair(
     let absent = Absent::of_change(is_dry_run);
     let Kept { journal, key } =
         store::open(context, &to, absent, clock, (&*ids.runner(), id.clone())).await?;
-    let keys = Keys { old: old.key, new: key, allowed };
+    // One that the project file names is where it was.
+    let old_key = old.key.filter(|_| !signing::is_named(&files));
+    let keys = Keys { old: old_key, new: key, allowed };
     let (name, who) = (to.place.to_string(), ids.runner());
     Ok(Pair { id, from: old.journal, to: journal, name, keys, is_dry_run, who })
 }

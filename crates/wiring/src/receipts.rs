@@ -12,9 +12,9 @@ use providers::{SystemClock, UuidIds};
 use serde::Serialize;
 
 use crate::Absent;
-use crate::audit::believed;
+use crate::signing;
 use crate::store::{self, Kept};
-use crate::wire::{files, secret};
+use crate::wire::{allowed_signers, files, secret};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,7 +67,7 @@ pub async fn verify(
         (None, Ok(beside)) => beside.believed.clone(),
         (None, Err(_)) => {
             let root = context.current_dir.join(&common.project);
-            believed(root.parent().unwrap_or(&context.current_dir), None)?
+            allowed_signers(root.parent().unwrap_or(&context.current_dir))?
         }
     };
     let mut checked = check(&text, &allowed);
@@ -157,7 +157,8 @@ async fn beside(context: &Context, common: &Common) -> Result<Beside, Failure> {
     let address = store::address(context, common.store.as_deref(), &files.project, &files.root, reveal)?;
     let fresh = (&*ids.runner(), ids.store());
     let kept = store::open(context, &address, Absent::Refuse, Arc::new(SystemClock), fresh).await?;
-    let believed = believed(&files.root, kept.key.as_deref())?;
+    let allowed = allowed_signers(&files.root)?;
+    let believed = signing::believed(context, &files, kept.key.as_deref(), allowed)?;
     Ok(Beside { kept, believed })
 }
 

@@ -19,14 +19,14 @@ use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName};
 use promotion::ports::{Attestor, Clock as _, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
-use providers::ssh::{self, AllowedSigners, SshApprovals, SshAttestor};
+use providers::ssh::{AllowedSigners, SshApprovals};
 use providers::{
     Dispatch, Grounds, ItestChecks, OsRandomness, Registries, SuiteFile, SystemClock, Targets,
     TerminalNotices, UuidIds,
 };
 use url::Url;
 
-use crate::{Absent, base_data, store};
+use crate::{Absent, base_data, signing, store};
 
 /// Everything a verb needs.
 #[derive(Debug)]
@@ -158,6 +158,14 @@ pub(crate) fn files(context: &Context, common: &Common) -> Result<Files, Failure
     Ok(Files { project, root, configs, suites })
 }
 
+/// For whoever is about to do what is signed in the end, before anything else.
+///
+/// # Errors
+/// 2 when the project file cannot be used, or names a runner's key that is not here.
+pub fn can_sign(context: &Context, common: &Common) -> Result<(), Failure> {
+    signing::is_here(context, &files(context, common)?)
+}
+
 /// Opens everything a verb needs; of what it opens only the store is talked to. `absent` says what becomes of a store that is not there.
 ///
 /// # Errors
@@ -206,15 +214,8 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         grounds.insert(name, grounds_of(environment, if open.local { &here } else { &[] })?);
     }
     let allowed = allowed_signers(&files.root)?;
-    // Beside a journal that is only imagined nothing is left, and nothing is signed.
-    let signer = match &key {
-        Some(file) => ssh::read_or_make_key(file).map_err(|error| {
-            Failure::unavailable(format!("the runner's key {} cannot be used", file.display()))
-                .with_source(error)
-        })?,
-        None => ssh::passing_key()
-            .map_err(|error| Failure::unavailable("the runner has no key").with_source(error))?,
-    };
+    let is_shared = !matches!(address.place, store::Place::File(_));
+    let attestor = signing::open(context, &files, key.as_deref(), (allowed.clone(), is_shared))?;
     let dispatch = Arc::new(dispatch);
     let components: Vec<&str> = files.project.components().keys().map(|name| name.as_str()).collect();
     let suites = files.suites.iter().map(|(name, file)| (name.clone(), file.hash())).collect();
@@ -223,11 +224,6 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         Some((name.clone(), problems))
     });
     let unreadable = unreadable.collect();
-    let attestor = SshAttestor::new(signer, allowed.clone());
-    let attestor: Arc<dyn Attestor> = Arc::new(match &address.place {
-        store::Place::File(_) => attestor,
-        store::Place::Postgres(_) | store::Place::Bucket(_) => attestor.shared(),
-    });
     let ports = Ports {
         journal: journal.clone(),
         deployer: dispatch.clone(),

@@ -93,7 +93,7 @@ fn text_of(report: &TestReport, hash: &Hash, next: &str) -> String {
 pub(crate) async fn exec(run: &Run<'_>, args: Attest) -> Result<Exit, Failure> {
     let Some(report) = &args.report else { return super::scan::attest(run, &args).await };
     let read = read(run, &args, report)?;
-    let wired = run.wire(Absent::Refuse).await?;
+    let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
     wired.targets(&args.env)?;
     let rules = rules_into(&wired.project, &args.env);

@@ -72,7 +72,7 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
 }
 
 pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse).await?;
+    let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
     let handle = wired.engine.handle(view.name.clone(), id);
     run.finish(&wired, &handle, Exit::Done).await

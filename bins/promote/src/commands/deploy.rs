@@ -11,7 +11,7 @@ use crate::args::Deploy;
 use crate::{find, keys, preflight};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Deploy) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::of_change(args.dry_run)).await?;
+    let wired = run.wire_to_sign(args.dry_run, Absent::of_change(args.dry_run)).await?;
     let targets = wired.targets(&args.env)?;
     if targets.class() == Class::Production && !args.bootstrap {
         return Err(Failure::refused(format!(

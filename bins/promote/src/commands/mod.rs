@@ -26,7 +26,7 @@ use promotion::journal::PromotionView;
 use serde_json::{Value, json};
 use wiring::Absent;
 
-use crate::wire::{Wired, wire};
+use crate::wire::{Wired, can_sign, wire};
 use crate::{find, given, show, watch};
 
 /// What every verb gets.
@@ -39,6 +39,15 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     pub(crate) async fn wire(&self, absent: Absent) -> Result<Wired, Failure> {
         wire(self.context, self.common, absent).await
+    }
+
+    /// The same for a verb at whose end something is signed, unless it only shows what it would do: without the key nothing
+    /// is begun.
+    pub(crate) async fn wire_to_sign(&self, is_dry_run: bool, absent: Absent) -> Result<Wired, Failure> {
+        if !is_dry_run {
+            can_sign(self.context, self.common)?;
+        }
+        self.wire(absent).await
     }
 
     /// A command for people to paste, with the project and the store that were given here.

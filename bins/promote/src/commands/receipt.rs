@@ -54,7 +54,7 @@ async fn verify(run: &Run<'_>, file: &Path, keys: Option<&Path>) -> Result<Exit,
 }
 
 async fn show(run: &Run<'_>, id: &str) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse).await?;
+    let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), id).await?;
     let receipt = wired.engine.receipt(&view.name, &id).await.map_err(|error| match error {
         EngineError::Refused { why } => {

@@ -26,7 +26,7 @@ fn unknown(current: &Policy) -> Policy {
 }
 
 pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse).await?;
+    let wired = run.wire_to_sign(args.dry_run, Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
     let asker = keys::asker(run.context, &args.who, &wired)?;
     alone::nobody_holds(&wired, &environment).await?;

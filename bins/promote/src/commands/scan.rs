@@ -20,7 +20,7 @@ use crate::wire::Wired;
 const BYTES_MAX: u64 = (16 << 20) + 1;
 
 pub(super) async fn attest(run: &Run<'_>, args: &Attest) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::Refuse).await?;
+    let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
     wired.targets(&args.env)?;
     let (file, max_age) = asked(run, &wired, args)?;

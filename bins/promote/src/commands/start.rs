@@ -157,7 +157,8 @@ pub(crate) async fn show_plan(
 
 /// `promote start`.
 pub(crate) async fn exec(run: &Run<'_>, args: Start) -> Result<Exit, Failure> {
-    let wired = run.wire(Absent::of_change(args.dry_run || args.explain_defaults)).await?;
+    let is_dry_run = args.dry_run || args.explain_defaults;
+    let wired = run.wire_to_sign(is_dry_run, Absent::of_change(is_dry_run)).await?;
     if args.explain_defaults {
         return explain(run, &wired);
     }

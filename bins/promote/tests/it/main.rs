@@ -24,6 +24,7 @@ mod leaving;
 mod looking;
 mod people;
 mod receipts;
+mod runner_key;
 mod secrets;
 mod shared_store;
 mod store;

@@ -20,6 +20,8 @@ pub struct StoreRef {
     pub source: Source,
     /// Where anchors are put, if anywhere.
     pub anchor: Option<AnchorRef>,
+    /// Where the key is found with which runners sign what they saw; each machine has one of its own where nobody says.
+    pub key: Option<SecretRef>,
 }
 
 /// A place outside the store in which points of the journal are kept.
@@ -79,6 +81,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<StoreRef> {
     let section = value.section()?;
     let url = section.require("url", "it says where the journal is");
     let anchor = section.get("anchor");
+    let key = section.get("key").and_then(|key| scalars::secret(&key)).map(|found| found.value);
     section.finish();
     let anchor = anchor.and_then(|anchor| {
         let source = anchor.sink.source(anchor.span());
@@ -86,7 +89,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<StoreRef> {
     });
     let url = url?;
     let source = url.sink.source(url.span());
-    store_url(&url, &STORES).map(|url| StoreRef { url, source, anchor })
+    store_url(&url, &STORES).map(|url| StoreRef { url, source, anchor, key })
 }
 
 fn store_url(value: &Value<'_>, schemes: &Schemes) -> Option<StoreUrl> {

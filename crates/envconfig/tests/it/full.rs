@@ -103,6 +103,24 @@ fn the_smallest_file_promotes_from_staging_to_production() {
     assert_eq!(policy.strategy_for(true).value, Strategy::Rolling);
 }
 
+/// A key is named and never written down.
+#[test]
+fn the_runners_key_is_a_reference() {
+    for (key, is_good) in
+        [("env:RUNNER_KEY", true), ("file:keys/runner", true), ("b3BlbnNzaC1rZXktdjE", false)]
+    {
+        let with = format!("[store]\nurl = \"env:UNDERSTUDY_STORE\"\nkey = \"{key}\"");
+        let text = FULL.replacen("[store]\nurl = \"env:UNDERSTUDY_STORE\"", &with, 1);
+        match Project::parse("understudy.toml", &text) {
+            Ok(parsed) => {
+                let named = parsed.value.store().unwrap().key.as_ref().unwrap().to_string();
+                assert_eq!((named.as_str(), is_good), (key, true));
+            }
+            Err(problems) => assert!(!is_good && !problems.to_string().contains(key), "{problems}"),
+        }
+    }
+}
+
 /// A directory for anchors is an address, and no file with a secret in it.
 #[test]
 fn anchors_go_to_a_directory_a_bucket_or_where_a_variable_says() {

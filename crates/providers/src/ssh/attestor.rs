@@ -114,6 +114,21 @@ pub fn read_or_make_key(path: &Path) -> io::Result<PrivateKey> {
     }
 }
 
+/// The key in `text`, as OpenSSH writes it into a file.
+///
+/// # Errors
+/// When it is no private key, or one behind a passphrase: nobody is there to be asked for it. The text is not in the error.
+pub fn key_of_text(text: &str) -> io::Result<PrivateKey> {
+    // What passes through a variable may have lost its last line's end.
+    let key = PrivateKey::from_openssh(format!("{}\n", text.trim_end())).map_err(|_| {
+        io::Error::other("it is no private key in OpenSSH's format, as `ssh-keygen -t ed25519` writes it")
+    })?;
+    if key.is_encrypted() {
+        return Err(io::Error::other("it is behind a passphrase, and nobody is there to be asked for it"));
+    }
+    Ok(key)
+}
+
 /// A new Ed25519 key that nobody keeps.
 pub fn passing_key() -> io::Result<PrivateKey> {
     PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(io::Error::other)

@@ -7,11 +7,13 @@ mod allowed;
 mod approvals;
 mod attestor;
 mod envelope;
+mod keyless;
 
 pub use allowed::{AllowedError, AllowedSigners};
 pub use approvals::SshApprovals;
-pub use attestor::{SshAttestor, passing_key, read_or_make_key};
+pub use attestor::{SshAttestor, key_of_text, passing_key, read_or_make_key};
 pub use envelope::open as open_envelope;
+pub use keyless::Keyless;
 
 use promotion::model::Person;
 use promotion::ports::PortError;

@@ -3,6 +3,7 @@
 mod clock;
 mod people;
 mod places;
+mod runner;
 mod store;
 
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ pub enum State {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about: `files`, `people`, `you`, `store`, `clock`, or `ENVIRONMENT: …`.
+    /// What it is about: `files`, `people`, `you`, `store`, `runner's key`, `clock`, or `ENVIRONMENT: …`.
     pub about: String,
     /// How it is.
     pub state: State,
@@ -105,6 +106,7 @@ pub async fn examine(
         vec![Finding::good("files", format!("the project file and the fly.toml of `{read}` can be used"))];
     findings.extend(people::look(context, &files));
     findings.extend(store::look(context, common, &files).await);
+    findings.extend(runner::look(context, common, &files));
     let services = match Services::new(context) {
         Ok(services) => services,
         Err(failure) => {

@@ -1,0 +1,56 @@
+//! The key with which runners sign what they saw.
+
+use clikit::{Common, Context};
+use envconfig::SecretRef;
+use providers::ssh::{ATTESTATION_NAMESPACE, key_of_text, person, public_line};
+
+use super::Finding;
+use crate::store::{self, Place};
+use crate::wire::{Files, allowed_signers, secret};
+
+const VERBS: [&str; 4] = ["promote deploy", "promote start", "promote attest", "promote tick"];
+
+/// What every machine that shares the journal needs; nothing where one machine has it for itself.
+pub(super) fn look(context: &Context, common: &Common, files: &Files) -> Option<Finding> {
+    let Some(reference) = files.project.store().and_then(|store| store.key.as_ref()) else {
+        let reveal = |reference: &_| secret(context, &files.root, reference);
+        let address = store::address(context, common.store.as_deref(), &files.project, &files.root, reveal);
+        if matches!(address.ok()?.place, Place::File(_)) {
+            return None;
+        }
+        let seen = "each machine has a key of its own, which others believe where it is listed in `.understudy/allowed_signers`";
+        let finding = Finding::unknown("runner's key", seen).needed_for(VERBS);
+        return Some(finding.mended_by("[store] key = \"env:UNDERSTUDY_RUNNER_KEY\""));
+    };
+    Some(of_reference(context, files, reference).needed_for(VERBS))
+}
+
+fn of_reference(context: &Context, files: &Files, reference: &SecretRef) -> Finding {
+    const ABOUT: &str = "runner's key";
+    const MAKE: &str = "ssh-keygen -t ed25519 -N '' -C runner -f runner-key";
+    let text = match secret(context, &files.root, reference) {
+        Ok(text) => text,
+        Err(failure) => {
+            let mend = match reference {
+                SecretRef::Variable(name) => format!("export {name}=\"$(cat runner-key)\""),
+                SecretRef::File(_) => MAKE.to_owned(),
+            };
+            return Finding::failed(ABOUT, &failure).mended_by(mend);
+        }
+    };
+    let key = match key_of_text(&text) {
+        Ok(key) => key,
+        Err(error) => return Finding::bad(ABOUT, format!("{reference}: {error}")).mended_by(MAKE),
+    };
+    let who = person(key.public_key());
+    match allowed_signers(&files.root) {
+        Ok(allowed) if allowed.allows(key.public_key(), ATTESTATION_NAMESPACE) => {
+            Finding::good(ABOUT, format!("{reference} is {who}, which is listed"))
+        }
+        _ => {
+            let line = format!("runner namespaces=\"{ATTESTATION_NAMESPACE}\" {}", public_line(&key));
+            Finding::bad(ABOUT, format!("{reference} is {who}, and nobody else believes what it signs"))
+                .mended_by(format!("echo '{line}' >> .understudy/allowed_signers"))
+        }
+    }
+}
