@@ -20,10 +20,11 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Begins a project: looks at what the repository has, asks what only people know, and writes the first files
     ///
-    /// Looked at are each fly.toml and its `fly.staging.toml`, public SSH keys, and directories of migrations; nothing is asked of
-    /// Fly, and nothing that exists is changed: where a file says something else than it would be written, the
-    /// difference is shown. A second run writes nothing. Asked is on a terminal only; every answer is an option too. Exit
-    /// codes: 0 done, 2 something is not known or a file cannot be read or written.
+    /// Looked at are fly.toml files with their `fly.staging.toml`, public SSH keys, and directories of migrations; nothing is asked
+    /// of Fly. No file that exists is changed: where one says something else than init would write, the difference is shown.
+    /// A second run writes nothing. What is missing is asked at a terminal; every answer is an option, too. What looks like
+    /// a secret of production is kept out of staging. Exit codes: 0 done, 2 something is not known or a file cannot be read
+    /// or written.
     Init(Init),
     /// Checks the project file, every fly.toml that it names, and the workflows beside it
     ///
@@ -51,14 +52,20 @@ pub(crate) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
+    /// A fly.toml of production; again for each. Left out, it is every `fly.toml` below this directory
+    ///
+    /// Passed over are hidden directories, and those of what is built, fetched or for tests.
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) configs: Vec<String>,
     /// Production's app, where fly.toml names none; the component may be left out where there is one
     #[arg(long = "app", value_name = "[COMPONENT=]APP")]
     pub(crate) apps: Vec<String>,
     /// Staging's app [default: as `fly.staging.toml` says, else production's with `-staging`]
     #[arg(long = "staging-app", value_name = "[COMPONENT=]APP")]
     pub(crate) staging_apps: Vec<String>,
-    /// Who may approve: a public SSH key (FILE.pub), `ssh:SHA256:…`, or `github:ID`; once for each
+    /// Who may approve: a public SSH key (FILE.pub), `ssh:SHA256:…`, or `github:ID`; again for each
     ///
+    /// Approvals are signed with SSH keys; those of GitHub are not read by this version.
     /// Left out, it is your own key: $UNDERSTUDY_KEY, or the first of id_ed25519, id_ecdsa and id_rsa in ~/.ssh.
     #[arg(long = "lead", value_name = "WHO")]
     pub(crate) leads: Vec<String>,

@@ -305,7 +305,7 @@ impl Services {
 pub(crate) struct Opened {
     engine: Reach,
     pub(crate) looking: Reach,
-    local: bool,
+    pub(crate) local: bool,
 }
 
 /// The clients themselves.

@@ -25,7 +25,7 @@ async fn what_works_is_seen_without_a_change_and_what_stopped_is_named() {
         }
         let (state, seen) = of(&told, &format!("production: app {PRODUCTION}"));
         assert_eq!(state, "good");
-        assert!(seen.ends_with(" machines, 2 of them known to a journal"), "{seen}");
+        assert!(seen.ends_with(" machines, 2 labelled by us"), "{seen}");
 
         stage.edit("file:staging.token", "file:gone.token");
         let told = stage.stagectl(&["doctor", "--json"]).await.exits(15).json();

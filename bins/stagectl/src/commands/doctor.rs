@@ -46,15 +46,13 @@ fn human(findings: &[Finding]) -> String {
     }
     let mut text = table.to_string();
     let open = findings.iter().filter(|finding| finding.state != State::Good);
-    for finding in open.filter(|finding| finding.mend.is_some() || !finding.needed_for.is_empty()) {
+    for finding in open.filter(|finding| finding.mend.is_some() || finding.advice.is_some()) {
         text.push_str(&format!("\n{}", finding.about));
         if !finding.needed_for.is_empty() {
             text.push_str(&format!(", needed for {}", finding.needed_for.join(", ")));
         }
-        if let Some(mend) = &finding.mend {
-            text.push_str(&format!(":\n  {mend}"));
-        }
-        text.push('\n');
+        text.push_str(":\n");
+        text.extend(finding.mend.iter().chain(&finding.advice).map(|line| format!("  {line}\n")));
     }
     text
 }

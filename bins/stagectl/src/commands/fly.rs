@@ -127,7 +127,10 @@ fn human(files: &[Rendered], args: &Fly) -> String {
         let line = match (file.differs, args.check) {
             (false, _) => format!("{} is up to date\n", file.file),
             (true, false) => format!("{} written\n", file.file),
-            (true, true) => diff(&file.file, file.before.as_deref().unwrap_or_default(), &file.text),
+            (true, true) => {
+                let before = file.before.as_deref().unwrap_or_default();
+                diff(&file.file, before, &file.text, "as it should be")
+            }
         };
         shown.push_str(&line);
     }

@@ -12,8 +12,10 @@ use clikit::{Common, Context, Exit, Failure, Output};
 use envconfig::{
     AppName, ComponentName, Problem,
     project::Project,
-    scaffold::{Answers, Survey},
+    scaffold::{Answers, Draft, Survey},
 };
+use providers::SuiteFile;
+use wiring::given;
 
 use super::{read, read_beside};
 use crate::args::Init;
@@ -21,22 +23,29 @@ use report::Report;
 
 pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Init) -> Result<Exit, Failure> {
     let top = common.project.with_file_name("");
-    let mut survey = survey(context, &top)?;
+    let mut survey = survey(context, &top, args)?;
     let project = existing(context, &common.project)?;
     if let Some(project) = &project {
         survey = survey.named_as_in(project);
     }
     let mut answers = given(context, &survey, args)?;
     answers = answers.or(project.as_ref().map(Answers::of).unwrap_or_default());
-    let own = people::own(context);
+    let own = people::own(context)?;
     answers = people::with_own(answers, own.as_ref());
     if context.is_interactive() && !out.is_json() {
         let (input, errors) = (std::io::stdin().lock(), std::io::stderr());
-        answers = ask::Terminal { answers: input, questions: errors }.what_is_missing(&survey, answers)?;
+        answers =
+            ask::Terminal { context, answers: input, questions: errors }.what_is_missing(&survey, answers)?;
     }
-    let mut drafts = survey.drafts(&answers).map_err(|missing| ask::refused(&missing))?;
+    let drafts = survey.drafts(&answers);
+    let mut drafts = drafts.map_err(|missing| given::in_hint(common, ask::refused(&missing)))?;
     if let (Some(first), Some(name)) = (drafts.first_mut(), common.project.file_name()) {
         first.path = name.to_string_lossy().into_owned();
+    }
+    are_usable(&drafts)?;
+    if let Some(project) = &project {
+        // What an own project file does not name nobody would read.
+        drafts.retain(|draft| !is_suite(draft) || names(project, draft));
     }
     let files = write::all(context, &top, &drafts, args.dry_run)?;
     let report = Report::new(context, common, &survey, &answers, files);
@@ -45,26 +54,28 @@ pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Init
 }
 
 /// What is found below `top`.
-fn survey(context: &Context, top: &Path) -> Result<Survey, Failure> {
-    let found = repository::below(&context.current_dir.join(top))?;
+fn survey(context: &Context, top: &Path, args: &Init) -> Result<Survey, Failure> {
+    let (found, passed_over) = repository::below(&context.current_dir.join(top), &args.configs)?;
     let beside = |file: &str, named: &str| read_beside(&context.current_dir.join(top).join(file), named);
-    let survey = Survey::of(&found, &beside).map_err(|problems| unusable(&problems))?;
+    let mut survey = Survey::of(&found, &beside).map_err(|problems| {
+        unusable(&problems).with_hint("mend it, or name production's files with --config FILE")
+    })?;
+    survey.notes.extend(passed_over);
     if survey.apps.is_empty() {
         let failure = Failure::usage("there is no fly.toml of production here");
-        let failure = match survey.notes.as_slice() {
-            [] => failure.with_why("neither in this directory nor in one of its own"),
-            notes => failure.with_why(notes.join("; ")),
-        };
-        return Err(
-            failure.with_hint("run in the directory of your app, or begin with `fly launch --no-deploy`")
-        );
+        return Err(match survey.notes.as_slice() {
+            [] => failure
+                .with_why("neither in this directory nor below it")
+                .with_hint("run in the directory of your app, or begin with `fly launch --no-deploy`"),
+            notes => failure.with_why(notes.join("; ")).with_hint("stagectl init --config FILE"),
+        });
     }
     Ok(survey)
 }
 
 fn unusable(problems: &[Problem]) -> Failure {
     let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
-    Failure::usage(told.join("\n").trim_end().to_owned()).with_hint("stagectl check --config FILE")
+    Failure::usage(told.join("\n").trim_end().to_owned())
 }
 
 /// The project file that is there already.
@@ -76,8 +87,36 @@ fn existing(context: &Context, file: &Path) -> Result<Option<Project>, Failure> 
     }
     let text = read(&path)
         .map_err(|why| Failure::usage(format!("the project file `{shown}` cannot be read")).with_why(why))?;
-    let parsed = Project::parse(&shown, &text).map_err(|problems| unusable(&problems.list))?;
+    let parsed = Project::parse(&shown, &text);
+    let parsed = parsed.map_err(|problems| unusable(&problems.list).with_hint("stagectl check"))?;
     Ok(Some(parsed.value))
+}
+
+fn is_suite(draft: &Draft) -> bool {
+    draft.path.starts_with("tests/")
+}
+
+fn names(project: &Project, draft: &Draft) -> bool {
+    project.suites().values().any(|suite| suite.file.value.as_str().trim_start_matches("./") == draft.path)
+}
+
+/// Nothing is written that the next command would refuse.
+fn are_usable(drafts: &[Draft]) -> Result<(), Failure> {
+    const HINT: &str = "name components and apps with --config, --app and --staging-app";
+    for (n, draft) in drafts.iter().enumerate() {
+        let problems = if n == 0 {
+            Project::parse(&draft.path, &draft.text).err().map(|problems| problems.to_string())
+        } else if is_suite(draft) {
+            SuiteFile { file: draft.path.clone(), text: draft.text.clone() }.problems()
+        } else {
+            None
+        };
+        if let Some(problems) = problems {
+            let what = format!("what is found here gives no `{}` that can be used", draft.path);
+            return Err(Failure::usage(what).with_why(problems.trim_end().to_owned()).with_hint(HINT));
+        }
+    }
+    Ok(())
 }
 
 fn given(context: &Context, survey: &Survey, args: &Init) -> Result<Answers, Failure> {
@@ -91,9 +130,7 @@ fn given(context: &Context, survey: &Survey, args: &Init) -> Result<Answers, Fai
         answers.staging.insert(component, app);
     }
     for who in &args.leads {
-        let lead = people::named(context, who)?;
-        answers.leads.push(lead.person);
-        answers.signers.extend(lead.line);
+        people::add(&mut answers, people::named(context, who)?);
     }
     Ok(answers)
 }

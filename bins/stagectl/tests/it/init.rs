@@ -81,8 +81,8 @@ leads = [\"github:583231\"]
 ";
     let dir = folder(&[("fly.toml", FLY), ("understudy.toml", own)]);
     let run = init(dir.path(), &[]);
-    assert_eq!(states(&run)[0].1, "differs");
-    assert_eq!(states(&run)[1].1, "written");
+    // A suite that it does not name nobody would read.
+    assert_eq!(states(&run), [("understudy.toml".to_owned(), "differs".to_owned())]);
     let report = json_of(&run);
     assert_eq!(report["components"][0]["name"], "api", "its own name");
     assert_eq!(report["components"][0]["staging"], "runner-two");
@@ -144,7 +144,78 @@ fn what_an_overlay_cannot_say_is_named() {
     let dir = folder(&[("fly.toml", FLY), ("fly.staging.toml", &staging)]);
     let run = init(dir.path(), &["--lead", LEAD, "--staging-app", "runner-s"]);
     let notes = json_of(&run)["notes"].to_string();
-    assert!(notes.contains("also differs in `env.NODE_ENV`, `services`"), "{notes}");
+    assert!(notes.contains("also differs in `services`"), "{notes}");
+    let overlay = &project(dir.path())["environments"]["staging"]["web"]["overlay"];
+    assert_eq!(overlay["without-env"].as_array().unwrap()[0].as_str(), Some("NODE_ENV"));
+}
+
+/// P11: what is production's alone reaches staging neither by the overlay nor by the file that is rendered from it; and what
+/// looks like a secret of staging is not copied into a file that it was not in. P9: nothing of it is printed.
+#[test]
+fn p11_what_only_production_may_have_stays_out_of_staging() {
+    let secrets = "\
+DATABASE_URL = \"postgres://u:hunter2@db.example.com/prod\"
+QUEUE = \"rediss://cache.example.com:6379\"
+STRIPE_KEY = \"sk_live_hunter2\"
+SUPABASE_URL = \"https://prodprojectref.supabase.co\"
+PEER = \"http://runner.internal:80\"
+";
+    let fly = FLY.replace("[env]\n", &format!("[env]\n{secrets}"));
+    let names = ["DATABASE_URL", "PEER", "QUEUE", "STRIPE_KEY", "SUPABASE_URL"];
+    let theirs = "app = \"runner-s\"\n[env]\nAPP_ENV = \"staging\"\nAPI_TOKEN = \"hunter2-of-staging\"\n\
+                  [http_service]\ninternal_port = 8080\n";
+    for (staging, also) in [(None, &[][..]), (Some(theirs), &["NODE_ENV", "APP_URL", "OTHER_URL"][..])] {
+        let mut files = vec![("fly.toml", fly.as_str())];
+        files.extend(staging.map(|text| ("fly.staging.toml", text)));
+        let dir = folder(&files);
+        let run = init(dir.path(), &["--lead", LEAD]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains("hunter2"), "{}", run.stdout);
+        let written = fs::read_to_string(dir.path().join("understudy.toml")).unwrap();
+        assert!(!written.contains("hunter2"), "{written}");
+        let overlay = &project(dir.path())["environments"]["staging"]["web"]["overlay"];
+        let without: Vec<&str> =
+            overlay["without-env"].as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
+        let mut expected = [&names[..], also].concat();
+        expected.sort_unstable();
+        assert_eq!(without, expected);
+        let rendered = stagectl(dir.path(), &["render", "fly", "--env", "staging", "--dry-run"]);
+        assert_eq!(rendered.code, 0, "{}", rendered.stderr);
+        for name in names {
+            assert!(!rendered.stdout.contains(name), "{name}: {}", rendered.stdout);
+        }
+        let notes = json_of(&run)["notes"].to_string();
+        assert!(notes.contains("fly secrets set"), "{notes}");
+    }
+}
+
+/// Files whose names or places say that they are not production's become no part of it.
+#[test]
+fn what_is_somebody_elses_environment_is_no_component() {
+    let other = |app: &str| FLY.replace("runner", app);
+    let dir = folder(&[
+        ("deploy/production/fly.toml", FLY),
+        ("deploy/staging/fly.toml", &other("runner-two")),
+        ("deploy/fly.qa.toml", &other("runner-qa")),
+        ("deploy/fly.worker.toml", &other("runner-worker")),
+        ("tests/fixtures/fly.toml", "broken = ["),
+        ("branch/fly.toml", &other("runner-branch")),
+    ]);
+    let report = json_of(&init(dir.path(), &["--lead", LEAD]));
+    let found = report["components"].as_array().unwrap().iter();
+    let found: Vec<_> = found.map(|it| (it["production"].clone(), it["staging"].clone())).collect();
+    assert_eq!(
+        found,
+        [(json!("runner-branch"), json!("runner-branch-staging")), (json!("runner"), json!("runner-two"))]
+    );
+    let notes = report["notes"].to_string();
+    assert!(
+        notes.contains("`deploy/fly.qa.toml` is neither")
+            && notes.contains("`deploy/fly.worker.toml` may be"),
+        "{notes}"
+    );
+    let check = stagectl(dir.path(), &["check"]);
+    assert_eq!((check.code, check.stdout.as_str()), (0, "nothing found\n"), "{}", check.stderr);
 }
 
 /// Several apps of one repository have names of their own; what a name says goes before the directory, and that before
@@ -161,7 +232,10 @@ fn each_app_of_a_monorepo_is_a_component() {
         ("node_modules/x/fly.toml", "not = [toml"),
         ("supabase/migrations/1.sql", "select 1;"),
     ]);
-    let run = init(dir.path(), &["--lead", LEAD, "--staging-app", "api=shop-api-two"]);
+    let configs =
+        ["apps/web/fly.toml", "apps/api/fly.toml", "fly.worker.toml"].map(|file| ["--config", file]);
+    let more = ["--lead", LEAD, "--staging-app", "api=shop-api-two"];
+    let run = init(dir.path(), &[configs.as_flattened(), &more].concat());
     let report = json_of(&run);
     let names: Vec<_> =
         report["components"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();

@@ -1,12 +1,12 @@
 //! What an environment does differently from production's fly.toml.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flytypes::machine::{Autostop, Guest};
 
 use super::{FlyToml, Scoped, Vm, vm};
 use crate::{
-    Region,
+    Region, VariableName,
     fly_toml::tolerant,
     reading::{self, Value},
 };
@@ -17,6 +17,8 @@ use crate::{
 pub struct Overlay {
     /// Variables that are added or replaced.
     pub env: BTreeMap<String, String>,
+    /// Variables that are left out: what production's file says in the clear and this environment must not have.
+    pub without_env: BTreeSet<VariableName>,
     /// Another primary region.
     pub primary_region: Option<Region>,
     /// Another size, for every process group.
@@ -44,6 +46,12 @@ impl Overlay {
         let Some(section) = value.section() else { return Self::default() };
         let overlay = Self {
             env: section.get("env").map(|v| reading::variables(&v)).unwrap_or_default(),
+            without_env: section
+                .get("without-env")
+                .and_then(|v| v.list_of())
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
             primary_region: section.get("primary_region").and_then(|v| v.parse_as("a Fly region")),
             vm: section.get("vm").and_then(|v| {
                 let section = v.section()?;
@@ -61,6 +69,7 @@ impl Overlay {
     }
 
     pub(super) fn apply(&self, fly: &mut FlyToml) {
+        fly.env.retain(|name, _| !self.without_env.iter().any(|without| without.as_str() == name));
         fly.env.extend(self.env.clone());
         if let Some(region) = &self.primary_region {
             fly.primary_region = Some(region.clone());

@@ -55,6 +55,11 @@ impl Overlay {
     }
 
     fn env(&self, root: &mut Table) {
+        for table in root.get_mut("env").map(tables).unwrap_or_default() {
+            for name in &self.without_env {
+                table.remove(name.as_str());
+            }
+        }
         if self.env.is_empty() {
             return;
         }

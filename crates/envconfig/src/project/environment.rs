@@ -137,7 +137,7 @@ impl Environment {
 }
 
 /// The keys of an environment that are no components.
-pub(super) const RESERVED: [&str; 11] = [
+pub(crate) const RESERVED: [&str; 11] = [
     "class",
     "branch",
     "mirrors",

@@ -26,6 +26,7 @@ pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
 pub use checklist::ChecklistItem;
 pub use component::{Component, ComponentKind, HealthProof};
 pub use drift::DriftField;
+pub(crate) use environment::RESERVED;
 pub use environment::{Access, Class, Environment, FlyAccess, Lifecycle, Limits, RegistryAccess};
 pub use explain::Explained;
 pub use freeze::{Freeze, FreezeSpan};

@@ -1,12 +1,15 @@
 //! What only people know, and what is taken for granted where they say nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FoundApp, Survey};
 use crate::{
     AppName, ComponentName, Person,
     project::{Class, Project},
 };
+
+/// The group whose people approve, in a first project file.
+const LEADS: &str = "leads";
 
 /// What people say, or an existing project file does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,9 +28,9 @@ pub struct Answers {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missing {
-    /// Production's app: its fly.toml names none.
+    /// Production's app: its fly.toml names none, or that of another component.
     Production(ComponentName),
-    /// Staging's app: its fly.toml names none, or one that does not fit, or production's own.
+    /// Staging's app: its fly.toml names none, or one that does not fit, or one that is bound already.
     Staging(ComponentName),
     /// Anybody who may approve.
     Leads,
@@ -65,7 +68,14 @@ impl Answers {
                 environment.fly_apps().map(|(name, binding)| (name.clone(), binding.app.value.clone())),
             );
         }
-        answers.leads = project.people().groups().values().flatten().cloned().collect();
+        let groups = project.people().groups();
+        answers.leads = groups
+            .iter()
+            .find(|(name, _)| name.as_str() == LEADS)
+            .into_iter()
+            .flat_map(|(_, all)| all)
+            .cloned()
+            .collect();
         answers
     }
 
@@ -88,11 +98,9 @@ impl Answers {
         self.production.get(name).or(found.app.as_ref()).cloned()
     }
 
-    /// As said or found. Two environments never share an app.
     fn staging(&self, name: &ComponentName, found: &FoundApp) -> Option<AppName> {
         let found = found.staging.as_ref().and_then(|it| it.app.as_ref());
-        let production = self.production.get(name);
-        self.staging.get(name).or(found).filter(|app| Some(*app) != production).cloned()
+        self.staging.get(name).or(found).cloned()
     }
 }
 
@@ -113,18 +121,24 @@ pub(super) fn assumed(survey: &Survey, answers: &Answers) -> Vec<Assumed> {
 pub(super) fn settle<'a>(survey: &'a Survey, answers: &'a Answers) -> Result<Settled<'a>, Vec<Missing>> {
     let mut missing = Vec::new();
     let mut apps = BTreeMap::new();
+    // Nothing is bound twice: what is deployed to one place is not deployed to another.
+    let mut taken: BTreeSet<AppName> = BTreeSet::new();
     for (name, found) in &survey.apps {
-        let Some(production) = answers.production(name, found) else {
-            missing.push(Missing::Production(name.clone()));
-            continue;
-        };
-        match answers.staging(name, found).or_else(|| usual(&production)) {
-            Some(staging) if staging != production => drop(apps.insert(name, (production, staging))),
+        match answers.production(name, found) {
+            Some(production) if taken.insert(production.clone()) => drop(apps.insert(name, production)),
+            _ => missing.push(Missing::Production(name.clone())),
+        }
+    }
+    let mut both = BTreeMap::new();
+    for (name, production) in apps {
+        let staging = answers.staging(name, &survey.apps[name]).or_else(|| usual(&production));
+        match staging {
+            Some(staging) if taken.insert(staging.clone()) => drop(both.insert(name, (production, staging))),
             _ => missing.push(Missing::Staging(name.clone())),
         }
     }
     if answers.leads.is_empty() {
         missing.push(Missing::Leads);
     }
-    if missing.is_empty() { Ok(Settled { apps, leads: &answers.leads }) } else { Err(missing) }
+    if missing.is_empty() { Ok(Settled { apps: both, leads: &answers.leads }) } else { Err(missing) }
 }

@@ -4,27 +4,43 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::FoundStaging;
-use crate::fly_toml::{FlyToml, Overlay, Vm, VmOverlay};
+use super::{FoundStaging, credential::is_one_environments};
+use crate::{
+    VariableName,
+    fly_toml::{FlyToml, Overlay, Vm, VmOverlay},
+};
 
 /// What `staging`, read from `config`, says differently from `production`.
 pub(super) fn from(production: &FlyToml, staging: &FlyToml, config: &str) -> FoundStaging {
-    let overlay = overlay(production, staging);
-    let mut overlaid = production.clone();
+    let secrets: BTreeSet<VariableName> = named(staging, is_one_environments);
+    let overlay = overlay(production, staging, &secrets);
+    let (mut overlaid, mut shown) = (production.clone(), staging.clone());
     overlaid.apply_overlay(&overlay);
+    shown.env.retain(|name, _| !secrets.iter().any(|secret| secret.as_str() == name));
     FoundStaging {
         config: config.to_owned(),
         app: staging.app.clone(),
-        beyond: beyond(&overlaid, staging),
+        beyond: beyond(&overlaid, &shown),
         overlay,
+        secrets,
     }
 }
 
-fn overlay(production: &FlyToml, staging: &FlyToml) -> Overlay {
-    let is_other = |(name, value): &(&String, &String)| production.env.get(*name) != Some(*value);
+/// Variables of `fly` of which `is` holds; a name that no project file can have is none.
+pub(super) fn named(fly: &FlyToml, is: impl Fn(&str, &str) -> bool) -> BTreeSet<VariableName> {
+    let these = fly.env.iter().filter(|(name, value)| is(name, value));
+    these.filter_map(|(name, _)| name.parse().ok()).collect()
+}
+
+fn overlay(production: &FlyToml, staging: &FlyToml, secrets: &BTreeSet<VariableName>) -> Overlay {
+    let is_secret = |name: &str| secrets.iter().any(|secret| secret.as_str() == name);
+    let is_other =
+        |(name, value): &(&String, &String)| production.env.get(*name) != Some(*value) && !is_secret(name);
     let env =
         staging.env.iter().filter(is_other).map(|(name, value)| (name.clone(), value.clone())).collect();
-    let mut overlay = Overlay { env, ..Overlay::default() };
+    // What staging has not, or has as a secret of its own.
+    let without_env = named(production, |name, _| !staging.env.contains_key(name) || is_secret(name));
+    let mut overlay = Overlay { env, without_env, ..Overlay::default() };
     overlay.primary_region =
         staging.primary_region.clone().filter(|it| Some(it) != production.primary_region.as_ref());
     if staging.vm != production.vm
@@ -38,7 +54,7 @@ fn overlay(production: &FlyToml, staging: &FlyToml) -> Overlay {
     overlay
 }
 
-/// Without a preset the values of staging would go over production's, which they do not.
+/// Where production has a preset, one has to be said, or the preset's values would stay beside staging's.
 fn sized(vm: Vm, production: &FlyToml) -> Vm {
     let is_over = production.vm.iter().any(|own| own.value.size.is_some());
     Vm { size: vm.size.or_else(|| is_over.then(|| "shared-cpu-1x".to_owned())), ..vm }
@@ -60,10 +76,16 @@ fn one<T: PartialEq>(
     (is_one && before.iter().any(|it| it.as_ref() != Some(&first))).then_some(first)
 }
 
-/// In what the machines would still differ, as paths of the Machines API's configuration.
+/// In what they would still differ: sections of fly.toml, and paths of the Machines API's configuration.
 fn beyond(overlaid: &FlyToml, staging: &FlyToml) -> Vec<String> {
     let (ours, theirs) = (overlaid.flatten(), staging.flatten());
     let mut paths = BTreeSet::new();
+    let sections = [
+        ("deploy", overlaid.deploy != staging.deploy),
+        ("statics", overlaid.statics != staging.statics),
+        ("primary_region", overlaid.primary_region != staging.primary_region),
+    ];
+    paths.extend(sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
     for group in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
         match (ours.get(group), theirs.get(group)) {
             (Some(ours), Some(theirs)) => {
@@ -73,6 +95,8 @@ fn beyond(overlaid: &FlyToml, staging: &FlyToml) -> Vec<String> {
             _ => drop(paths.insert(format!("processes.{group}"))),
         }
     }
+    // It follows from the region.
+    paths.remove("env.PRIMARY_REGION");
     paths.into_iter().collect()
 }
 

@@ -14,24 +14,37 @@
 //! ```
 
 mod answers;
+mod credential;
 mod differs;
+mod elsewhere;
+mod files;
 mod project_text;
 mod suite_text;
 mod survey;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{AppName, ComponentName, ProcessGroup, ProjectPath, fly_toml::Overlay};
+use crate::{AppName, ComponentName, ProcessGroup, ProjectPath, VariableName, fly_toml::Overlay};
 
 pub use answers::{Answers, Assumed, Missing};
 
 /// A repository's files that say how it is deployed, as somebody read them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Repository {
     /// Text by path, from the repository's top on, with `/` between parts: `fly.toml`, `apps/api/fly.staging.toml`.
     pub texts: BTreeMap<String, String>,
     /// Where migrations of a database are, if there are any.
     pub migrations: Vec<String>,
+    /// Production's files, where somebody said which; else what their names and places say.
+    pub configs: BTreeSet<String>,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("texts", &self.texts.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads a file that another one names: by the path of that file and the name in it; or says why it cannot be read.
@@ -47,8 +60,8 @@ pub struct Survey {
     pub notes: Vec<String>,
 }
 
-/// A Fly app of a [`Survey`].
-#[derive(Debug, Clone, PartialEq)]
+/// A Fly app of a [`Survey`]. It is not shown: its variables may hold what nobody should see.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FoundApp {
     /// Production's fly.toml.
@@ -61,11 +74,21 @@ pub struct FoundApp {
     pub unchecked: Vec<ProcessGroup>,
     /// Paths that its checks ask for with GET, each once.
     pub paths: Vec<String>,
-    /// Variables that would say in staging what only production is, and what they say there instead. `{app}` stands for
-    /// staging's app.
+    /// Production's variables, as its file says them.
     pub env: BTreeMap<String, String>,
+    /// Those that are, or lead to, something that only production may have (P11).
+    pub own: BTreeSet<VariableName>,
     /// Staging's own file, where there is one.
     pub staging: Option<FoundStaging>,
+}
+
+impl std::fmt::Debug for FoundApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FoundApp")
+            .field("config", &self.config)
+            .field("app", &self.app)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A fly.toml of staging.
@@ -76,10 +99,12 @@ pub struct FoundStaging {
     pub config: String,
     /// The app that the file is for.
     pub app: Option<AppName>,
-    /// How it differs from production's, as far as an overlay can say it.
+    /// How it differs from production's, as far as an overlay can say it. Nothing that looks like a secret is in it.
     pub overlay: Overlay,
     /// In what else it differs.
     pub beyond: Vec<String>,
+    /// Variables of it that look like secrets, and are left where they are.
+    pub secrets: BTreeSet<VariableName>,
 }
 
 /// A file to be written.

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use toml_edit::{InlineTable, Value};
+use toml_edit::{Array, InlineTable, Value};
 
-use super::{FoundApp, SUITE, Survey, answers::Settled};
-use crate::{AppName, Person, fly_toml::Overlay};
+use super::{SUITE, Survey, answers::Settled, elsewhere};
+use crate::{Person, VariableName, fly_toml::Overlay};
 
 /// How long a machine without a check has to run before it is believed.
 const STARTED_FOR: &str = "30s";
@@ -26,10 +26,11 @@ pub(super) fn of(survey: &Survey, settled: &Settled<'_>) -> String {
         line(&mut text, &format!("{name}.app = {}", quoted(production.as_str())));
     }
     line(&mut text, "\n[environments.staging]");
-    for (name, (_, staging)) in &settled.apps {
+    for (name, (production, staging)) in &settled.apps {
         line(&mut text, &format!("{name}.app = {}", quoted(staging.as_str())));
-        if let Some(overlay) = survey.apps.get(*name).and_then(|app| overlay(app, staging)) {
-            line(&mut text, &format!("{name}.overlay = {overlay}"));
+        let overlay = survey.apps.get(*name).map(|app| elsewhere::overlay(app, production, staging));
+        if let Some(overlay) = overlay.filter(|overlay| !overlay.is_empty()) {
+            line(&mut text, &format!("{name}.overlay = {}", table(&overlay)));
         }
     }
     if survey.is_asked() {
@@ -50,22 +51,15 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// What staging does differently: what its own file says, else what would call itself production there.
-fn overlay(app: &FoundApp, staging: &AppName) -> Option<InlineTable> {
-    let own = app.staging.as_ref().map(|it| it.overlay.clone());
-    let overlay = own.unwrap_or_else(|| {
-        let env =
-            app.env.iter().map(|(name, value)| (name.clone(), value.replace("{app}", staging.as_str())));
-        Overlay { env: env.collect(), ..Overlay::default() }
-    });
-    (!overlay.is_empty()).then(|| table(&overlay))
-}
-
 fn table(overlay: &Overlay) -> InlineTable {
     let mut table = InlineTable::new();
     if !overlay.env.is_empty() {
         let env = overlay.env.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
         table.insert("env", env.collect::<InlineTable>().into());
+    }
+    if !overlay.without_env.is_empty() {
+        let names: Array = overlay.without_env.iter().map(VariableName::as_str).collect();
+        table.insert("without-env", names.into());
     }
     if let Some(region) = &overlay.primary_region {
         table.insert("primary_region", region.as_str().into());

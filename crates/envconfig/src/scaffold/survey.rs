@@ -2,174 +2,224 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Beside, FoundApp, FoundStaging, Repository, Survey, differs};
+use super::{
+    Beside, FoundApp, FoundStaging, Repository, Survey,
+    credential::is_one_environments,
+    differs,
+    files::{File, Purpose},
+};
 use crate::{
-    ComponentName, Parsed, Problem, ProjectPath,
+    ComponentName, Problem, ProjectPath,
     fly_toml::FlyToml,
-    project::{Component, Project},
+    project::{Component, Project, RESERVED},
 };
 
 /// Ports at which Fly's edge answers for `https://APP.fly.dev`.
 const WEB_PORTS: [u16; 2] = [80, 443];
 
-/// Variables that say in which environment something runs. Not those that say how it was built, such as `NODE_ENV`: a mirror
-/// of production is built like production.
-const SAYS_WHERE: [&str; 6] =
-    ["APP_ENV", "ENVIRONMENT", "ENV", "DEPLOY_ENV", "SENTRY_ENVIRONMENT", "DEPLOYMENT_ENVIRONMENT"];
-
-/// For what a `fly.WORD.toml` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Purpose {
-    Production,
-    Staging,
-    /// Previews, development, reviews: none of ours yet.
-    Other,
-    /// No word, or one that names a component.
-    Unsaid,
-}
-
-fn purpose(word: &str) -> Purpose {
-    match word {
-        "production" | "prod" | "live" => Purpose::Production,
-        "staging" | "stage" | "stg" => Purpose::Staging,
-        "preview" | "review" | "review_apps" | "pr" | "dev" | "development" | "local" | "test" | "demo"
-        | "sandbox" => Purpose::Other,
-        _ => Purpose::Unsaid,
-    }
-}
-
-/// A fly.toml, and what its name says: `apps/api/fly.staging.toml` is of `apps/api`, for staging.
-struct File<'a> {
-    path: &'a str,
-    dir: &'a str,
-    /// Between `fly.` and `.toml`, without a purpose.
-    part: Option<&'a str>,
-    purpose: Purpose,
-    fly: FlyToml,
-}
+/// Reads a fly.toml of the repository.
+type Read<'a> = dyn Fn(&str) -> Result<FlyToml, Vec<Problem>> + 'a;
 
 impl Survey {
     /// Looks through `repository`; `beside` reads a file that one of its files names, by the path of that file and the name
-    /// in it, or says why it cannot. What names no purpose is production's; what is staging's becomes an overlay of it.
+    /// in it, or says why it cannot.
+    ///
+    /// Production's files are those of [`Repository::configs`], else each plain `fly.toml` and each that says so by its name or
+    /// by its directory. A name that says something else, such as `fly.worker.toml`, may be another app or another
+    /// environment: it is left out, and noted. Staging's file beside one of production's becomes an overlay of it.
     ///
     /// # Errors
-    /// What is wrong with a fly.toml, with line and column: one that cannot be read cannot be promoted.
+    /// What is wrong with a fly.toml that is taken, with line and column: one that cannot be read cannot be promoted.
     pub fn of(repository: &Repository, beside: &Beside<'_>) -> Result<Self, Vec<Problem>> {
-        let (mut files, mut problems) = (Vec::new(), Vec::new());
-        for (path, text) in &repository.texts {
-            let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let Some(word) = name.strip_prefix("fly").and_then(|rest| rest.strip_suffix(".toml")) else {
-                continue;
-            };
-            let words: Vec<&str> = word.split('.').filter(|word| !word.is_empty()).collect();
-            let said = words.iter().map(|word| purpose(word)).find(|it| *it != Purpose::Unsaid);
-            let part = words.into_iter().find(|word| purpose(word) == Purpose::Unsaid);
-            match FlyToml::parse_beside(path, text, &|named| beside(path, named)) {
-                Ok(Parsed { value: fly, .. }) => {
-                    files.push(File { path, dir, part, purpose: said.unwrap_or(Purpose::Unsaid), fly });
-                }
-                Err(found) => problems.extend(found.list),
-            }
+        let files: Vec<File<'_>> = repository.texts.keys().filter_map(|path| File::of(path)).collect();
+        let read = |path: &str| {
+            let text = repository.texts.get(path).map(String::as_str).unwrap_or_default();
+            let parsed = FlyToml::parse_beside(path, text, &|named| beside(path, named));
+            parsed.map(|parsed| parsed.value).map_err(|problems| problems.list)
+        };
+        let mut survey = Self { apps: BTreeMap::new(), notes: Vec::new() };
+        let mut problems = Vec::new();
+        for file in survey.productions(&files, &repository.configs) {
+            let staging =
+                files.iter().find(|other| other.is_beside(file) && other.purpose == Purpose::Staging);
+            problems.extend(survey.add(file, staging, &read).err().into_iter().flatten());
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self::sorted(&files, &repository.migrations))
+        survey.note_rest(&repository.migrations);
+        Ok(survey)
+    }
+
+    /// Production's files; what is left out is noted.
+    fn productions<'f>(&mut self, files: &'f [File<'f>], said: &BTreeSet<String>) -> Vec<&'f File<'f>> {
+        if !said.is_empty() {
+            return files.iter().filter(|file| said.contains(file.path)).collect();
+        }
+        let is_said = |file: &File<'_>| {
+            files.iter().any(|other| other.is_beside(file) && other.purpose == Purpose::Production)
+        };
+        let mut taken = Vec::new();
+        for file in files {
+            let path = file.path;
+            let note = match (file.purpose, &file.part) {
+                (Purpose::Production, _) => {
+                    taken.push(file);
+                    continue;
+                }
+                (Purpose::Unsaid, None) if !is_said(file) => {
+                    taken.push(file);
+                    continue;
+                }
+                (Purpose::Unsaid, None) => {
+                    format!("`{path}` stands beside one that says it is production's, and is left out")
+                }
+                (Purpose::Unsaid, Some(_)) => format!(
+                    "`{path}` may be another app or another environment, and is left out; --config names the files of \
+                     production, each"
+                ),
+                (Purpose::Other, _) => {
+                    format!("`{path}` is neither production's nor staging's, and is left out")
+                }
+                (Purpose::Staging, _) => {
+                    let has_one = files.iter().any(|other| {
+                        other.is_beside(file)
+                            && matches!(other.purpose, Purpose::Production | Purpose::Unsaid)
+                    });
+                    if has_one {
+                        continue;
+                    }
+                    format!("`{path}` is staging's, and there is no fly.toml of production beside it")
+                }
+            };
+            self.notes.push(note);
+        }
+        taken
+    }
+
+    fn add(
+        &mut self,
+        file: &File<'_>,
+        staging: Option<&File<'_>>,
+        read: &Read<'_>,
+    ) -> Result<(), Vec<Problem>> {
+        let Ok(config) = file.path.parse::<ProjectPath>() else {
+            self.notes.push(format!("`{}` is a path that no project file can name", file.path));
+            return Ok(());
+        };
+        let fly = read(file.path)?;
+        let staging = match staging {
+            Some(staging) => Some(differs::from(&fly, &read(staging.path)?, staging.path)),
+            None => None,
+        };
+        let app = found(config, &fly, staging);
+        let name = self.name_for(file, app.serves);
+        self.note(&name, &app);
+        self.apps.insert(name, app);
+        Ok(())
+    }
+
+    fn note(&mut self, name: &ComponentName, app: &FoundApp) {
+        if let Some(FoundStaging { config, beyond, secrets, .. }) = &app.staging {
+            self.notes.push(format!(
+                "what `{config}` says is the overlay of `{name}`; `stagectl render fly --env staging` would write another \
+                 `{config}`, from there"
+            ));
+            if !beyond.is_empty() {
+                self.notes.push(format!(
+                    "`{config}` also differs in `{}`, which no overlay can say: there staging will be as production is",
+                    beyond.join("`, `")
+                ));
+            }
+            if !secrets.is_empty() {
+                self.notes.push(format!(
+                    "{} of `{config}` look like secrets and are not copied: `fly secrets set` them for staging's app",
+                    listed(secrets)
+                ));
+            }
+        } else if !app.own.is_empty() {
+            self.notes.push(format!(
+                "{} of `{}` may be production's alone and stay out of staging: `fly secrets set` what staging shall have instead",
+                listed(&app.own),
+                app.config
+            ));
+        }
+    }
+
+    fn note_rest(&mut self, migrations: &[String]) {
+        if self.apps.values().any(|app| app.serves) {
+            self.notes.push(
+                "the first suite asks nobody who they are, so it passes whatever answers: let the app answer \
+                 /.well-known/environment, and delete that from the suite"
+                    .to_owned(),
+            );
+        } else if !self.apps.is_empty() {
+            let why = "nothing here answers requests from outside, so no suite is begun";
+            self.notes.push(format!(
+                "{why}; production takes no release that passed none: `[suites.NAME] file = …`"
+            ));
+        }
+        let left = "databases are not deployed by us yet, so the project file does not name them";
+        self.notes.extend(migrations.iter().map(|dir| format!("`{dir}` has migrations; {left}")));
     }
 
     /// What a project file that is there already calls by another name gets that one.
     #[must_use]
     pub fn named_as_in(self, project: &Project) -> Self {
+        let plain = |path: &ProjectPath| path.as_str().trim_start_matches("./").to_owned();
         let known = |app: &FoundApp| {
-            let is_it = |component: &Component| matches!(component, Component::Fly { config, .. } if config.value == app.config);
+            let is_it = |component: &Component| matches!(component, Component::Fly { config, .. } if plain(&config.value) == plain(&app.config));
             project.components().iter().find(|(_, component)| is_it(component)).map(|(name, _)| name.clone())
         };
-        let named = |(name, app): (ComponentName, FoundApp)| (known(&app).unwrap_or(name), app);
-        Self { apps: self.apps.into_iter().map(named).collect(), ..self }
-    }
-
-    fn sorted(files: &[File<'_>], migrations: &[String]) -> Self {
-        let mut survey = Self { apps: BTreeMap::new(), notes: Vec::new() };
-        let places: BTreeSet<(&str, Option<&str>)> = files.iter().map(|file| (file.dir, file.part)).collect();
-        for (dir, part) in places {
-            let here = || files.iter().filter(|file| (file.dir, file.part) == (dir, part));
-            let of = |purpose| here().find(|file| file.purpose == purpose);
-            let production = of(Purpose::Production).or_else(|| of(Purpose::Unsaid));
-            let staging = of(Purpose::Staging);
-            for file in here().filter(|file| file.purpose == Purpose::Other) {
-                survey
-                    .notes
-                    .push(format!("`{}` is neither production's nor staging's, and is left out", file.path));
+        let mut apps = BTreeMap::new();
+        let mut others = Vec::new();
+        for (name, app) in self.apps {
+            match known(&app) {
+                Some(known) => drop(apps.insert(known, app)),
+                None => others.push((name, app)),
             }
-            let Some(production) = production else {
-                let found = staging.map(|file| {
-                    format!("`{}` is staging's, and there is no fly.toml of production beside it", file.path)
-                });
-                survey.notes.extend(found);
-                continue;
-            };
-            // Beside one that is said to be production's, the plain one is for something else.
-            if let Some(plain) = of(Purpose::Unsaid).filter(|plain| plain.path != production.path) {
-                survey
-                    .notes
-                    .push(format!("`{}` stands beside `{}`, and is left out", plain.path, production.path));
-            }
-            survey.add(production, staging);
         }
-        if !survey.apps.is_empty() && !survey.is_asked() {
-            let why = "nothing here answers requests from outside, so no suite is begun";
-            survey.notes.push(format!(
-                "{why}; production takes no release that passed none: `[suites.NAME] file = …`"
-            ));
+        for (name, app) in others {
+            let is_free =
+                |name: &ComponentName| !apps.contains_key(name) && project.component(name.as_str()).is_none();
+            let name = numbered(name.as_ref()).find(is_free).expect("numbers do not end");
+            apps.insert(name, app);
         }
-        let left = "databases are not deployed by us yet, so the project file does not name them";
-        survey.notes.extend(migrations.iter().map(|dir| format!("`{dir}` has migrations; {left}")));
-        survey
+        Self { apps, ..self }
     }
 
-    fn add(&mut self, production: &File<'_>, staging: Option<&File<'_>>) {
-        let Ok(config) = production.path.parse::<ProjectPath>() else {
-            self.notes.push(format!("`{}` is a path that no project file can name", production.path));
-            return;
-        };
-        let staging = staging.map(|file| differs::from(&production.fly, &file.fly, file.path));
-        let app = found(config, &production.fly, staging);
-        let name = self.name_for(production, app.serves);
-        if let Some(staging) = &app.staging {
-            self.notes.push(format!(
-                "what `{}` says is the overlay of `{name}`: `stagectl render fly --env staging` writes it from there on",
-                staging.config
-            ));
-            self.notes.extend((!staging.beyond.is_empty()).then(|| told_beyond(staging)));
-        }
-        self.apps.insert(name, app);
-    }
-
-    /// By its part, else by its directory, else by what it does; no two alike.
+    /// By its part, else by its directory, else by what it does; no two alike, and none that means something else in a
+    /// project file.
     fn name_for(&self, file: &File<'_>, serves: bool) -> ComponentName {
         let usual = if serves { "web" } else { "worker" };
         let last = file.dir.rsplit('/').next().filter(|dir| !dir.is_empty());
-        let of = |text: &str| text.parse::<ComponentName>().ok();
-        let plain = file.part.or(last).and_then(|word| of(&spelled(word))).or_else(|| of(usual));
-        let long = of(&spelled(&format!("{}-{}", file.dir.replace('/', "-"), file.part.unwrap_or(usual))));
-        let numbered = (2_u32..).map(|n| of(&format!("{usual}-{n}")));
-        let mut all = [plain, long].into_iter().chain(numbered).flatten();
-        all.find(|name| !self.apps.contains_key(name)).expect("numbers do not end")
+        let plain = spelled(file.part.as_deref().or(last).unwrap_or(usual));
+        let long =
+            spelled(&format!("{}-{}", file.dir.replace('/', "-"), file.part.as_deref().unwrap_or(usual)));
+        let firsts = [plain, long].into_iter().filter_map(|text| text.parse::<ComponentName>().ok());
+        let is_free =
+            |name: &ComponentName| !self.apps.contains_key(name) && !RESERVED.contains(&name.as_str());
+        firsts.chain(numbered(usual)).find(is_free).expect("numbers do not end")
     }
+}
+
+/// `web`, `web-2`, `web-3` and so on.
+fn numbered(name: &str) -> impl Iterator<Item = ComponentName> {
+    let further = (2_u32..).map({
+        let name = name.to_owned();
+        move |n| format!("{name}-{n}")
+    });
+    std::iter::once(name.to_owned()).chain(further).filter_map(|text| text.parse().ok())
+}
+
+fn listed<T: std::fmt::Display>(names: &BTreeSet<T>) -> String {
+    format!("`{}`", names.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `"))
 }
 
 /// In the letters of a name.
 fn spelled(text: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     text.chars().map(letter).collect::<String>().trim_matches('-').to_owned()
-}
-
-fn told_beyond(staging: &FoundStaging) -> String {
-    let fields = staging.beyond.join("`, `");
-    format!(
-        "`{}` also differs in `{fields}`, which no overlay can say: there staging will be as production is",
-        staging.config
-    )
 }
 
 fn found(config: ProjectPath, fly: &FlyToml, staging: Option<FoundStaging>) -> FoundApp {
@@ -182,7 +232,9 @@ fn found(config: ProjectPath, fly: &FlyToml, staging: Option<FoundStaging>) -> F
     for check in services().filter(is_web).flat_map(|service| &service.checks) {
         let is_get = check.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case("get"));
         let path = check.path.clone().unwrap_or_else(|| "/".to_owned());
-        if check.check_type == "http" && is_get && !paths.contains(&path) {
+        // What a suite would take for a placeholder, or for no path at all.
+        let is_plain = path.starts_with('/') && !path.contains("{{") && !path.contains(char::is_whitespace);
+        if check.check_type == "http" && is_get && is_plain && !paths.contains(&path) {
             paths.push(path);
         }
     }
@@ -192,24 +244,8 @@ fn found(config: ProjectPath, fly: &FlyToml, staging: Option<FoundStaging>) -> F
         serves: services().any(|service| is_web(&service)),
         unchecked: fly.unchecked(),
         paths,
-        env: fly
-            .env
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), elsewhere(fly, name, value)?)))
-            .collect(),
+        own: differs::named(fly, is_one_environments),
+        env: fly.env.clone(),
         staging,
     }
-}
-
-/// What a variable says in staging: another environment's name, another app's address.
-fn elsewhere(fly: &FlyToml, name: &str, value: &str) -> Option<String> {
-    let is_production = matches!(value.to_ascii_lowercase().as_str(), "production" | "prod" | "live");
-    if SAYS_WHERE.contains(&name) && is_production {
-        return Some("staging".to_owned());
-    }
-    let host = format!("{}.fly.dev", fly.app.as_ref()?);
-    let before = value.find(&host)?;
-    // `my-runner.fly.dev` is another app than `runner`.
-    let is_whole = !value[..before].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
-    is_whole.then(|| value.replace(&host, "{app}.fly.dev"))
 }

@@ -45,6 +45,18 @@ internal_port = 9000
 processes = ["app"]
 "#;
 
+/// A variable that is left out is nowhere: neither in the file nor in what is deployed by it.
+#[test]
+fn variables_are_left_out() {
+    let overlay = overlay(r#"{ without-env = ["LOG_LEVEL", "NEVER_THERE"], env = { DEBUG = "1" } }"#);
+    let text = written(&overlay, PRODUCTION);
+    assert!(!text.contains("LOG_LEVEL") && text.contains("APP_ENV = \"production\""), "{text}");
+    let mut fly = FlyToml::parse("fly.toml", PRODUCTION).unwrap().value;
+    fly.apply_overlay(&overlay);
+    assert_eq!(FlyToml::parse("fly.toml", &text).unwrap().value.flatten(), fly.flatten());
+    assert_eq!(fly.env.keys().collect::<Vec<_>>(), ["APP_ENV", "DEBUG"]);
+}
+
 /// Only what the overlay names, and the app, is changed; comments, order, quotes and blanks of everything else stay.
 #[test]
 fn comments_and_order_stay() {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use super::chain;
 use super::record::{Draft, Record};
@@ -79,6 +81,35 @@ impl Sqlite {
             message: error.to_string(),
         })?;
         Ok(Self { connection: Mutex::new(connection), sealed: Mutex::default(), id, clock })
+    }
+
+    /// The store at `path` as it stands, for whoever only reads: nothing is written, and every append is an error. None where
+    /// there is no file, or one that is no store of ours.
+    pub fn find(path: &Path, clock: Arc<dyn Clock>) -> Result<Option<Self>, JournalError> {
+        let open = store("opening the file");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(&open)?;
+        connection.busy_timeout(BUSY).map_err(&open)?;
+        let tables =
+            "select count(*) from sqlite_schema where type = 'table' and name in ('meta', 'record', 'lease')";
+        let n_tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(&open)?;
+        if n_tables != 3 {
+            return Ok(None);
+        }
+        let reading = store("reading the store's id");
+        let id: Option<String> = connection
+            .query_row("select value from meta where key = 'store'", [], |row| row.get(0))
+            .optional()
+            .map_err(&reading)?;
+        let Some(id) = id else { return Ok(None) };
+        let id = StoreId::new(id).map_err(|error| JournalError::Store {
+            step: "reading the store's id",
+            message: error.to_string(),
+        })?;
+        Ok(Some(Self { connection: Mutex::new(connection), sealed: Mutex::default(), id, clock }))
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

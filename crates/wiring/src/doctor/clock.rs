@@ -58,5 +58,7 @@ fn compared(ours: SystemTime, theirs: SystemTime, url: &Url) -> Finding {
     }
     let seen = format!("{} s {how} {host}", apart.as_secs());
     let verbs = ["promote start", "promote tick", "promote approve"];
-    Finding::bad("clock", seen).needed_for(verbs).mended_by("timedatectl set-ntp true")
+    Finding::bad("clock", seen)
+        .needed_for(verbs)
+        .advised("set this machine's clock by a time server, for instance `timedatectl set-ntp true`")
 }

@@ -6,13 +6,13 @@ mod places;
 mod runner;
 mod store;
 
-use std::collections::BTreeSet;
-
 use clikit::{Common, Context, Failure};
 use envconfig::EnvironmentName;
+use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::wire::{Services, files};
+use crate::given::quoted;
+use crate::wire::{Files, Services, files};
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,13 +37,22 @@ pub struct Finding {
     pub seen: String,
     /// What fails without it, as verbs.
     pub needed_for: Vec<String>,
-    /// The command, or the line of a file, that mends it.
+    /// The command that mends it, ready to be pasted.
     pub mend: Option<String>,
+    /// What to do, where no one command does it.
+    pub advice: Option<String>,
 }
 
 impl Finding {
     fn new(about: impl Into<String>, state: State, seen: impl Into<String>) -> Self {
-        Self { about: about.into(), state, seen: seen.into(), needed_for: Vec::new(), mend: None }
+        Self {
+            about: about.into(),
+            state,
+            seen: seen.into(),
+            needed_for: Vec::new(),
+            mend: None,
+            advice: None,
+        }
     }
 
     fn good(about: impl Into<String>, seen: impl Into<String>) -> Self {
@@ -62,7 +71,13 @@ impl Finding {
     fn failed(about: impl Into<String>, failure: &Failure) -> Self {
         let reasons = failure.reasons();
         let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(": ")) };
-        Self { mend: failure.hint.clone(), ..Self::bad(about, format!("{}{why}", failure.what)) }
+        let finding = Self::bad(about, format!("{}{why}", failure.what));
+        let is_command = |hint: &&String| ["promote ", "stagectl "].iter().any(|name| hint.starts_with(name));
+        match failure.hint.as_ref() {
+            Some(hint) if is_command(&hint) => finding.mended_by(hint),
+            Some(hint) => finding.advised(hint),
+            None => finding,
+        }
     }
 
     fn needed_for<S: Into<String>>(mut self, verbs: impl IntoIterator<Item = S>) -> Self {
@@ -73,6 +88,34 @@ impl Finding {
     fn mended_by(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());
         self
+    }
+
+    fn advised(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// Where commands are pasted.
+struct Here {
+    /// The project file's directory, as seen from here, with its last `/` if it is another one.
+    root: String,
+}
+
+impl Here {
+    fn of(common: &Common) -> Self {
+        Self { root: common.project.with_file_name("").display().to_string() }
+    }
+
+    /// A path of the project, for a shell.
+    fn path(&self, name: &str) -> String {
+        quoted(&format!("{}{name}", self.root))
+    }
+
+    /// Puts a public key among the allowed signers.
+    fn allow(&self, public: &str) -> String {
+        let (dir, file) = (self.path(".understudy"), self.path(".understudy/allowed_signers"));
+        format!("mkdir -p {dir} && echo \"NAME $(cat {})\" >> {file}", quoted(public))
     }
 }
 
@@ -100,13 +143,11 @@ pub async fn examine(
         return Err(Failure::usage(format!("the project file has no environment `{only}`"))
             .with_hint(format!("there are: {}", known.join(", "))));
     }
-    let configs: BTreeSet<&str> = files.configs.keys().map(String::as_str).collect();
-    let read = configs.into_iter().collect::<Vec<_>>().join("`, `");
-    let mut findings =
-        vec![Finding::good("files", format!("the project file and the fly.toml of `{read}` can be used"))];
-    findings.extend(people::look(context, &files));
-    findings.extend(store::look(context, common, &files).await);
-    findings.extend(runner::look(context, common, &files));
+    let here = Here::of(common);
+    let mut findings = read(&files);
+    findings.extend(people::look(context, &files, &here, only));
+    findings.push(store::look(context, common, &files).await);
+    findings.extend(runner::look(context, common, &files, &here));
     let services = match Services::new(context) {
         Ok(services) => services,
         Err(failure) => {
@@ -116,8 +157,24 @@ pub async fn examine(
     };
     let asked = || environments.values().filter(|it| only.is_none_or(|only| it.name == *only));
     findings.extend(clock::look(context, &services, asked()).await);
-    for environment in asked() {
-        findings.extend(places::look(context, &files, environment, &services).await);
-    }
+    // Whoever talks to one environment opens all of them.
+    findings.extend(environments.values().flat_map(|it| places::tokens(context, &files, it, &here)));
+    let places = asked().map(|environment| places::look(context, &files, environment, &services));
+    findings.extend(join_all(places).await.into_iter().flatten());
     Ok(findings)
+}
+
+/// The files that could be read, and the suites that could not.
+fn read(files: &Files) -> Vec<Finding> {
+    let configs: Vec<&str> = files.configs.keys().map(String::as_str).collect();
+    let seen = format!("the project file and the fly.toml of `{}` can be read", configs.join("`, `"));
+    let mut findings = vec![Finding::good("files", seen)];
+    for (name, suite) in &files.suites {
+        if let Some(problems) = suite.problems() {
+            let needed = ["promote deploy", "promote start", "promote test"];
+            let finding = Finding::bad(format!("suite {name}"), problems).needed_for(needed);
+            findings.push(finding.mended_by(format!("itest list {}", quoted(&suite.file))));
+        }
+    }
+    findings
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clikit::{Context, Failure};
+use clikit::Context;
 use envconfig::project::{Binding, Class, Environment};
 use envconfig::{ComponentName, SecretRef};
 use flyclient::fly::ErrorKind;
@@ -11,23 +11,27 @@ use flyclient::registry;
 use flytypes::wire::Machine;
 use flytypes::{AppName, ImageRef};
 use providers::fly::is_marked;
-use providers::who_answers;
+use providers::{Answering, who_answers};
 
-use super::Finding;
+use futures_util::future::join_all;
+
+use super::{Finding, Here};
+use crate::given::quoted;
 use crate::wire::{Files, Opened, Services, edges_here, grounds_of, secret};
 
-const ANSWER: Duration = Duration::from_secs(5);
+/// For one question; the client tries again within it.
+const ANSWER: Duration = Duration::from_secs(8);
+const UNANSWERED: &str = "no answer within 8 s";
 
 /// What fails in an environment that cannot be reached.
 fn verbs(environment: &Environment) -> Vec<String> {
     let verbs: &[&str] = match environment.class.value {
-        Class::Production => &["promote plan --to", "promote start --to", "promote rollback --env"],
-        Class::Local | Class::Preview | Class::Staging => &["promote deploy --env", "promote start"],
+        Class::Production => {
+            &["promote adopt --env", "promote plan --to", "promote start --to", "promote rollback --env"]
+        }
+        Class::Local | Class::Preview | Class::Staging => &["promote adopt --env", "promote deploy --env"],
     };
-    let named = |verb: &&str| {
-        if verb.contains("--") { format!("{verb} {}", environment.name) } else { (*verb).to_owned() }
-    };
-    verbs.iter().map(named).collect()
+    verbs.iter().map(|verb| format!("{verb} {}", environment.name)).collect()
 }
 
 /// What makes a token that reaches all apps of an environment: one for deploys reaches one app (fly.md 5).
@@ -40,6 +44,44 @@ fn new_token(environment: &Environment) -> String {
     }
 }
 
+/// Puts a new token where a reference says; it is never shown.
+fn renewed(environment: &Environment, reference: &SecretRef, here: &Here) -> String {
+    let make = new_token(environment);
+    match reference {
+        SecretRef::Variable(name) => format!("export {name}=\"$({make})\""),
+        SecretRef::File(path) => format!("{make} > {}", here.path(path.as_str())),
+    }
+}
+
+/// Tokens of an environment that are not there: to deploy, to read images and to write them, each once.
+pub(super) fn tokens(
+    context: &Context,
+    files: &Files,
+    environment: &Environment,
+    here: &Here,
+) -> Vec<Finding> {
+    let registry = &environment.registry;
+    let mut seen = Vec::new();
+    let mut findings = Vec::new();
+    let all = [
+        ("token", &environment.fly.token),
+        ("token that reads images", &registry.pull),
+        ("token that writes images", &registry.push),
+    ];
+    for (what, reference) in all {
+        if seen.contains(&&reference.value) {
+            continue;
+        }
+        seen.push(&reference.value);
+        let Err(failure) = secret(context, &files.root, &reference.value) else { continue };
+        let finding = Finding::failed(format!("{}: {what}", environment.name), &failure);
+        // Environments are opened together.
+        let finding = finding.needed_for(["every verb that asks Fly, of any environment"]);
+        findings.push(finding.mended_by(renewed(environment, &reference.value, here)));
+    }
+    findings
+}
+
 pub(super) async fn look(
     context: &Context,
     files: &Files,
@@ -47,26 +89,30 @@ pub(super) async fn look(
     services: &Services,
 ) -> Vec<Finding> {
     let name = &environment.name;
-    if let Some(finding) = token(context, files, environment) {
-        return vec![finding];
-    }
+    let apps = || environment.fly_apps().map(|(_, binding)| &binding.app.value);
     let open = match Opened::new(context, &files.root, environment, services) {
         Ok(open) => open,
         Err(failure) => {
-            return vec![Finding::failed(format!("{name}: access"), &failure).needed_for(verbs(environment))];
+            let unseen = |app: &AppName| {
+                Finding::unknown(format!("{name}: app {app}"), format!("not looked at: {}", failure.what))
+            };
+            return apps().map(unseen).collect();
         }
     };
-    let mut findings = Vec::new();
-    for (component, binding) in environment.fly_apps() {
+    let looks = environment.fly_apps().map(async |(component, binding)| {
         let app = &binding.app.value;
         let (finding, machines) = machines(environment, &open, app).await;
-        findings.push(finding);
+        let mut findings = vec![finding];
         if let Some(machines) = machines {
             findings.extend(image(environment, &open, app, &machines).await);
-            findings
-                .push(address(context, files, environment, services, component, machines.is_empty()).await);
+            findings.push(
+                address(context, files, (environment, component), (&open, services), machines.is_empty())
+                    .await,
+            );
         }
-    }
+        findings
+    });
+    let mut findings: Vec<Finding> = join_all(looks).await.into_iter().flatten().collect();
     for (component, binding) in &environment.bindings {
         if let Binding::Supabase(_) = binding {
             let seen = "databases are not looked at by this version";
@@ -76,48 +122,36 @@ pub(super) async fn look(
     findings
 }
 
-/// A token that is not there.
-fn token(context: &Context, files: &Files, environment: &Environment) -> Option<Finding> {
-    let reference = &environment.fly.token.value;
-    let failure: Failure = secret(context, &files.root, reference).err()?;
-    let app =
-        environment.fly_apps().next().map_or_else(|| "APP".to_owned(), |(_, it)| it.app.value.to_string());
-    let make = format!("fly tokens create deploy --app {app}");
-    let mend = match reference {
-        SecretRef::Variable(name) => format!("export {name}=\"$({make})\""),
-        SecretRef::File(path) => format!("{make} > {}", path.as_str()),
-    };
-    let finding = Finding::failed(format!("{}: token", environment.name), &failure);
-    Some(finding.needed_for(verbs(environment)).mended_by(mend))
-}
-
 async fn machines(
     environment: &Environment,
     open: &Opened,
     app: &AppName,
 ) -> (Finding, Option<Vec<Machine>>) {
     let about = format!("{}: app {app}", environment.name);
-    let listed = open.looking.client.app(app).machines().list(&ListMachines::default()).await;
+    let bad = |seen: String| Finding::bad(about.clone(), seen).needed_for(verbs(environment));
+    let handle = open.looking.client.app(app).machines();
+    let Ok(listed) = tokio::time::timeout(ANSWER, handle.list(&ListMachines::default())).await else {
+        return (bad(format!("the API does not answer: {UNANSWERED}")).advised("try again later"), None);
+    };
     let error = match listed {
         Ok(machines) => {
-            let finding = Finding::good(about, told(&machines)).needed_for(verbs(environment));
+            let finding = Finding::good(about.clone(), told(&machines)).needed_for(verbs(environment));
             return (finding, Some(machines));
         }
         Err(error) => error,
     };
+    let reference = &environment.fly.token.value;
+    let anew = format!("a new one is made by `{}`, and goes into {reference}", new_token(environment));
     let org = environment.fly.org.as_ref().map(|org| format!(" --org {org}")).unwrap_or_default();
-    let anew = new_token(environment);
-    let (seen, mend) = match error.kind() {
-        ErrorKind::Unauthenticated => ("the token is not accepted".to_owned(), anew),
-        ErrorKind::Forbidden => (format!("the token does not reach `{app}`"), anew),
+    let finding = match error.kind() {
+        ErrorKind::Unauthenticated => bad("the token is not accepted".to_owned()).advised(anew),
+        ErrorKind::Forbidden => bad(format!("the token does not reach `{app}`")).advised(anew),
         // Fly answers so for an app of somebody else, too (fly.md 1.8).
-        ErrorKind::NotFound => (
-            format!("there is no app `{app}`, or the token does not reach it"),
-            format!("fly apps create {app}{org}"),
-        ),
-        _ => (format!("the API does not answer: {error}"), "try again; https://status.flyio.net".to_owned()),
+        ErrorKind::NotFound => bad(format!("there is no app `{app}`, or the token does not reach it"))
+            .advised(format!("`fly apps create {app}{org}` where there is none; else another token: {anew}")),
+        _ => bad(format!("the API does not answer as it should: {error}")).advised("try again later"),
     };
-    (Finding::bad(about, seen).needed_for(verbs(environment)).mended_by(mend), None)
+    (finding, None)
 }
 
 fn told(machines: &[Machine]) -> String {
@@ -125,7 +159,8 @@ fn told(machines: &[Machine]) -> String {
         machines.iter().filter_map(|machine| machine.config.as_ref()).filter(|it| is_marked(&it.metadata));
     match machines.len() {
         0 => "the token reaches it; it has no machine yet".to_owned(),
-        n => format!("the token reaches it; {n} machines, {} of them known to a journal", ours.count()),
+        1 => format!("the token reaches it; 1 machine, {} labelled by us", ours.count()),
+        n => format!("the token reaches it; {n} machines, {} labelled by us", ours.count()),
     }
 }
 
@@ -140,17 +175,24 @@ async fn image(
         machines.iter().find_map(|machine| machine.config.as_ref()?.image.parse::<ImageRef>().ok())?;
     let about = format!("{}: image of {app}", environment.name);
     let registry = &open.looking.pull;
-    let finding = match registry.exists(&running).await {
-        Ok(true) => Finding::good(about, format!("{running} can be read")),
-        Ok(false) => Finding::bad(about, format!("{running} runs, and is not in the registry any more"))
-            .mended_by("push it again, or promote another one before this one is needed"),
-        Err(error) if matches!(error.kind(), registry::ErrorKind::Configuration) => {
-            Finding::unknown(about, format!("{running} is at another registry than {}", registry.host()))
+    let pull = &environment.registry.pull.value;
+    let finding = match tokio::time::timeout(ANSWER, registry.exists(&running)).await {
+        Err(_) => {
+            Finding::bad(about, format!("{}: {UNANSWERED}", registry.host())).advised("try again later")
         }
-        Err(error) => {
-            let pull = environment.registry.pull.value.to_string();
-            Finding::bad(about, error.to_string()).mended_by(format!("a token that reads images, in {pull}"))
-        }
+        Ok(Ok(true)) => Finding::good(about, format!("{running} can be read")),
+        Ok(Ok(false)) => Finding::bad(about, format!("{running} runs, and is not in the registry any more"))
+            .advised("push it again, or promote another one before this one is needed"),
+        Ok(Err(error)) => match error.kind() {
+            registry::ErrorKind::Configuration => {
+                Finding::unknown(about, format!("{running} is at another registry than {}", registry.host()))
+            }
+            registry::ErrorKind::Unauthenticated
+            | registry::ErrorKind::Forbidden
+            | registry::ErrorKind::NotFound => Finding::bad(about, error.to_string())
+                .advised(format!("{pull} has to hold a token that reads this image")),
+            _ => Finding::bad(about, error.to_string()).advised("try again later"),
+        },
     };
     Some(finding.needed_for(["promote deploy", "promote start", "promote rollback"]))
 }
@@ -159,45 +201,50 @@ async fn image(
 async fn address(
     context: &Context,
     files: &Files,
-    environment: &Environment,
-    services: &Services,
-    component: &ComponentName,
+    (environment, component): (&Environment, &ComponentName),
+    (open, services): (&Opened, &Services),
     is_empty: bool,
 ) -> Finding {
-    let about = format!("{}: address of {component}", environment.name);
-    let grounds = edges_here(context).and_then(|here| grounds_of(environment, &here));
-    let grounds = match grounds {
+    let (name, about) = (&environment.name, format!("{}: address of {component}", environment.name));
+    let here = if open.local { edges_here(context) } else { Ok(Vec::new()) };
+    let grounds = match here.and_then(|here| grounds_of(environment, &here)) {
         Ok(grounds) => grounds,
         Err(failure) => return Finding::failed(about, &failure),
     };
     let target = grounds.targets.iter().find(|(name, _)| name.as_str() == component.as_str());
     let Some((_, url)) = target else { return Finding::unknown(about, "it has none") };
     if is_empty {
-        return Finding::unknown(about, format!("{url}: nobody can answer there before there is a machine"));
+        return Finding::unknown(about, format!("{url}: nobody answers there before there is a machine"));
     }
     let asks = files.suites.values().any(|suite| suite.asks_who(component.as_str()));
-    let needed = ["promote deploy", "promote start", "promote test"];
+    let is_other = |said: &str| files.project.environment(said).is_some();
+    let bad = |seen: String| Finding::bad(about.clone(), seen);
+    let wrong = || {
+        format!(
+            "look at `{component}.url` of [environments.{name}], and at what answers /.well-known/environment"
+        )
+    };
     let finding = match who_answers(&*services.plain, url, ANSWER).await {
-        Err(error) => Finding::bad(about, format!("{url}: {error}")).mended_by(format!("curl -v {url}")),
-        Ok(answer) => match answer.environment {
-            Some(said) if said == environment.name.as_str() => {
-                Finding::good(about, format!("{url} says that it is `{said}`"))
+        Err(error) => bad(format!("{url}: {error}")).mended_by(format!("curl -v {}", quoted(url.as_str()))),
+        Ok(Answering { status, environment: said, .. }) => match said.as_deref().map(shown) {
+            _ if status >= 500 => {
+                bad(format!("{url} answers {status}")).mended_by(format!("curl -v {}", quoted(url.as_str())))
             }
-            Some(said) if !asks => {
-                Finding::unknown(about, format!("{url} says that it is `{said}`; no suite asks it"))
+            Some(said) if said == name.as_str() => Finding::good(about, format!("{url} says that it is `{said}`")),
+            Some(said) if asks || is_other(&said) => {
+                bad(format!("{url} says that it is `{said}`, and not `{name}`")).advised(wrong())
             }
-            Some(said) => Finding::bad(about, format!("{url} says that it is `{said}`")).mended_by(format!(
-                "`{component}.url` of [environments.{}], or what the service says at /.well-known/environment",
-                environment.name
+            Some(said) => Finding::unknown(about, format!("{url} says that it is `{said}`; no suite asks it")),
+            None if !asks => Finding::good(about, format!("{url} answers {status}; no suite asks who it is")),
+            None => bad(format!("{url} answers {status} and does not say who it is, which a suite asks")).advised(format!(
+                "let it answer at /.well-known/environment, or say `identity = \"none\"` in [targets.{component}] of the suite"
             )),
-            None if !asks => Finding::good(about, format!("{url} answers; no suite asks who it is")),
-            None => {
-                let seen = format!("{url} answers {} and does not say who it is, which a suite asks", answer.status);
-                Finding::bad(about, seen).mended_by(format!(
-                    "let it answer at /.well-known/environment, or say `identity = \"none\"` in [targets.{component}] of the suite"
-                ))
-            }
         },
     };
-    finding.needed_for(needed)
+    finding.needed_for(["promote deploy", "promote start", "promote test"])
+}
+
+/// What somebody far away says, as one short line.
+fn shown(said: &str) -> String {
+    clikit::plain_text(said).chars().filter(|c| !c.is_control()).take(60).collect()
 }

@@ -4,14 +4,15 @@ use clikit::{Common, Context};
 use envconfig::SecretRef;
 use providers::ssh::{ATTESTATION_NAMESPACE, key_of_text, person, public_line};
 
-use super::Finding;
+use super::{Finding, Here};
+use crate::given::quoted;
 use crate::store::{self, Place};
 use crate::wire::{Files, allowed_signers, secret};
 
 const VERBS: [&str; 4] = ["promote deploy", "promote start", "promote attest", "promote tick"];
 
 /// What every machine that shares the journal needs; nothing where one machine has it for itself.
-pub(super) fn look(context: &Context, common: &Common, files: &Files) -> Option<Finding> {
+pub(super) fn look(context: &Context, common: &Common, files: &Files, here: &Here) -> Option<Finding> {
     let Some(reference) = files.project.store().and_then(|store| store.key.as_ref()) else {
         let reveal = |reference: &_| secret(context, &files.root, reference);
         let address = store::address(context, common.store.as_deref(), &files.project, &files.root, reveal);
@@ -20,12 +21,12 @@ pub(super) fn look(context: &Context, common: &Common, files: &Files) -> Option<
         }
         let seen = "each machine has a key of its own, which others believe where it is listed in `.understudy/allowed_signers`";
         let finding = Finding::unknown("runner's key", seen).needed_for(VERBS);
-        return Some(finding.mended_by("[store] key = \"env:UNDERSTUDY_RUNNER_KEY\""));
+        return Some(finding.advised("in the project file: [store] key = \"env:UNDERSTUDY_RUNNER_KEY\""));
     };
-    Some(of_reference(context, files, reference).needed_for(VERBS))
+    Some(of_reference(context, files, reference, here).needed_for(VERBS))
 }
 
-fn of_reference(context: &Context, files: &Files, reference: &SecretRef) -> Finding {
+fn of_reference(context: &Context, files: &Files, reference: &SecretRef, here: &Here) -> Finding {
     const ABOUT: &str = "runner's key";
     const MAKE: &str = "ssh-keygen -t ed25519 -N '' -C runner -f runner-key";
     let text = match secret(context, &files.root, reference) {
@@ -50,7 +51,7 @@ fn of_reference(context: &Context, files: &Files, reference: &SecretRef) -> Find
         _ => {
             let line = format!("runner namespaces=\"{ATTESTATION_NAMESPACE}\" {}", public_line(&key));
             Finding::bad(ABOUT, format!("{reference} is {who}, and nobody else believes what it signs"))
-                .mended_by(format!("echo '{line}' >> .understudy/allowed_signers"))
+                .mended_by(format!("echo {} >> {}", quoted(&line), here.path(".understudy/allowed_signers")))
         }
     }
 }

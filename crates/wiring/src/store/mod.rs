@@ -69,6 +69,32 @@ pub(crate) async fn open(
     Ok(Kept { journal, key })
 }
 
+/// The journal at `address` as it stands: nothing is made or written, here or there. None where there is none.
+pub(crate) async fn find(
+    context: &Context,
+    address: &StoreAddress,
+    clock: Arc<SystemClock>,
+    (runner, fresh): (&str, StoreId),
+) -> Result<Option<Arc<dyn Journal>>, Failure> {
+    let found: Option<Arc<dyn Import>> = match &address.place {
+        Place::File(path) => {
+            let found = Sqlite::find(path, clock).map_err(|error| {
+                Failure::unavailable(format!("the store {} cannot be read", path.display()))
+                    .with_source(error)
+            })?;
+            if found.is_none() && path.exists() {
+                return Err(Failure::usage(format!("{} is no journal", path.display()))
+                    .with_why("it is there, and is no SQLite file of ours")
+                    .with_hint("--store sqlite:PATH, or `url` of [store], with another path"));
+            }
+            found.map(|journal| Arc::new(journal) as Arc<dyn Import>)
+        }
+        Place::Postgres(server) => in_postgres(server, Absent::Imagine, &fresh).await?,
+        Place::Bucket(address) => bucket::open(context, address, Absent::Imagine, runner, &fresh).await?,
+    };
+    Ok(found.map(|journal| journal as Arc<dyn Journal>))
+}
+
 fn file(
     place: &Path,
     is_default: bool,

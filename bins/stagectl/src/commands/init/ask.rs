@@ -1,22 +1,24 @@
 //! Questions to whoever sits at the terminal.
 
-use std::fmt::Display;
 use std::io::{BufRead, Write};
 use std::str::FromStr;
 
-use clikit::Failure;
+use clikit::{Context, Failure};
 use envconfig::{
-    AppName, Person,
+    AppName,
     scaffold::{Answers, Missing, Survey},
 };
 
+use super::people;
+
 /// Where questions go, and answers come from.
-pub(super) struct Terminal<R, W> {
+pub(super) struct Terminal<'a, R, W> {
+    pub(super) context: &'a Context,
     pub(super) answers: R,
     pub(super) questions: W,
 }
 
-impl<R: BufRead, W: Write> Terminal<R, W> {
+impl<R: BufRead, W: Write> Terminal<'_, R, W> {
     /// Asks until nothing is missing. What is only assumed is asked as well, with an answer that Enter takes.
     pub(super) fn what_is_missing(
         &mut self,
@@ -27,34 +29,42 @@ impl<R: BufRead, W: Write> Terminal<R, W> {
             let missing = survey.drafts(&answers).err().unwrap_or_default();
             match missing.first() {
                 Some(Missing::Production(component)) => {
-                    let app: AppName =
-                        self.until(&format!("production's app of `{component}` on Fly"), None)?;
-                    answers.production.insert(component.clone(), app);
+                    let question =
+                        format!("production's app of `{component}` on Fly, which no other component has");
+                    answers.production.insert(component.clone(), self.until(&question, None, app)?);
                 }
                 Some(Missing::Staging(component)) => {
-                    let app: AppName =
-                        self.until(&format!("staging's app of `{component}`, another one"), None)?;
-                    answers.staging.insert(component.clone(), app);
+                    let question = format!("staging's app of `{component}`, which is bound to nothing else");
+                    answers.staging.insert(component.clone(), self.until(&question, None, app)?);
                 }
                 Some(Missing::Leads) => {
-                    let question =
-                        "who may approve (ssh:SHA256:… as `ssh-keygen -l` prints it, or github:ID)";
-                    answers.leads.push(self.until::<Person>(question, None)?);
+                    let context = self.context;
+                    let question = "who may approve (FILE.pub of an SSH key, ssh:SHA256:… or github:ID)";
+                    let lead = self.until(question, None, |text| {
+                        people::named(context, text).map_err(|failure| failure.to_string())
+                    })?;
+                    people::add(&mut answers, lead);
                 }
                 Some(_) => return Err(refused(&missing)),
-                None => break,
+                None => {
+                    let Some(assumed) = survey.assumed(&answers).into_iter().next() else {
+                        return Ok(answers);
+                    };
+                    let question = format!("staging's app of `{}`", assumed.component);
+                    let staging = self.until(&question, Some(assumed.staging.as_str()), app)?;
+                    answers.staging.insert(assumed.component, staging);
+                }
             }
         }
-        for assumed in survey.assumed(&answers) {
-            let question = format!("staging's app of `{}`", assumed.component);
-            let app: AppName = self.until(&question, Some(assumed.staging.as_str()))?;
-            answers.staging.insert(assumed.component, app);
-        }
-        Ok(answers)
     }
 
     /// Asks again as long as the answer cannot be used.
-    fn until<T: FromStr<Err: Display>>(&mut self, question: &str, usual: Option<&str>) -> Result<T, Failure> {
+    fn until<T>(
+        &mut self,
+        question: &str,
+        usual: Option<&str>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Failure> {
         let nobody = || {
             Failure::usage(format!("nobody answered: {question}"))
                 .with_hint("every answer is an option, too: `stagectl init --help`")
@@ -68,14 +78,18 @@ impl<R: BufRead, W: Write> Terminal<R, W> {
                 return Err(nobody());
             }
             let line = line.trim();
-            match if line.is_empty() { usual.unwrap_or_default() } else { line }.parse() {
+            match read(if line.is_empty() { usual.unwrap_or_default() } else { line }) {
                 Ok(answer) => return Ok(answer),
-                Err(error) => {
-                    let _told = writeln!(self.questions, "{error}");
+                Err(why) => {
+                    let _told = writeln!(self.questions, "{why}");
                 }
             }
         }
     }
+}
+
+fn app(text: &str) -> Result<AppName, String> {
+    AppName::from_str(text).map_err(|error| error.to_string())
 }
 
 /// Where nobody can be asked.
@@ -85,12 +99,15 @@ pub(super) fn refused(missing: &[Missing]) -> Failure {
     for missing in missing {
         let (it, option) = match missing {
             Missing::Production(name) => (
-                format!("production's app of `{name}`, which its fly.toml does not name"),
+                format!(
+                    "production's app of `{name}`, which its fly.toml does not name, or another component has"
+                ),
                 format!("--app {name}=APP"),
             ),
-            Missing::Staging(name) => {
-                (format!("an app for staging of `{name}`"), format!("--staging-app {name}=APP"))
-            }
+            Missing::Staging(name) => (
+                format!("an app for staging of `{name}` that is bound to nothing else"),
+                format!("--staging-app {name}=APP"),
+            ),
             Missing::Leads => ("who may approve".to_owned(), "--lead FILE.pub".to_owned()),
             _ => continue,
         };
@@ -98,7 +115,7 @@ pub(super) fn refused(missing: &[Missing]) -> Failure {
         options.push(option);
     }
     Failure::usage(format!("this is not known: {}", what.join("; ")))
-        .with_why("nothing here says it, and there is no terminal to ask at")
+        .with_why("nothing here says it, and nobody was asked")
         .with_hint(format!("stagectl init {}", options.join(" ")))
 }
 
@@ -112,21 +129,22 @@ mod tests {
         let mut repository = Repository::default();
         repository.texts.insert("fly.toml".to_owned(), fly.to_owned());
         let survey = Survey::of(&repository, &|_, _| Err("none".to_owned())).unwrap();
-        let mut terminal = Terminal { answers: said.as_bytes(), questions: Vec::new() };
+        let context = Context { terminals: clikit::Terminals::default(), ..Context::of_this_process() };
+        let mut terminal = Terminal { context: &context, answers: said.as_bytes(), questions: Vec::new() };
         let answers = terminal.what_is_missing(&survey, Answers::default());
         (answers, String::from_utf8(terminal.questions).unwrap())
     }
 
     #[test]
     fn what_is_not_known_is_asked_until_it_can_be_used_and_enter_takes_the_guess() {
-        let (answers, questions) = asked("", "Shop!\nshop\nnobody\ngithub:5\n\n");
+        let (answers, questions) = asked("", "Shop!\nshop\nnobody\ngithub:5\nshop\nshop-two\n");
         let answers = answers.unwrap();
         let one = |apps: &std::collections::BTreeMap<_, AppName>| {
             apps.values().map(AppName::to_string).collect::<Vec<_>>()
         };
         assert_eq!(
             (one(&answers.production), one(&answers.staging)),
-            (vec!["shop".to_owned()], vec!["shop-staging".to_owned()])
+            (vec!["shop".to_owned()], vec!["shop-two".to_owned()])
         );
         assert_eq!(answers.leads, ["github:5".parse().unwrap()]);
         assert_eq!(questions.matches("production's app of").count(), 2, "{questions}");

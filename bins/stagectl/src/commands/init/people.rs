@@ -33,12 +33,26 @@ pub(super) fn named(context: &Context, who: &str) -> Result<Lead, Failure> {
     })
 }
 
-/// Whoever runs this.
-pub(super) fn own(context: &Context) -> Option<Lead> {
-    let named = context.var("UNDERSTUDY_KEY").map(|key| context.current_dir.join(key));
+/// Whoever runs this. A key that was named has to be one; of the usual ones the first that is there is taken.
+pub(super) fn own(context: &Context) -> Result<Option<Lead>, Failure> {
+    if let Some(key) = context.var("UNDERSTUDY_KEY") {
+        let path = context.current_dir.join(key);
+        return of_file(&path).map(Some).map_err(|why| {
+            Failure::usage(format!("UNDERSTUDY_KEY names {key}, beside which no public SSH key can be read"))
+                .with_why(why)
+                .with_hint("name a key that is there, or unset it and give --lead")
+        });
+    }
     let home = context.var("HOME").map(|home| Path::new(home).join(".ssh"));
-    let usual = home.iter().flat_map(|dir| KEYS.map(|key| dir.join(key)));
-    named.into_iter().chain(usual).find_map(|key| of_file(&key).ok())
+    Ok(home.iter().flat_map(|dir| KEYS.map(|key| dir.join(key))).find_map(|key| of_file(&key).ok()))
+}
+
+/// Each person and each key once.
+pub(super) fn add(answers: &mut Answers, lead: Lead) {
+    if !answers.leads.contains(&lead.person) {
+        answers.leads.push(lead.person);
+    }
+    answers.signers.extend(lead.line.filter(|line| !answers.signers.contains(line)));
 }
 
 /// The public half lies beside a private key; a private one itself is not read.

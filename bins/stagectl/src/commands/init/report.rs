@@ -1,6 +1,7 @@
 //! What was found, what was written, and what comes next.
 
 use clikit::{Common, Context, Table};
+use envconfig::Person;
 use envconfig::scaffold::{Answers, Survey};
 use serde::Serialize;
 
@@ -52,7 +53,13 @@ impl Report {
             }
         });
         let mut notes = survey.notes.clone();
-        if answers.leads.len() == 1 {
+        let of_github = |lead: &&Person| matches!(lead, Person::GitHub(_));
+        if answers.leads.iter().all(|lead| of_github(&lead)) {
+            notes.push(
+                "people of GitHub cannot approve by this version: add somebody's SSH key to `[people]`"
+                    .to_owned(),
+            );
+        } else if answers.leads.len() == 1 {
             notes.push(format!(
                 "only {} may approve, and nobody approves what they asked for: add a second person to `[people]`",
                 answers.leads[0]
@@ -72,13 +79,15 @@ impl Report {
 fn next(context: &Context, common: &Common) -> Vec<String> {
     let commands = [
         "stagectl check",
+        "stagectl doctor",
         "promote adopt --env production --version VERSION --commit COMMIT",
         "promote deploy --env staging --image IMAGE",
         "promote plan --to production",
     ];
-    let tokens = ["FLY_TOKEN_PRODUCTION", "FLY_TOKEN_STAGING"];
-    let unset = tokens.into_iter().filter(|token| context.var(token).is_none());
-    let exports = unset.map(|token| format!("export {token}=…"));
+    let variables =
+        [("FLY_TOKEN_PRODUCTION", "…"), ("FLY_TOKEN_STAGING", "…"), ("UNDERSTUDY_KEY", "~/.ssh/id_ed25519")];
+    let unset = variables.into_iter().filter(|(name, _)| context.var(name).is_none());
+    let exports = unset.map(|(name, value)| format!("export {name}={value}"));
     exports.chain(commands.map(|command| wiring::given::along(common, command.to_owned()))).collect()
 }
 

@@ -54,31 +54,47 @@ pub(super) fn all(
                 .with_why(why)
                 .with_hint("what was written stays; run it again")
         };
+        let there = |text: &str| {
+            let diff = compared(&file, text, draft);
+            (if diff.is_empty() { State::Unchanged } else { State::Differs }, diff)
+        };
         let (state, diff) = match read(&path) {
-            Ok(text) if text == draft.text || has_lines(draft, &text) => (State::Unchanged, String::new()),
-            Ok(text) => (State::Differs, diff(&file, &text, &draft.text)),
+            Ok(text) => there(&text),
             Err(why) if path.symlink_metadata().is_ok() => return Err(cannot("read", why)),
             Err(_) if is_dry => (State::Missing, String::new()),
-            Err(_) => {
-                write(&path, &draft.text).map_err(|error| cannot("written", error.to_string()))?;
-                (State::Written, String::new())
-            }
+            Err(_) => match write(&path, &draft.text) {
+                Ok(()) => (State::Written, String::new()),
+                // Somebody else was as quick.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    there(&read(&path).map_err(|why| cannot("read", why))?)
+                }
+                Err(error) => return Err(cannot("written", error.to_string())),
+            },
         };
         Ok(Told { file, state, text: draft.text.clone(), diff })
     };
     drafts.iter().map(told).collect()
 }
 
-/// Of the allowed signers each line counts by itself.
-fn has_lines(draft: &Draft, text: &str) -> bool {
-    draft.path.ends_with("allowed_signers")
-        && draft.text.lines().all(|line| text.lines().any(|it| it == line))
+/// How what is there differs; of the allowed signers only the keys that are missing count.
+fn compared(file: &str, text: &str, draft: &Draft) -> String {
+    const WANTED: &str = "as init would write it anew; yours stays";
+    if !draft.path.ends_with("allowed_signers") {
+        let is_same = text == draft.text;
+        return if is_same { String::new() } else { diff(file, text, &draft.text, WANTED) };
+    }
+    let key =
+        |line: &str| line.split_whitespace().skip(1).find(|word| word.starts_with("AAAA")).map(str::to_owned);
+    let there: Vec<String> = text.lines().filter_map(key).collect();
+    let missing = draft.text.lines().filter(|line| key(line).is_none_or(|key| !there.contains(&key)));
+    let missing: String = missing.map(|line| format!("+{line}\n")).collect();
+    if missing.is_empty() { missing } else { format!("--- {file} lacks\n{missing}") }
 }
 
 /// A file that came there meanwhile stays.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
+    fs::create_dir_all(dir).map_err(|error| io::Error::other(format!("{}: {error}", dir.display())))?;
     let readable = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().prefix(".init-").permissions(readable).tempfile_in(dir)?;
     file.write_all(text.as_bytes())?;
