@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{PRODUCTION, Project, Ran, STAGING, Stage, beside, ended, exe, within};
 
-/// seeds.md 1.1: `[[services]]` without a path to check, staging's own file with another size, no health route.
+/// As in codecanvas: `[[services]]` without a path to check, staging's own file with another size, no health route.
 const SERVICES: &[(&str, &str)] = &[
     (
         "fly.toml",
@@ -26,7 +26,7 @@ const SERVICES: &[(&str, &str)] = &[
     (".github/workflows/fly.yml", "on: push\njobs: {}\n"),
 ];
 
-/// seeds.md 1.2: one app with checks and migrations, review apps of its own, no staging.
+/// As in blue-banded-bee: one app with checks and migrations, review apps of its own, no staging.
 const MIGRATIONS: &[(&str, &str)] = &[
     (
         "fly.toml",
@@ -40,7 +40,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("supabase/config.toml", "project_id = \"x\"\n"),
 ];
 
-/// seeds.md 1.3: a monorepo; the app that is deployed is one of several packages.
+/// As in roast-my-post: a monorepo; the app that is deployed is one of several packages.
 const MONOREPO: &[(&str, &str)] = &[
     ("package.json", "{\"private\": true}\n"),
     (

@@ -161,7 +161,7 @@ fn an_app_without_machines_is_no_defect_and_one_environment_can_be_asked_alone()
     assert_eq!((code, told.0["ok"].as_bool()), (2, Some(false)));
 }
 
-/// design.md 4, "Who approves": the requester does not count. Whoever is alone can never be approved.
+/// The requester does not count. Whoever is alone can never be approved.
 #[test]
 fn enough_people_have_to_be_left_beside_whoever_asks() {
     let project = PROJECT.replace("API", "http://127.0.0.1:1");

@@ -43,7 +43,7 @@ fn project(dir: &Path) -> toml::Value {
     toml::from_str(&fs::read_to_string(dir.join("understudy.toml")).unwrap()).unwrap()
 }
 
-/// design.md 7, the smallest project file, and what `stagectl check` says of it: nothing.
+/// The smallest project file, and what `stagectl check` says of it: nothing.
 #[test]
 fn what_is_written_is_right_and_a_second_run_writes_nothing() {
     let dir = folder(&[("fly.toml", FLY)]);

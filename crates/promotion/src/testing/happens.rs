@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::provider::{Kept, Manners, Provider, lock};
+use super::manners::Manners;
+use super::provider::{Kept, Provider, lock};
 use crate::model::{At, Nap, Place, UnitId, UnitState};
 
 /// What happens to units in traffic without the engine.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::provider::{Fault, Provider, lock};
+use super::manners::Fault;
+use super::provider::{Provider, lock};
 use super::roads::Roads;
 use crate::model::{At, OneOffRun, OneOffSpec, OneOffState, Place, UnitId};
 use crate::ports::{OneOffs, PortError};

@@ -7,8 +7,9 @@ use flytypes::{Digest, ImageRef};
 use serde_json::json;
 
 use super::clock::{Counted, Seeded, VirtualClock};
+use super::manners::Manners;
 use super::people::{Desk, Signer, Suites};
-use super::provider::{Manners, Provider};
+use super::provider::Provider;
 use super::roads::Roads;
 use super::switch::{Moment, MortalJournal, Switch};
 use crate::engine::{Ask, Engine, EngineError, Handle, Options, Outcome, Ports};
