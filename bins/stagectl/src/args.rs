@@ -52,9 +52,9 @@ pub(crate) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
-    /// A fly.toml of production; again for each. Left out, it is every `fly.toml` below this directory
+    /// A fly.toml of production, from the project file's directory on; again for each
     ///
-    /// Passed over are hidden directories, and those of what is built, fetched or for tests.
+    /// Left out, it is every `fly.toml` below that directory.     /// Passed over are hidden directories, and those of what is built, fetched or for tests.
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) configs: Vec<String>,
     /// Production's app, where fly.toml names none; the component may be left out where there is one
@@ -66,7 +66,7 @@ pub(crate) struct Init {
     /// Who may approve: a public SSH key (FILE.pub), `ssh:SHA256:…`, or `github:ID`; again for each
     ///
     /// Approvals are signed with SSH keys; those of GitHub are not read by this version.
-    /// Left out, it is your own key: $UNDERSTUDY_KEY, or the first of id_ed25519, id_ecdsa and id_rsa in ~/.ssh.
+    /// Left out, it is your own key: $UNDERSTUDY_KEY, or id_ed25519 or id_ecdsa in ~/.ssh.
     #[arg(long = "lead", value_name = "WHO")]
     pub(crate) leads: Vec<String>,
     /// Writes nothing, and prints what would be written

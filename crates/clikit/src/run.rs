@@ -38,7 +38,7 @@ pub fn main<A: Parser>(exec: impl FnOnce(&Context, &Output, A) -> Result<Exit, F
 pub fn parse<A: Parser>(context: &Context, out: &Output) -> Result<A, Exit> {
     let mut command = shipped::with_verbs(A::command());
     let parsed = command.try_get_matches_from_mut(&context.args).and_then(|mut matches| {
-        if let Some(done) = shipped::asked(&command, &matches, out) {
+        if let Some(done) = shipped::asked(&shipped::with_verbs(A::command()), &matches, out) {
             return Ok(Err(done));
         }
         A::from_arg_matches_mut(&mut matches).map(Ok).map_err(|error| error.format(&mut command))

@@ -41,14 +41,25 @@ pub(crate) fn asked(command: &Command, matches: &ArgMatches, out: &Output) -> Op
             let mut script = Vec::new();
             let name = command.get_name().to_owned();
             clap_complete::generate(shell, &mut command.clone(), name, &mut script);
-            Some(out.raw(&script))
+            Some(told(out, script))
         }
         (MAN, given) => Some(match given.get_one::<PathBuf>("dir") {
-            Some(dir) => pages(command, dir),
-            None => page(command).and_then(|page| out.raw(&page)),
+            Some(dir) => pages(command, dir).and_then(|()| told(out, Vec::new())),
+            None => page(command).and_then(|page| told(out, page)),
         }),
         _ => None,
     }
+}
+
+/// As it is, or as the `text` of one object.
+fn told(out: &Output, text: Vec<u8>) -> Result<(), Failure> {
+    let text = String::from_utf8(text).map_err(|error| Failure::bug("it is no text").with_source(error))?;
+    out.emit(&serde_json::json!({ "ok": true, "text": text }), |_| text.clone())
+}
+
+/// Nobody looks for a page of `help help`.
+fn without_help(command: Command) -> Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn page(command: &Command) -> Result<Vec<u8>, Failure> {
@@ -59,7 +70,8 @@ fn page(command: &Command) -> Result<Vec<u8>, Failure> {
 }
 
 fn pages(command: &Command, dir: &Path) -> Result<(), Failure> {
-    let written = fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command.clone(), dir));
+    let written =
+        fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(without_help(command.clone()), dir));
     written.map_err(|error| {
         Failure::usage(format!("the manual cannot be written to {}", dir.display())).with_source(error)
     })

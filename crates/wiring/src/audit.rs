@@ -81,7 +81,7 @@ pub async fn verify(context: &Context, common: &Common, only: Option<&str>) -> R
         }
         chains.retain(|chain| chain.environment == only);
     }
-    let believed = signing::believed(context, &files, key.as_deref(), allowed_signers(&files.root)?)?;
+    let believed = signing::believed(&files, key.as_deref(), allowed_signers(&files.root)?)?;
     let chains = chains.into_iter().map(|chain| against(chain, &ashore, &store, &believed)).collect();
     Ok(Audit { store, chains })
 }

@@ -32,7 +32,7 @@ pub fn in_hint(common: &Common, mut failure: Failure) -> Failure {
 }
 
 /// As a shell takes it for one word (POSIX, Shell Command Language, 2.2.2).
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=+@%,".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.to_owned()

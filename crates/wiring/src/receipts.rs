@@ -158,7 +158,7 @@ async fn beside(context: &Context, common: &Common) -> Result<Beside, Failure> {
     let fresh = (&*ids.runner(), ids.store());
     let kept = store::open(context, &address, Absent::Refuse, Arc::new(SystemClock), fresh).await?;
     let allowed = allowed_signers(&files.root)?;
-    let believed = signing::believed(context, &files, kept.key.as_deref(), allowed)?;
+    let believed = signing::believed(&files, kept.key.as_deref(), allowed)?;
     Ok(Beside { kept, believed })
 }
 

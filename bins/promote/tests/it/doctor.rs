@@ -14,10 +14,11 @@ fn of<'v>(told: &'v Value, about: &str) -> (&'v str, &'v str) {
 async fn what_works_is_seen_without_a_change_and_what_stopped_is_named() {
     within(async {
         let (stage, _) = Stage::played(Project::default()).await;
-        let since = stage.audit_lines().len();
+        let (since, files) = (stage.audit_lines().len(), stage.files());
         let told = stage.stagectl(&["doctor", "--json"]).await.exits(0).json();
         let changes = stage.audit_lines()[since..].iter().filter(|line| line["applied"] == true).count();
         assert_eq!((told["ok"].as_bool(), changes), (Some(true), 0), "{told}");
+        assert_eq!(stage.files(), files, "nothing is left beside the journal");
         for about in
             ["files", "people", "store", "clock", "production: image of runner", "staging: address of api"]
         {

@@ -57,6 +57,18 @@ async fn p1_what_one_machine_attested_counts_on_another_that_has_the_same_key() 
         let plan = two.promote(&["plan", "--to", "production", "--json"]).await.exits(0).json();
         assert_eq!(plan["closed"], Value::Null, "{plan}");
         assert_eq!((one.has_own_key(), two.has_own_key()), (false, false));
+
+        // Whoever has the key does not say by that whose word counts: that stands in the allowed signers.
+        let signers = std::fs::read_to_string(stage.path(".understudy/allowed_signers")).unwrap();
+        let others: Vec<&str> = signers.lines().filter(|line| !line.starts_with("runner ")).collect();
+        stage.write(".understudy/allowed_signers", &format!("{}\n", others.join("\n")));
+        let plan = two.promote(&["plan", "--to", "production", "--json"]).await.exits(3).json();
+        assert!(plan["closed"].as_str().unwrap().starts_with("attestation: "), "{plan}");
+        let deploy = ["deploy", "--env", "staging", "--image", &new, "--key", &lead];
+        two.promote(&deploy)
+            .await
+            .exits(2)
+            .says(&["is not among the allowed signers", "echo 'runner namespaces="]);
         stage.end().await;
     })
     .await;
@@ -82,6 +94,7 @@ async fn a_machine_without_the_key_looks_and_drives_nothing() {
         let wrong = Machine { stage: &stage, home: "none", key: Some("fo1_not-a-key".to_owned()) };
         let ran = wrong.promote(&["tick"]).await.exits(2).says(&["env:RUNNER_KEY cannot be used"]);
         assert!(!ran.err.contains("fo1_not"), "{}", ran.err);
+        wrong.promote(&["history"]).await.exits(0);
         stage.end().await;
     })
     .await;

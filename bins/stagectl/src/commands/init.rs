@@ -43,12 +43,14 @@ pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Init
         first.path = name.to_string_lossy().into_owned();
     }
     are_usable(&drafts)?;
+    drafts.iter().try_for_each(|draft| is_usable_there(context, &top, draft))?;
     if let Some(project) = &project {
         // What an own project file does not name nobody would read.
         drafts.retain(|draft| !is_suite(draft) || names(project, draft));
     }
     let files = write::all(context, &top, &drafts, args.dry_run)?;
-    let report = Report::new(context, common, &survey, &answers, files);
+    let key = own.and_then(|own| own.key);
+    let report = Report::new(context, common, &survey, (&answers, key.as_deref()), files);
     out.emit(&report, |report| report::human(report, args.dry_run))?;
     Ok(Exit::Done)
 }
@@ -117,6 +119,19 @@ fn are_usable(drafts: &[Draft]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A suite that is there already and stays is one.
+fn is_usable_there(context: &Context, top: &Path, draft: &Draft) -> Result<(), Failure> {
+    let shown = top.join(&draft.path);
+    let Ok(text) = read(&context.current_dir.join(&shown)) else { return Ok(()) };
+    let file = shown.display().to_string();
+    match (SuiteFile { file: file.clone(), text }.problems()).filter(|_| is_suite(draft)) {
+        Some(problems) => Err(Failure::usage(format!("`{file}` is there, and is no suite"))
+            .with_why(problems)
+            .with_hint(format!("mend it (itest list {file}), or move it away"))),
+        None => Ok(()),
+    }
 }
 
 fn given(context: &Context, survey: &Survey, args: &Init) -> Result<Answers, Failure> {

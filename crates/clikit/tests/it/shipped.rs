@@ -63,6 +63,10 @@ fn the_manual_has_a_page_for_the_program_and_one_for_each_verb() {
     let missing =
         ["sample.1", "sample-show.1", "sample-completions.1"].map(|page| !pages.join(page).is_file());
     assert_eq!(missing, [false; 3]);
+    let names = fs::read_dir(&pages).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.contains("help")).collect::<Vec<_>>(), [""; 0]);
+    let object: serde_json::Value = serde_json::from_str(&stdout(&["man", "--json"])).unwrap();
+    assert_eq!(object["text"], page);
 }
 
 #[test]

@@ -57,6 +57,11 @@ fn tokens(text: &str) -> Vec<Span> {
     spans
 }
 
+/// Whether something in `text` looks like a token, or is a password in an address.
+pub(crate) fn has_token(text: &str) -> bool {
+    !tokens(text).is_empty()
+}
+
 /// `text` with everything that looks like a token replaced by dots.
 pub fn without_tokens(text: &str) -> String {
     masked(text, 0..text.len(), &[])

@@ -12,6 +12,7 @@ mod yaml;
 
 pub(crate) use content::{is_variable_name, json, scalar, variables};
 pub(crate) use format::Format;
+pub(crate) use mask::has_token;
 pub use mask::without_tokens;
 pub(crate) use section::{Section, suggest};
 pub(crate) use sink::{Beside, Sink};

@@ -12,11 +12,11 @@ use crate::{
 
 /// What `staging`, read from `config`, says differently from `production`.
 pub(super) fn from(production: &FlyToml, staging: &FlyToml, config: &str) -> FoundStaging {
-    let secrets: BTreeSet<VariableName> = named(staging, is_one_environments);
+    let secrets = named(staging, is_one_environments);
     let overlay = overlay(production, staging, &secrets);
     let (mut overlaid, mut shown) = (production.clone(), staging.clone());
     overlaid.apply_overlay(&overlay);
-    shown.env.retain(|name, _| !secrets.iter().any(|secret| secret.as_str() == name));
+    shown.env.retain(|name, _| !secrets.contains(name));
     FoundStaging {
         config: config.to_owned(),
         app: staging.app.clone(),
@@ -26,20 +26,25 @@ pub(super) fn from(production: &FlyToml, staging: &FlyToml, config: &str) -> Fou
     }
 }
 
-/// Variables of `fly` of which `is` holds; a name that no project file can have is none.
-pub(super) fn named(fly: &FlyToml, is: impl Fn(&str, &str) -> bool) -> BTreeSet<VariableName> {
-    let these = fly.env.iter().filter(|(name, value)| is(name, value));
-    these.filter_map(|(name, _)| name.parse().ok()).collect()
+/// Variables of `fly` of which `is` holds.
+pub(super) fn named(fly: &FlyToml, is: impl Fn(&str, &str) -> bool) -> BTreeSet<String> {
+    fly.env.iter().filter(|(name, value)| is(name, value)).map(|(name, _)| name.clone()).collect()
 }
 
-fn overlay(production: &FlyToml, staging: &FlyToml, secrets: &BTreeSet<VariableName>) -> Overlay {
-    let is_secret = |name: &str| secrets.iter().any(|secret| secret.as_str() == name);
+/// Those that an overlay can leave out: a project file has no other names.
+pub(super) fn without(names: &BTreeSet<String>) -> BTreeSet<VariableName> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn overlay(production: &FlyToml, staging: &FlyToml, secrets: &BTreeSet<String>) -> Overlay {
+    let is_secret = |name: &str| secrets.contains(name);
     let is_other =
         |(name, value): &(&String, &String)| production.env.get(*name) != Some(*value) && !is_secret(name);
     let env =
         staging.env.iter().filter(is_other).map(|(name, value)| (name.clone(), value.clone())).collect();
     // What staging has not, or has as a secret of its own.
-    let without_env = named(production, |name, _| !staging.env.contains_key(name) || is_secret(name));
+    let without_env =
+        without(&named(production, |name, _| !staging.env.contains_key(name) || is_secret(name)));
     let mut overlay = Overlay { env, without_env, ..Overlay::default() };
     overlay.primary_region =
         staging.primary_region.clone().filter(|it| Some(it) != production.primary_region.as_ref());

@@ -1,7 +1,7 @@
 //! What staging does differently where it has no file of its own: it does not call itself production, has none of
 //! production's addresses, and none of what only production may have.
 
-use super::FoundApp;
+use super::{FoundApp, differs::without};
 use crate::{AppName, fly_toml::Overlay};
 
 /// Variables that say in which environment something runs. Not those that say how it was built, such as `NODE_ENV`: a mirror
@@ -14,11 +14,11 @@ pub(super) fn overlay(app: &FoundApp, production: &AppName, staging: &AppName) -
         return own.overlay.clone();
     }
     let of = |(name, value): (&String, &String)| {
-        let is_own = app.own.iter().any(|own| own.as_str() == name);
+        let is_own = app.own.contains(name);
         Some((name.clone(), there(name, value, production, staging)?)).filter(|_| !is_own)
     };
     let env = app.env.iter().filter_map(of).collect();
-    Overlay { env, without_env: app.own.clone(), ..Overlay::default() }
+    Overlay { env, without_env: without(&app.own), ..Overlay::default() }
 }
 
 /// What a variable says there, where that is something else.

@@ -59,6 +59,13 @@ impl<'a> File<'a> {
         Some(Self { path, dir, part, purpose })
     }
 
+    /// One whose name does not say that it is a fly.toml, and somebody did.
+    pub(super) fn named(path: &'a str) -> Self {
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        Self { path, dir, part: Some(stem.to_owned()), purpose: Purpose::Production }
+    }
+
     /// Whether both are about the same, if not for the same.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         (self.dir, &self.part) == (other.dir, &other.part)

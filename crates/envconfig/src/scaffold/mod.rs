@@ -24,7 +24,7 @@ mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{AppName, ComponentName, ProcessGroup, ProjectPath, VariableName, fly_toml::Overlay};
+use crate::{AppName, ComponentName, ProcessGroup, ProjectPath, fly_toml::Overlay};
 
 pub use answers::{Answers, Assumed, Missing};
 
@@ -77,7 +77,7 @@ pub struct FoundApp {
     /// Production's variables, as its file says them.
     pub env: BTreeMap<String, String>,
     /// Those that are, or lead to, something that only production may have (P11).
-    pub own: BTreeSet<VariableName>,
+    pub own: BTreeSet<String>,
     /// Staging's own file, where there is one.
     pub staging: Option<FoundStaging>,
 }
@@ -104,7 +104,7 @@ pub struct FoundStaging {
     /// In what else it differs.
     pub beyond: Vec<String>,
     /// Variables of it that look like secrets, and are left where they are.
-    pub secrets: BTreeSet<VariableName>,
+    pub secrets: BTreeSet<String>,
 }
 
 /// A file to be written.

@@ -9,7 +9,7 @@ use super::{
     files::{File, Purpose},
 };
 use crate::{
-    ComponentName, Problem, ProjectPath,
+    ComponentName, Problem, ProjectPath, VariableName,
     fly_toml::FlyToml,
     project::{Component, Project, RESERVED},
 };
@@ -31,7 +31,9 @@ impl Survey {
     /// # Errors
     /// What is wrong with a fly.toml that is taken, with line and column: one that cannot be read cannot be promoted.
     pub fn of(repository: &Repository, beside: &Beside<'_>) -> Result<Self, Vec<Problem>> {
-        let files: Vec<File<'_>> = repository.texts.keys().filter_map(|path| File::of(path)).collect();
+        let paths = repository.texts.keys().map(String::as_str);
+        let said = |path| repository.configs.contains(path).then(|| File::named(path));
+        let files: Vec<File<'_>> = paths.filter_map(|path| File::of(path).or_else(|| said(path))).collect();
         let read = |path: &str| {
             let text = repository.texts.get(path).map(String::as_str).unwrap_or_default();
             let parsed = FlyToml::parse_beside(path, text, &|named| beside(path, named));
@@ -115,6 +117,7 @@ impl Survey {
         let app = found(config, &fly, staging);
         let name = self.name_for(file, app.serves);
         self.note(&name, &app);
+        self.note_unnameable(&app);
         self.apps.insert(name, app);
         Ok(())
     }
@@ -141,6 +144,19 @@ impl Survey {
             self.notes.push(format!(
                 "{} of `{}` may be production's alone and stay out of staging: `fly secrets set` what staging shall have instead",
                 listed(&app.own),
+                app.config
+            ));
+        }
+    }
+
+    /// Production's variables that would reach staging all the same.
+    fn note_unnameable(&mut self, app: &FoundApp) {
+        let is_unnameable = |name: &&String| name.parse::<VariableName>().is_err();
+        let names: BTreeSet<&String> = app.own.iter().filter(is_unnameable).collect();
+        if !names.is_empty() {
+            self.notes.push(format!(
+                "{} of `{}` would reach staging: no overlay can name it, so take it out of that file and `fly secrets set` it",
+                listed(&names),
                 app.config
             ));
         }

@@ -91,7 +91,19 @@ impl Sqlite {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(&open)?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        // Where nobody has it open there is no log, and a look that may expect one would make it and leave it there
+        // (<https://sqlite.org/wal.html#read_only_databases>).
+        let connection = match path.to_str().filter(|_| !Path::new(&log).exists()) {
+            Some(path) => {
+                let encoded = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+                let uri = format!("file:{encoded}?immutable=1");
+                Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+            }
+            None => Connection::open_with_flags(path, flags),
+        };
+        let connection = connection.map_err(&open)?;
         connection.busy_timeout(BUSY).map_err(&open)?;
         let tables =
             "select count(*) from sqlite_schema where type = 'table' and name in ('meta', 'record', 'lease')";

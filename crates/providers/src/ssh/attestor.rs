@@ -36,6 +36,13 @@ impl SshAttestor {
         Self { key, allowed, is_listed, is_shared: false }
     }
 
+    /// Signs with a key that somebody named, and believes it only where it is listed, as everybody else does: who names a key
+    /// does not say by that whose word counts.
+    pub fn listed(key: PrivateKey, allowed: AllowedSigners) -> Self {
+        let is_listed = allowed.allows(key.public_key(), ATTESTATION_NAMESPACE);
+        Self { key, allowed, is_listed, is_shared: true }
+    }
+
     /// The same for a journal that several machines share: the others believe this key only where it is listed.
     #[must_use]
     pub fn shared(self) -> Self {
@@ -117,7 +124,7 @@ pub fn read_or_make_key(path: &Path) -> io::Result<PrivateKey> {
 /// The key in `text`, as OpenSSH writes it into a file.
 ///
 /// # Errors
-/// When it is no private key, or one behind a passphrase: nobody is there to be asked for it. The text is not in the error.
+/// When it is no private key of the kind Ed25519, or one behind a passphrase: nobody is there to be asked for it. The text is not in the error.
 pub fn key_of_text(text: &str) -> io::Result<PrivateKey> {
     // What passes through a variable may have lost its last line's end.
     let key = PrivateKey::from_openssh(format!("{}\n", text.trim_end())).map_err(|_| {
@@ -125,6 +132,12 @@ pub fn key_of_text(text: &str) -> io::Result<PrivateKey> {
     })?;
     if key.is_encrypted() {
         return Err(io::Error::other("it is behind a passphrase, and nobody is there to be asked for it"));
+    }
+    if key.algorithm() != Algorithm::Ed25519 {
+        return Err(io::Error::other(format!(
+            "it is {}, and runners sign with ssh-ed25519",
+            key.algorithm()
+        )));
     }
     Ok(key)
 }

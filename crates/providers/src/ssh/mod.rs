@@ -19,6 +19,9 @@ use promotion::model::Person;
 use promotion::ports::PortError;
 use ssh_key::{HashAlg, PublicKey, SshSig};
 
+/// The private key of a runner.
+pub type RunnerKey = ssh_key::PrivateKey;
+
 /// The namespace of approvals: `ssh-keygen -Y sign -n understudy`.
 pub const APPROVAL_NAMESPACE: &str = "understudy";
 /// The namespace of requests, aborts and closed breakers, so that none of them can stand for an approval.

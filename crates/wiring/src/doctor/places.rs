@@ -8,7 +8,7 @@ use envconfig::{ComponentName, SecretRef};
 use flyclient::fly::ErrorKind;
 use flyclient::fly::wire::ListMachines;
 use flyclient::registry;
-use flytypes::wire::Machine;
+use flytypes::wire::{Machine, MachineState};
 use flytypes::{AppName, ImageRef};
 use providers::fly::is_marked;
 use providers::{Answering, who_answers};
@@ -105,10 +105,8 @@ pub(super) async fn look(
         let mut findings = vec![finding];
         if let Some(machines) = machines {
             findings.extend(image(environment, &open, app, &machines).await);
-            findings.push(
-                address(context, files, (environment, component), (&open, services), machines.is_empty())
-                    .await,
-            );
+            findings
+                .push(address(context, files, (environment, component), (&open, services), &machines).await);
         }
         findings
     });
@@ -203,7 +201,7 @@ async fn address(
     files: &Files,
     (environment, component): (&Environment, &ComponentName),
     (open, services): (&Opened, &Services),
-    is_empty: bool,
+    machines: &[Machine],
 ) -> Finding {
     let (name, about) = (&environment.name, format!("{}: address of {component}", environment.name));
     let here = if open.local { edges_here(context) } else { Ok(Vec::new()) };
@@ -213,8 +211,12 @@ async fn address(
     };
     let target = grounds.targets.iter().find(|(name, _)| name.as_str() == component.as_str());
     let Some((_, url)) = target else { return Finding::unknown(about, "it has none") };
-    if is_empty {
-        return Finding::unknown(about, format!("{url}: nobody answers there before there is a machine"));
+    // A request starts machines that sleep (fly.md 7).
+    if !machines.iter().any(|machine| machine.state == MachineState::Started) {
+        return Finding::unknown(
+            about,
+            format!("{url} is not asked: no machine runs, and a request would start one"),
+        );
     }
     let asks = files.suites.values().any(|suite| suite.asks_who(component.as_str()));
     let is_other = |said: &str| files.project.environment(said).is_some();

@@ -2,10 +2,11 @@
 
 use clikit::{Common, Context};
 use envconfig::SecretRef;
-use providers::ssh::{ATTESTATION_NAMESPACE, key_of_text, person, public_line};
+use providers::ssh::{ATTESTATION_NAMESPACE, person};
 
 use super::{Finding, Here};
 use crate::given::quoted;
+use crate::signing::{key, line};
 use crate::store::{self, Place};
 use crate::wire::{Files, allowed_signers, secret};
 
@@ -28,20 +29,18 @@ pub(super) fn look(context: &Context, common: &Common, files: &Files, here: &Her
 
 fn of_reference(context: &Context, files: &Files, reference: &SecretRef, here: &Here) -> Finding {
     const ABOUT: &str = "runner's key";
-    const MAKE: &str = "ssh-keygen -t ed25519 -N '' -C runner -f runner-key";
-    let text = match secret(context, &files.root, reference) {
-        Ok(text) => text,
-        Err(failure) => {
-            let mend = match reference {
-                SecretRef::Variable(name) => format!("export {name}=\"$(cat runner-key)\""),
-                SecretRef::File(_) => MAKE.to_owned(),
-            };
-            return Finding::failed(ABOUT, &failure).mended_by(mend);
-        }
-    };
-    let key = match key_of_text(&text) {
+    let key = match key(context, files, reference) {
         Ok(key) => key,
-        Err(error) => return Finding::bad(ABOUT, format!("{reference}: {error}")).mended_by(MAKE),
+        Err(failure) => {
+            let finding = Finding { advice: None, mend: None, ..Finding::failed(ABOUT, &failure) };
+            let make = |file: &str| format!("ssh-keygen -t ed25519 -N '' -C runner -f {file}");
+            return finding.mended_by(match reference {
+                SecretRef::Variable(name) => {
+                    format!("{} && export {name}=\"$(cat runner-key)\"", make("runner-key"))
+                }
+                SecretRef::File(path) => make(&here.path(path.as_str())),
+            });
+        }
     };
     let who = person(key.public_key());
     match allowed_signers(&files.root) {
@@ -49,9 +48,9 @@ fn of_reference(context: &Context, files: &Files, reference: &SecretRef, here: &
             Finding::good(ABOUT, format!("{reference} is {who}, which is listed"))
         }
         _ => {
-            let line = format!("runner namespaces=\"{ATTESTATION_NAMESPACE}\" {}", public_line(&key));
-            Finding::bad(ABOUT, format!("{reference} is {who}, and nobody else believes what it signs"))
-                .mended_by(format!("echo {} >> {}", quoted(&line), here.path(".understudy/allowed_signers")))
+            let file = here.path(".understudy/allowed_signers");
+            Finding::bad(ABOUT, format!("{reference} is {who}, and nobody believes what it signs"))
+                .mended_by(format!("echo {} >> {file}", quoted(&line(&key))))
         }
     }
 }

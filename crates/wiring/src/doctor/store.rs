@@ -23,8 +23,8 @@ async fn read(context: &Context, common: &Common, files: &Files) -> Result<Findi
     let fresh = (&*ids.runner(), ids.store());
     let Some(journal) = store::find(context, &address, Arc::new(SystemClock), fresh).await? else {
         let seen = format!("there is no journal at {} yet", address.place);
-        let mend = "promote adopt --env production --version VERSION --commit COMMIT";
-        return Ok(Finding::unknown("store", seen).mended_by(mend));
+        let begun = "`promote adopt` begins one over what runs, `promote deploy` one with a first release";
+        return Ok(Finding::unknown("store", seen).advised(begun));
     };
     let unreadable = |error: promotion::ports::JournalError| {
         Failure::unavailable("the store cannot be read").with_source(error).with_hint("promote audit verify")

@@ -9,13 +9,18 @@ use providers::ssh;
 use super::read;
 
 /// Keys by the names that `ssh-keygen` gives them, the best first.
-const KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+const KEYS: [&str; 2] = ["id_ed25519", "id_ecdsa"];
+
+/// Kinds of keys that promotions can be asked for and approved with.
+const KINDS: [&str; 2] = ["ssh-ed25519", "ecdsa-sha2-nistp256"];
 
 /// Somebody who may approve.
 pub(super) struct Lead {
     pub(super) person: Person,
     /// Their line of the allowed signers, where the key is at hand.
     pub(super) line: Option<String>,
+    /// Their key, where it is at hand.
+    pub(super) key: Option<PathBuf>,
 }
 
 /// As somebody writes it: a person, or a key's file.
@@ -24,7 +29,7 @@ pub(super) fn named(context: &Context, who: &str) -> Result<Lead, Failure> {
         let person = who.parse().map_err(|error: envconfig::Malformed| {
             Failure::usage(format!("--lead {who} is nobody")).with_why(error.to_string())
         })?;
-        return Ok(Lead { person, line: None });
+        return Ok(Lead { person, line: None, key: None });
     }
     of_file(&context.current_dir.join(who)).map_err(|why| {
         Failure::usage(format!("--lead {who} is neither a person nor a public SSH key"))
@@ -64,11 +69,15 @@ fn of_file(path: &Path) -> Result<Lead, String> {
     let person = ssh::person_of_file(&public).map_err(|error| error.to_string())?;
     let person: Person =
         person.to_string().parse().map_err(|error: envconfig::Malformed| error.to_string())?;
+    let kind = text.split_whitespace().next().unwrap_or_default();
+    if !KINDS.contains(&kind) {
+        return Err(format!("it is {kind}, and signatures are made with {}", KINDS.join(" or ")));
+    }
     let mut words = text.split_whitespace();
     let (kind, key, comment) = (words.next(), words.next(), words.next());
     let name = comment.filter(|name| is_principal(name)).unwrap_or("lead");
     let line = kind.zip(key).map(|(kind, key)| format!("{name} {kind} {key}"));
-    Ok(Lead { person, line })
+    Ok(Lead { person, line, key: Some(path.to_path_buf()) })
 }
 
 /// A name that stands for itself: no pattern, no list, no option (`ssh-keygen(1)`, ALLOWED SIGNERS).

@@ -1,5 +1,7 @@
 //! What was found, what was written, and what comes next.
 
+use std::path::Path;
+
 use clikit::{Common, Context, Table};
 use envconfig::Person;
 use envconfig::scaffold::{Answers, Survey};
@@ -36,7 +38,7 @@ impl Report {
         context: &Context,
         common: &Common,
         survey: &Survey,
-        answers: &Answers,
+        (answers, key): (&Answers, Option<&Path>),
         files: Vec<Told>,
     ) -> Self {
         let assumed = survey.assumed(answers);
@@ -71,12 +73,12 @@ impl Report {
             leads: answers.leads.iter().map(ToString::to_string).collect(),
             files,
             notes,
-            next: next(context, common),
+            next: next(context, common, key),
         }
     }
 }
 
-fn next(context: &Context, common: &Common) -> Vec<String> {
+fn next(context: &Context, common: &Common, key: Option<&Path>) -> Vec<String> {
     let commands = [
         "stagectl check",
         "stagectl doctor",
@@ -84,8 +86,9 @@ fn next(context: &Context, common: &Common) -> Vec<String> {
         "promote deploy --env staging --image IMAGE",
         "promote plan --to production",
     ];
+    let key = key.map_or_else(|| "FILE".to_owned(), |key| wiring::given::quoted(&key.display().to_string()));
     let variables =
-        [("FLY_TOKEN_PRODUCTION", "…"), ("FLY_TOKEN_STAGING", "…"), ("UNDERSTUDY_KEY", "~/.ssh/id_ed25519")];
+        [("FLY_TOKEN_PRODUCTION", "…"), ("FLY_TOKEN_STAGING", "…"), ("UNDERSTUDY_KEY", key.as_str())];
     let unset = variables.into_iter().filter(|(name, _)| context.var(name).is_none());
     let exports = unset.map(|(name, value)| format!("export {name}={value}"));
     exports.chain(commands.map(|command| wiring::given::along(common, command.to_owned()))).collect()
