@@ -67,7 +67,7 @@ pub fn check(
 }
 
 /// The keys whose signatures count, beside the project file.
-const SIGNERS: &str = ".understudy/allowed_signers";
+pub(crate) const SIGNERS: &str = ".understudy/allowed_signers";
 
 /// People who approve by SSH, where no signature would be believed.
 fn no_signers(

@@ -24,9 +24,13 @@ pub fn along(common: &Common, mut command: String) -> String {
     command
 }
 
+/// Whether `hint` is a command of ours.
+pub(crate) fn is_ours(hint: &str) -> bool {
+    ["promote ", "stagectl "].iter().any(|name| hint.starts_with(name))
+}
+
 /// The same in a failure's hint, where that is a command of ours.
 pub fn in_hint(common: &Common, mut failure: Failure) -> Failure {
-    let is_ours = |hint: &str| ["promote ", "stagectl "].iter().any(|name| hint.starts_with(name));
     failure.hint = failure.hint.map(|hint| if is_ours(&hint) { along(common, hint) } else { hint });
     failure
 }

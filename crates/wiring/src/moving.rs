@@ -142,7 +142,7 @@ impl Keys {
             return None;
         }
         let who = ssh::person(key.public_key());
-        let line = format!("runner namespaces=\"{}\" {}", ssh::ATTESTATION_NAMESPACE, ssh::public_line(&key));
+        let line = signing::line(&key);
         Some(format!(
             "{what}. What {who} attested does not count in the new store: test again, or add this line to \
              .understudy/allowed_signers: {line}"

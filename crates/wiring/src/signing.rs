@@ -9,7 +9,7 @@ use promotion::ports::Attestor;
 use providers::ssh::{self, AllowedSigners, Keyless, RunnerKey, SshAttestor};
 
 use crate::given::quoted;
-use crate::wire::{Files, allowed_signers, secret};
+use crate::wire::{Files, SIGNERS, allowed_signers, secret};
 
 /// Where the project file says that the key is.
 fn named(files: &Files) -> Option<&SecretRef> {
@@ -50,7 +50,7 @@ pub(crate) fn is_here(context: &Context, files: &Files) -> Result<(), Failure> {
     if allowed_signers(&files.root)?.allows(key.public_key(), ssh::ATTESTATION_NAMESPACE) {
         return Ok(());
     }
-    let file = quoted(&files.root.join(".understudy/allowed_signers").display().to_string());
+    let file = quoted(&files.root.join(SIGNERS).display().to_string());
     Err(Failure::usage(format!("the runner's key in {reference} is not among the allowed signers"))
         .with_why("nobody would believe what it signs")
         .with_hint(format!("echo {} >> {file}", quoted(&line(&key)))))

@@ -470,8 +470,11 @@ pub(crate) fn grounds_of(environment: &Environment, here: &[Url]) -> Result<Grou
     Ok(grounds)
 }
 
+/// Who may sign, beside the project file.
+pub(crate) const SIGNERS: &str = ".understudy/allowed_signers";
+
 pub(crate) fn allowed_signers(root: &Path) -> Result<AllowedSigners, Failure> {
-    let path = root.join(".understudy/allowed_signers");
+    let path = root.join(SIGNERS);
     match std::fs::read_to_string(&path) {
         Ok(text) => AllowedSigners::parse(&path.display().to_string(), &text)
             .map(|allowed| allowed.at(SystemClock.now()))

@@ -3,7 +3,6 @@
 use clikit::{Common, Context, Exit, Failure, Output, Table};
 use serde::Serialize;
 use wiring::doctor::{Finding, State, examine};
-use wiring::given;
 
 use crate::args::Doctor;
 
@@ -21,14 +20,7 @@ pub(crate) async fn exec(
     common: &Common,
     args: &Doctor,
 ) -> Result<Exit, Failure> {
-    let mut findings = examine(context, common, args.env.as_ref()).await?;
-    for finding in &mut findings {
-        let is_ours = |mend: &String| ["promote ", "stagectl "].iter().any(|name| mend.starts_with(name));
-        finding.mend = finding.mend.take().map(|mend| match is_ours(&mend) {
-            true => given::along(common, mend),
-            false => mend,
-        });
-    }
+    let findings = examine(context, common, args.env.as_ref()).await?;
     let ok = findings.iter().all(|finding| finding.state != State::Bad);
     let exit = if ok { Exit::Done } else { Exit::Findings };
     out.conclude(exit, &Report { ok, findings }, |report| human(&report.findings))

@@ -12,7 +12,7 @@ use clikit::{Common, Context, Exit, Failure, Output};
 use envconfig::{
     AppName, ComponentName, Problem,
     project::Project,
-    scaffold::{Answers, Draft, Survey},
+    scaffold::{Answers, Draft, DraftKind, Survey},
 };
 use providers::SuiteFile;
 use wiring::given;
@@ -43,11 +43,11 @@ pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Init
         first.path = name.to_string_lossy().into_owned();
     }
     are_usable(&drafts)?;
-    drafts.iter().try_for_each(|draft| is_usable_there(context, &top, draft))?;
     if let Some(project) = &project {
         // What an own project file does not name nobody would read.
-        drafts.retain(|draft| !is_suite(draft) || names(project, draft));
+        drafts.retain(|draft| draft.kind != DraftKind::Suite || names(project, draft));
     }
+    drafts.iter().try_for_each(|draft| is_usable_there(context, &top, draft))?;
     let files = write::all(context, &top, &drafts, args.dry_run)?;
     let key = own.and_then(|own| own.key);
     let report = Report::new(context, common, &survey, (&answers, key.as_deref()), files);
@@ -94,10 +94,6 @@ fn existing(context: &Context, file: &Path) -> Result<Option<Project>, Failure> 
     Ok(Some(parsed.value))
 }
 
-fn is_suite(draft: &Draft) -> bool {
-    draft.path.starts_with("tests/")
-}
-
 fn names(project: &Project, draft: &Draft) -> bool {
     project.suites().values().any(|suite| suite.file.value.as_str().trim_start_matches("./") == draft.path)
 }
@@ -105,13 +101,13 @@ fn names(project: &Project, draft: &Draft) -> bool {
 /// Nothing is written that the next command would refuse.
 fn are_usable(drafts: &[Draft]) -> Result<(), Failure> {
     const HINT: &str = "name components and apps with --config, --app and --staging-app";
-    for (n, draft) in drafts.iter().enumerate() {
-        let problems = if n == 0 {
-            Project::parse(&draft.path, &draft.text).err().map(|problems| problems.to_string())
-        } else if is_suite(draft) {
-            SuiteFile { file: draft.path.clone(), text: draft.text.clone() }.problems()
-        } else {
-            None
+    for draft in drafts {
+        let problems = match draft.kind {
+            DraftKind::Project => {
+                Project::parse(&draft.path, &draft.text).err().map(|problems| problems.to_string())
+            }
+            DraftKind::Suite => SuiteFile { file: draft.path.clone(), text: draft.text.clone() }.problems(),
+            DraftKind::Signers => None,
         };
         if let Some(problems) = problems {
             let what = format!("what is found here gives no `{}` that can be used", draft.path);
@@ -126,7 +122,7 @@ fn is_usable_there(context: &Context, top: &Path, draft: &Draft) -> Result<(), F
     let shown = top.join(&draft.path);
     let Ok(text) = read(&context.current_dir.join(&shown)) else { return Ok(()) };
     let file = shown.display().to_string();
-    match (SuiteFile { file: file.clone(), text }.problems()).filter(|_| is_suite(draft)) {
+    match (SuiteFile { file: file.clone(), text }.problems()).filter(|_| draft.kind == DraftKind::Suite) {
         Some(problems) => Err(Failure::usage(format!("`{file}` is there, and is no suite"))
             .with_why(problems)
             .with_hint(format!("mend it (itest list {file}), or move it away"))),

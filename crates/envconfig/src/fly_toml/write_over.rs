@@ -3,7 +3,7 @@
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::{Overlay, VmOverlay};
-use crate::{AppName, reading::Format};
+use crate::{AppName, VariableName, reading::Format};
 
 /// Why a file cannot be written over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,35 @@ impl Overlay {
         Ok(document.to_string())
     }
 
+    /// As a project file has it.
+    pub(crate) fn to_inline(&self) -> InlineTable {
+        let mut table = InlineTable::new();
+        if !self.env.is_empty() {
+            let env = self.env.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
+            table.insert("env", env.collect::<InlineTable>().into());
+        }
+        if !self.without_env.is_empty() {
+            let names: Array = self.without_env.iter().map(VariableName::as_str).collect();
+            table.insert("without-env", names.into());
+        }
+        if let Some(region) = &self.primary_region {
+            table.insert("primary_region", region.as_str().into());
+        }
+        if let Some(vm) = &self.vm {
+            table.insert("vm", vm.to_inline().into());
+        }
+        if let Some(least) = self.min_machines_running {
+            table.insert("min_machines_running", i64::from(least).into());
+        }
+        if let Some(stop) = &self.auto_stop_machines {
+            table.insert("auto_stop_machines", stop.as_str().into());
+        }
+        if let Some(start) = self.auto_start_machines {
+            table.insert("auto_start_machines", start.into());
+        }
+        table
+    }
+
     fn env(&self, root: &mut Table) {
         for table in root.get_mut("env").map(tables).unwrap_or_default() {
             for name in &self.without_env {
@@ -91,8 +120,7 @@ impl Overlay {
 }
 
 impl VmOverlay {
-    /// As a project file has it.
-    pub(crate) fn to_inline(&self) -> InlineTable {
+    fn to_inline(&self) -> InlineTable {
         let mut table = InlineTable::new();
         self.fill(&mut table);
         table

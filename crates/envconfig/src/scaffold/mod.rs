@@ -24,7 +24,7 @@ mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{AppName, ComponentName, ProcessGroup, ProjectPath, fly_toml::Overlay};
+use crate::{AppName, ComponentName, ProcessGroup, ProjectPath, check::SIGNERS, fly_toml::Overlay};
 
 pub use answers::{Answers, Assumed, Missing};
 
@@ -107,10 +107,23 @@ pub struct FoundStaging {
     pub secrets: BTreeSet<String>,
 }
 
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DraftKind {
+    /// The project file.
+    Project,
+    /// A suite.
+    Suite,
+    /// The allowed signers, of which each line counts by itself.
+    Signers,
+}
+
 /// A file to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Draft {
+    /// What it is.
+    pub kind: DraftKind,
     /// From the repository's top on.
     pub path: String,
     /// Its text.
@@ -119,9 +132,6 @@ pub struct Draft {
 
 /// The suite that a first project file names, where the project file expects it.
 const SUITE: &str = "tests/smoke.toml";
-
-/// Who may sign, beside the project file.
-const SIGNERS: &str = ".understudy/allowed_signers";
 
 /// The project file's usual name.
 const PROJECT: &str = "understudy.toml";
@@ -133,13 +143,14 @@ impl Survey {
     /// Everything that is still to be answered.
     pub fn drafts(&self, answers: &Answers) -> Result<Vec<Draft>, Vec<Missing>> {
         let settled = answers::settle(self, answers)?;
-        let mut drafts = vec![Draft { path: PROJECT.to_owned(), text: project_text::of(self, &settled) }];
+        let draft = |kind, path: &str, text| Draft { kind, path: path.to_owned(), text };
+        let mut drafts = vec![draft(DraftKind::Project, PROJECT, project_text::of(self, &settled))];
         if self.is_asked() {
-            drafts.push(Draft { path: SUITE.to_owned(), text: suite_text::of(self) });
+            drafts.push(draft(DraftKind::Suite, SUITE, suite_text::of(self)));
         }
         if !answers.signers.is_empty() {
             let text: String = answers.signers.iter().map(|line| format!("{line}\n")).collect();
-            drafts.push(Draft { path: SIGNERS.to_owned(), text });
+            drafts.push(draft(DraftKind::Signers, SIGNERS, text));
         }
         Ok(drafts)
     }
@@ -153,4 +164,9 @@ impl Survey {
     pub fn assumed(&self, answers: &Answers) -> Vec<Assumed> {
         answers::assumed(self, answers)
     }
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
 }

@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use toml_edit::{Array, InlineTable, Value};
-
-use super::{SUITE, Survey, answers::Settled, elsewhere};
-use crate::{Person, VariableName, fly_toml::Overlay};
+use super::{SUITE, Survey, answers::Settled, elsewhere, quoted};
+use crate::Person;
 
 /// How long a machine without a check has to run before it is believed.
 const STARTED_FOR: &str = "30s";
@@ -30,7 +28,7 @@ pub(super) fn of(survey: &Survey, settled: &Settled<'_>) -> String {
         line(&mut text, &format!("{name}.app = {}", quoted(staging.as_str())));
         let overlay = survey.apps.get(*name).map(|app| elsewhere::overlay(app, production, staging));
         if let Some(overlay) = overlay.filter(|overlay| !overlay.is_empty()) {
-            line(&mut text, &format!("{name}.overlay = {}", table(&overlay)));
+            line(&mut text, &format!("{name}.overlay = {}", overlay.to_inline()));
         }
     }
     if survey.is_asked() {
@@ -45,36 +43,4 @@ pub(super) fn of(survey: &Survey, settled: &Settled<'_>) -> String {
 
 fn line(text: &mut String, line: &str) {
     let _never_fails = writeln!(text, "{line}");
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-fn table(overlay: &Overlay) -> InlineTable {
-    let mut table = InlineTable::new();
-    if !overlay.env.is_empty() {
-        let env = overlay.env.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
-        table.insert("env", env.collect::<InlineTable>().into());
-    }
-    if !overlay.without_env.is_empty() {
-        let names: Array = overlay.without_env.iter().map(VariableName::as_str).collect();
-        table.insert("without-env", names.into());
-    }
-    if let Some(region) = &overlay.primary_region {
-        table.insert("primary_region", region.as_str().into());
-    }
-    if let Some(vm) = &overlay.vm {
-        table.insert("vm", vm.to_inline().into());
-    }
-    if let Some(least) = overlay.min_machines_running {
-        table.insert("min_machines_running", i64::from(least).into());
-    }
-    if let Some(stop) = &overlay.auto_stop_machines {
-        table.insert("auto_stop_machines", stop.as_str().into());
-    }
-    if let Some(start) = overlay.auto_start_machines {
-        table.insert("auto_start_machines", start.into());
-    }
-    table
 }

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use toml_edit::Value;
-
-use super::Survey;
+use super::{Survey, quoted};
 
 const HEAD: &str = "\
 # Asked of every release before it may go further, and again in production afterwards.
@@ -38,7 +36,6 @@ pub(super) fn of(survey: &Survey) -> String {
 }
 
 fn case(text: &mut String, title: &str, target: &str, path: &str, status: Option<&str>) {
-    let quoted = |text: &str| Value::from(text).to_string();
     let (title, request) = (quoted(title), quoted(&format!("GET {path}")));
     let target = quoted(target);
     let _never_fails =

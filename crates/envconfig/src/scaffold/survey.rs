@@ -163,7 +163,7 @@ impl Survey {
     }
 
     fn note_rest(&mut self, migrations: &[String]) {
-        if self.apps.values().any(|app| app.serves) {
+        if self.is_asked() {
             self.notes.push(
                 "the first suite asks nobody who they are, so it passes whatever answers: let the app answer \
                  /.well-known/environment, and delete that from the suite"
@@ -184,7 +184,10 @@ impl Survey {
     pub fn named_as_in(self, project: &Project) -> Self {
         let plain = |path: &ProjectPath| path.as_str().trim_start_matches("./").to_owned();
         let known = |app: &FoundApp| {
-            let is_it = |component: &Component| matches!(component, Component::Fly { config, .. } if plain(&config.value) == plain(&app.config));
+            let is_it = |component: &Component| match component {
+                Component::Fly { config, .. } => plain(&config.value) == plain(&app.config),
+                Component::Static { .. } | Component::Supabase { .. } => false,
+            };
             project.components().iter().find(|(_, component)| is_it(component)).map(|(name, _)| name.clone())
         };
         let mut apps = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! A provider in memory with Fly's manners: updates answer before they are done, creates are not idempotent, leases
 //! fence, and answers get lost.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -51,8 +51,8 @@ pub(super) struct Books {
     requests: BTreeMap<u64, UnitCall>,
     calls: Vec<Landed>,
     faults: BTreeMap<u64, Fault>,
-    /// What becomes of the next units that are made.
-    of_creates: VecDeque<Fault>,
+    /// What becomes of the next unit that is made.
+    of_create: Option<Fault>,
     late: Vec<(At, Place, UnitCall, Key)>,
     away_until: Option<At>,
     looks: u64,
@@ -146,9 +146,9 @@ impl Provider {
         lock(&self.books).faults.insert(n, fault);
     }
 
-    /// Makes the next call that makes a unit go wrong, after those of which that was said before.
+    /// Makes the next call that makes a unit go wrong.
     pub fn fail_create(&self, fault: Fault) {
-        lock(&self.books).of_creates.push_back(fault);
+        lock(&self.books).of_create = Some(fault);
     }
 
     /// Nobody reaches the provider for this long.
@@ -598,7 +598,7 @@ impl Provider {
             books.asked += 1;
             books.requests.insert(n, call.clone());
             match (books.faults.remove(&n), call) {
-                (None, UnitCall::Create { .. }) => books.of_creates.pop_front(),
+                (None, UnitCall::Create { .. }) => books.of_create.take(),
                 (fault, _) => fault,
             }
         };

@@ -19,7 +19,7 @@ impl Keyless {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new(allowed: AllowedSigners, why: String) -> std::io::Result<Self> {
-        Ok(Self { reader: SshAttestor::new(passing_key()?, allowed), why })
+        Ok(Self { reader: SshAttestor::listed(passing_key()?, allowed), why })
     }
 }
 

@@ -11,8 +11,8 @@ use envconfig::EnvironmentName;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::given::quoted;
-use crate::wire::{Files, Services, files};
+use crate::given::{self, quoted};
+use crate::wire::{Files, SIGNERS, Services, files};
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -72,9 +72,8 @@ impl Finding {
         let reasons = failure.reasons();
         let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(": ")) };
         let finding = Self::bad(about, format!("{}{why}", failure.what));
-        let is_command = |hint: &&String| ["promote ", "stagectl "].iter().any(|name| hint.starts_with(name));
         match failure.hint.as_ref() {
-            Some(hint) if is_command(&hint) => finding.mended_by(hint),
+            Some(hint) if given::is_ours(hint) => finding.mended_by(hint),
             Some(hint) => finding.advised(hint),
             None => finding,
         }
@@ -114,16 +113,31 @@ impl Here {
 
     /// Puts a public key among the allowed signers.
     fn allow(&self, public: &str) -> String {
-        let (dir, file) = (self.path(".understudy"), self.path(".understudy/allowed_signers"));
+        let (dir, file) = (self.path(".understudy"), self.path(SIGNERS));
         format!("mkdir -p {dir} && echo \"NAME $(cat {})\" >> {file}", quoted(public))
     }
 }
 
-/// Looks at everything that verbs of ours need in `only`, or in every environment.
+/// Looks at everything that verbs of ours need in `only`, or in every environment. What mends something can be pasted where
+/// `common` was given.
 ///
 /// # Errors
 /// 2 when the project file has no such environment.
 pub async fn examine(
+    context: &Context,
+    common: &Common,
+    only: Option<&EnvironmentName>,
+) -> Result<Vec<Finding>, Failure> {
+    let mut findings = look(context, common, only).await?;
+    for mend in findings.iter_mut().filter_map(|finding| finding.mend.as_mut()) {
+        if given::is_ours(mend) {
+            *mend = given::along(common, std::mem::take(mend));
+        }
+    }
+    Ok(findings)
+}
+
+async fn look(
     context: &Context,
     common: &Common,
     only: Option<&EnvironmentName>,

@@ -10,10 +10,9 @@ use flyclient::fly::wire::ListMachines;
 use flyclient::registry;
 use flytypes::wire::{Machine, MachineState};
 use flytypes::{AppName, ImageRef};
+use futures_util::future::join_all;
 use providers::fly::is_marked;
 use providers::{Answering, who_answers};
-
-use futures_util::future::join_all;
 
 use super::{Finding, Here};
 use crate::given::quoted;

@@ -8,7 +8,7 @@ use super::{Finding, Here};
 use crate::given::quoted;
 use crate::signing::{key, line};
 use crate::store::{self, Place};
-use crate::wire::{Files, allowed_signers, secret};
+use crate::wire::{Files, SIGNERS, allowed_signers, secret};
 
 const VERBS: [&str; 4] = ["promote deploy", "promote start", "promote attest", "promote tick"];
 
@@ -48,7 +48,7 @@ fn of_reference(context: &Context, files: &Files, reference: &SecretRef, here: &
             Finding::good(ABOUT, format!("{reference} is {who}, which is listed"))
         }
         _ => {
-            let file = here.path(".understudy/allowed_signers");
+            let file = here.path(SIGNERS);
             Finding::bad(ABOUT, format!("{reference} is {who}, and nobody believes what it signs"))
                 .mended_by(format!("echo {} >> {file}", quoted(&line(&key))))
         }

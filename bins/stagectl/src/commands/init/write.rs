@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clikit::{Context, Failure};
-use envconfig::scaffold::Draft;
+use envconfig::scaffold::{Draft, DraftKind};
 use serde::Serialize;
 
 use super::super::diff::diff;
@@ -79,7 +79,7 @@ pub(super) fn all(
 /// How what is there differs; of the allowed signers only the keys that are missing count.
 fn compared(file: &str, text: &str, draft: &Draft) -> String {
     const WANTED: &str = "as init would write it anew; yours stays";
-    if !draft.path.ends_with("allowed_signers") {
+    if draft.kind != DraftKind::Signers {
         let is_same = text == draft.text;
         return if is_same { String::new() } else { diff(file, text, &draft.text, WANTED) };
     }
