@@ -28,6 +28,8 @@
 //! - a reader that closes the pipe early is no error;
 //! - every failure says what, why and which command helps, and leaves with a code of [`Exit::ALL`];
 //! - a panic is our bug: exit 1, and no run-time value of ours is printed with it;
+//! - inside a step of GitHub Actions a result is also told to the steps behind it and to the run's page, and no line of ours
+//!   is a command to whoever runs it;
 //! - the process environment and the clocks are read in [`Context`] and nowhere else.
 
 mod args;
@@ -42,6 +44,7 @@ mod panic;
 mod progress;
 mod run;
 mod shipped;
+mod step;
 mod table;
 
 pub use args::Common;

@@ -1,6 +1,7 @@
 //! Data for people and programs on stdout.
 
-use crate::{Exit, Failure};
+use crate::step::{Step, tame, tame_json};
+use crate::{Context, Exit, Failure};
 use serde::Serialize;
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub struct Output {
     json: bool,
+    step: Option<Arc<Step>>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -35,11 +37,18 @@ impl Output {
         Self::to(json, anstream::AutoStream::auto(std::io::stdout()))
     }
 
+    /// Stdout as a run has it: JSON where `--json` stands among its arguments; inside a step of GitHub Actions the result is told
+    /// there, too.
+    #[must_use]
+    pub fn of(context: &Context) -> Self {
+        Self { step: Step::of(context).map(Arc::new), ..Self::stdout(context.wants_json()) }
+    }
+
     /// Any other writer, for tests.
     #[must_use]
     pub fn to(json: bool, sink: impl Write + Send + 'static) -> Self {
         let shared = Shared { sink: Box::new(sink), has_written: false, is_closed: false };
-        Self { json, shared: Arc::new(Mutex::new(shared)) }
+        Self { json, step: None, shared: Arc::new(Mutex::new(shared)) }
     }
 
     /// Whether the run was asked for JSON.
@@ -60,16 +69,25 @@ impl Output {
     /// Exit 2 if stdout cannot be written (a full disk behind a redirect); exit 1 if `value` has no JSON form, or
     /// if a second object is written under `--json`.
     pub fn emit<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        if !self.json {
+        let no_json = |error| Failure::bug("the result has no JSON form").with_source(error);
+        if let Some(step) = &self.step {
+            let text = human(value);
+            step.tell(&serde_json::to_value(value).map_err(no_json)?, &text);
+            if !self.json {
+                return self.text(&text);
+            }
+        } else if !self.json {
             return self.text(&human(value));
         }
         if self.has_written() {
             return Err(Failure::bug("a second JSON object was written to stdout in one run"));
         }
-        let mut line = serde_json::to_vec(value)
-            .map_err(|error| Failure::bug("the result has no JSON form").with_source(error))?;
-        line.push(b'\n');
-        self.write(&line)
+        let mut line = serde_json::to_string(value).map_err(no_json)?;
+        if self.step.is_some() {
+            line = tame_json(line);
+        }
+        line.push('\n');
+        self.write(line.as_bytes())
     }
 
     /// As [`Self::emit`], for a run that ends with `exit`: how it came out says more than that nobody could read it, so
@@ -83,6 +101,10 @@ impl Output {
         value: &T,
         human: impl FnOnce(&T) -> String,
     ) -> Result<Exit, Failure> {
+        if let Some(step) = self.step.as_ref().filter(|_| exit != Exit::Done) {
+            let value = serde_json::to_value(value).unwrap_or_default();
+            let _unread = std::io::stderr().write_all(step.annotation_of(exit, &value).as_bytes());
+        }
         match self.emit(value, human) {
             Err(failure) if exit != Exit::Done => {
                 crate::report(self, &failure);
@@ -97,7 +119,11 @@ impl Output {
     /// # Errors
     /// Exit 2 if stdout cannot be written.
     pub fn text(&self, text: &str) -> Result<(), Failure> {
-        if self.json { Ok(()) } else { self.write(text.as_bytes()) }
+        match (self.json, &self.step) {
+            (true, _) => Ok(()),
+            (false, Some(_)) => self.write(tame(text).as_bytes()),
+            (false, None) => self.write(text.as_bytes()),
+        }
     }
 
     /// Raw bytes, whatever the mode: one line of a stream that is documented as such (logs, audit lines).
@@ -106,6 +132,18 @@ impl Output {
     /// Exit 2 if stdout cannot be written.
     pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.write(bytes)
+    }
+
+    /// How a failure is told on stderr.
+    pub(crate) fn told(&self, failure: &Failure) -> String {
+        let text = failure.render();
+        match &self.step {
+            Some(step) => {
+                step.sum_up(&text);
+                format!("{}{}", tame(&text), step.annotation(failure))
+            }
+            None => text,
+        }
     }
 
     fn write(&self, bytes: &[u8]) -> Result<(), Failure> {

@@ -2,6 +2,8 @@
 
 use crate::Context;
 use crate::output::plain_text;
+use crate::step::{Step, tame};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 pub struct Progress {
     begun: Instant,
     monotonic: fn() -> Instant,
+    /// Inside a step of GitHub Actions no line may be a command.
+    is_tame: bool,
     sink: Arc<Mutex<Box<dyn Write + Send>>>,
 }
 
@@ -38,6 +42,7 @@ impl Progress {
         Self {
             begun: context.instant(),
             monotonic: context.clock.monotonic,
+            is_tame: Step::of(context).is_some(),
             sink: Arc::new(Mutex::new(sink)),
         }
     }
@@ -52,7 +57,9 @@ impl Progress {
     pub fn line(&self, text: impl AsRef<str>) {
         let head = format!("[{:>7}] ", elapsed_text(self.elapsed()));
         let margin = format!("\n{}", " ".repeat(head.len()));
-        let body = plain_text(text.as_ref()).trim_end().replace('\n', &margin);
+        let body = plain_text(text.as_ref());
+        let body = if self.is_tame { tame(&body) } else { Cow::Borrowed(body.as_str()) };
+        let body = body.trim_end().replace('\n', &margin);
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(sink, "{head}{body}").and_then(|()| sink.flush());
     }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 pub fn main<A: Parser>(exec: impl FnOnce(&Context, &Output, A) -> Result<Exit, Failure>) -> ExitCode {
     panic::install();
     let context = Context::of_this_process();
-    let out = Output::stdout(context.wants_json());
+    let out = Output::of(&context);
     let args = match parse::<A>(&context, &out) {
         Ok(args) => args,
         Err(exit) => return exit.into(),
@@ -97,7 +97,7 @@ pub fn run(out: &Output, result: Result<Exit, Failure>) -> ExitCode {
 /// already written its result there.
 pub fn report(out: &Output, failure: &Failure) {
     let mut stderr = anstream::AutoStream::auto(std::io::stderr());
-    let _ = stderr.write_all(failure.render().as_bytes());
+    let _ = stderr.write_all(out.told(failure).as_bytes());
     if out.is_json() && !out.has_written() {
         let _ = out.emit(&failure.to_json(), |_| String::new());
     }

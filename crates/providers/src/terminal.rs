@@ -32,7 +32,7 @@ fn one_line(text: &str) -> String {
 #[async_trait]
 impl Notifier for TerminalNotices {
     async fn notify(&self, notice: &Notice) -> Result<(), PortError> {
-        let mark = if notice.urgent { "!!" } else { "::" };
+        let mark = if notice.urgent { "!!" } else { "--" };
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         writeln!(out, "{mark} {}", one_line(&notice.text))
             .and_then(|()| out.flush())

@@ -26,6 +26,14 @@ enum Verb {
     Half,
     /// Prints a result that is no success
     Sad,
+    /// Says what somebody else wrote: as text, as progress and as a reason
+    Repeat {
+        /// What they wrote
+        text: String,
+        /// Ends as refused
+        #[arg(long)]
+        refused: bool,
+    },
     /// Panics with a literal and with a secret
     Panic {
         /// A value that must not be shown
@@ -59,6 +67,15 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Verb::Half => {
             out.emit(&serde_json::json!({ "ok": false, "outcome": "rolled_back" }), |_| "back\n".to_owned())?;
             return Err(Failure::rolled_back("the release was put back"));
+        }
+        Verb::Repeat { text, refused } => {
+            Progress::stderr(context).line(&text);
+            if refused {
+                return Err(Failure::refused(text.clone()).with_why(text));
+            }
+            out.emit(&serde_json::json!({ "ok": true, "state": "done", "n": 3, "said": text }), |_| {
+                text.clone()
+            })?;
         }
         Verb::Sad => {
             return out.conclude(Exit::RollbackFailed, &"bad", |what| format!("it is {what}\n"));

@@ -5,3 +5,4 @@
 mod endings;
 mod shipped;
 mod signals;
+mod steps;

@@ -46,7 +46,7 @@ async fn one_line_for_each_and_a_mark_where_a_human_must_look() {
     notices.notify(&notice(false, "p-1 deploys")).await.unwrap();
     notices.notify(&notice(true, "p-1 cannot be put back")).await.unwrap();
     let text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(text, ":: p-1 deploys\n!! p-1 cannot be put back\n");
+    assert_eq!(text, "-- p-1 deploys\n!! p-1 cannot be put back\n");
 }
 
 #[tokio::test]
