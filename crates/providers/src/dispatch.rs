@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use promotion::model::{
     EnvironmentName, Fleet, OneOffRun, OneOffSpec, OneOffState, Place, SecretsSeen, Unit, UnitId,
 };
-use promotion::ports::{Deployer, Key, OneOffs, Performed, PortError, Secrets};
+use promotion::ports::{Deployer, Key, OneOffs, Performed, PortError, PortErrorKind, Secrets};
 use promotion::rollout::UnitCall;
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ pub struct Dispatch {
     deployers: BTreeMap<(EnvironmentName, String), Arc<dyn Deployer>>,
     secrets: BTreeMap<(EnvironmentName, String), Arc<dyn Secrets>>,
     one_offs: BTreeMap<(EnvironmentName, String), Arc<dyn OneOffs>>,
+    /// Environments that nobody here reaches, and why.
+    closed: BTreeMap<EnvironmentName, String>,
 }
 
 impl Dispatch {
@@ -51,7 +53,23 @@ impl Dispatch {
         self
     }
 
+    /// Says why nobody reaches `environment` from here. Its calls end as if the provider could not be reached, so that what is
+    /// under way there waits for somebody who can.
+    #[must_use]
+    pub fn without(mut self, environment: EnvironmentName, why: impl Into<String>) -> Self {
+        self.closed.insert(environment, why.into());
+        self
+    }
+
+    fn is_open(&self, place: &Place) -> Result<(), PortError> {
+        match self.closed.get(&place.environment) {
+            Some(why) => Err(PortError::new(PortErrorKind::NotSent, why.clone())),
+            None => Ok(()),
+        }
+    }
+
     fn runner(&self, place: &Place) -> Result<&Arc<dyn OneOffs>, PortError> {
+        self.is_open(place)?;
         self.one_offs.get(&(place.environment.clone(), place.provider.clone())).ok_or_else(|| {
             PortError::refused(format!(
                 "nothing runs a release command at `{}` ({})",
@@ -61,6 +79,7 @@ impl Dispatch {
     }
 
     fn of(&self, place: &Place) -> Result<&Arc<dyn Deployer>, PortError> {
+        self.is_open(place)?;
         self.deployers.get(&(place.environment.clone(), place.provider.clone())).ok_or_else(|| {
             PortError::refused(format!(
                 "environment {} has no provider `{}`",
@@ -88,6 +107,7 @@ impl Deployer for Dispatch {
 #[async_trait]
 impl Secrets for Dispatch {
     async fn observe_secrets(&self, place: &Place, units: &[Unit]) -> Result<SecretsSeen, PortError> {
+        self.is_open(place)?;
         match self.secrets.get(&(place.environment.clone(), place.provider.clone())) {
             Some(secrets) => secrets.observe_secrets(place, units).await,
             None => Ok(SecretsSeen::default()),

@@ -27,6 +27,8 @@ struct Rights {
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
     by_environment: BTreeMap<EnvironmentName, Rights>,
+    /// Environments whose credentials are not here, and why.
+    closed: BTreeMap<EnvironmentName, String>,
 }
 
 impl Registries {
@@ -43,7 +45,17 @@ impl Registries {
         self
     }
 
+    /// Says why nobody here reads and writes for `environment`: its calls end as if the registry could not be reached.
+    #[must_use]
+    pub fn without(mut self, environment: EnvironmentName, why: impl Into<String>) -> Self {
+        self.closed.insert(environment, why.into());
+        self
+    }
+
     fn of(&self, environment: &EnvironmentName) -> Result<&Rights, PortError> {
+        if let Some(why) = self.closed.get(environment) {
+            return Err(PortError::new(PortErrorKind::NotSent, why.clone()));
+        }
         self.by_environment
             .get(environment)
             .ok_or_else(|| PortError::refused(format!("environment {environment} has no registry")))

@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod base_data;
+mod closed;
 pub mod doctor;
 pub mod find;
 pub mod given;

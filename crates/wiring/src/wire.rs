@@ -26,6 +26,7 @@ use providers::{
 };
 use url::Url;
 
+use crate::closed::{self, Closed};
 use crate::{Absent, base_data, signing, store};
 
 /// Everything a verb needs.
@@ -53,6 +54,7 @@ pub struct Wired {
     pub unreadable: BTreeMap<SuiteName, String>,
     /// Every API is on this machine.
     pub local: bool,
+    closed: Closed,
     root: PathBuf,
 }
 
@@ -95,11 +97,37 @@ impl Wired {
         Ok(found)
     }
 
+    /// Whether the tokens of `environment` are here: for whoever changes it or looks at what runs there.
+    ///
+    /// # Errors
+    /// 2 when one is not.
+    pub fn can_reach(&self, environment: &str) -> Result<(), Failure> {
+        self.closed.check(environment)
+    }
+
+    /// The same for whoever promotes into `environment`: images come from the environments before it.
+    ///
+    /// # Errors
+    /// 2 when a token is not here.
+    pub fn can_promote(&self, environment: &str) -> Result<(), Failure> {
+        self.can_reach(environment)?;
+        self.project.paths_into(environment).try_for_each(|(from, _)| self.can_reach(from.as_str()))
+    }
+
+    /// The same for whoever looks after everything.
+    ///
+    /// # Errors
+    /// 2 when a token is not here.
+    pub fn can_reach_all(&self) -> Result<(), Failure> {
+        self.project.environments().keys().try_for_each(|name| self.can_reach(name.as_str()))
+    }
+
     /// With what reads `environment`'s images.
     ///
     /// # Errors
-    /// 2 when the project file has no such environment.
+    /// 2 when the project file has no such environment, or its token is not here.
     pub fn registry(&self, environment: &str) -> Result<&Registry, Failure> {
+        self.can_reach(environment)?;
         self.registries
             .get(environment)
             .ok_or_else(|| Failure::usage(format!("the project file has no environment `{environment}`")))
@@ -166,7 +194,8 @@ pub fn can_sign(context: &Context, common: &Common) -> Result<(), Failure> {
     signing::is_here(context, &files(context, common)?)
 }
 
-/// Opens everything a verb needs; of what it opens only the store is talked to. `absent` says what becomes of a store that is not there.
+/// Opens everything a verb needs; of what it opens only the store is talked to. `absent` says what becomes of a store that is not
+/// there. An environment whose token is not here stays closed, and only who needs it is told: [`Wired::can_reach`].
 ///
 /// # Errors
 /// 2 when a file or token cannot be used or there is no journal, 3 when the store may not be used, 8 when it cannot be
@@ -202,11 +231,20 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
     let mut by_name = BTreeMap::new();
     let mut grounds = BTreeMap::new();
     let mut local = true;
+    let mut closed = Closed::default();
     let here = edges_here(context)?;
     for (name, environment) in files.project.environments() {
+        let name = EnvironmentName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
+        if let Some(lack) = closed::lack(context, &files.root, environment) {
+            local &= is_local(api_of(context, environment)?.as_url());
+            dispatch = dispatch.without(name.clone(), lack.what.as_str());
+            lookout = lookout.without(name.clone(), lack.what.as_str());
+            registries = registries.without(name.clone(), lack.what.as_str());
+            closed.insert(name.as_str(), lack);
+            continue;
+        }
         let open = Opened::new(context, &files.root, environment, &services)?;
         local &= open.local;
-        let name = EnvironmentName::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
         dispatch = open.engine.join(dispatch, &name);
         lookout = open.looking.join(lookout, &name);
         registries = registries.with_rights(name.clone(), open.engine.pull, open.engine.push);
@@ -252,6 +290,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         suites,
         unreadable,
         local,
+        closed,
         root: files.root,
     })
 }
@@ -327,8 +366,7 @@ impl Opened {
     ) -> Result<Self, Failure> {
         let name = &environment.name;
         let read = |reference: &SecretRef, what: &str| {
-            let text = secret(context, root, reference)
-                .map_err(|failure| failure.with_hint(format!("environment `{name}` needs it{what}")))?;
+            let text = secret(context, root, reference)?;
             let token: Token = text.parse().map_err(|error: flyclient::TokenError| {
                 Failure::usage(format!("the token of environment `{name}`{what} is none")).with_source(error)
             })?;

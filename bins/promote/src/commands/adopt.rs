@@ -20,6 +20,7 @@ use crate::{find, keys, preflight, show};
 pub(crate) async fn exec(run: &Run<'_>, args: Adopt) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::of_change(args.dry_run)).await?;
     let targets = wired.targets(&args.env)?;
+    wired.can_reach(&args.env)?;
     let who = if args.dry_run { keys::looker } else { keys::asker };
     let asker = who(run.context, &args.who, &wired)?;
     let store = wired.journal.store_id().await.map_err(|error| find::engine_failure(error.into()))?;

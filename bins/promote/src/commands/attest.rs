@@ -96,6 +96,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Attest) -> Result<Exit, Failure> {
     let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
     wired.targets(&args.env)?;
+    wired.can_reach(&args.env)?;
     let rules = rules_into(&wired.project, &args.env);
     let from = wired.project.paths().iter().filter(|((from, _), _)| from.as_str() == args.env);
     let max_age = from.map(|(_, rules)| rules.attestation_max_age.value).min();

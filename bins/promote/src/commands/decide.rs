@@ -62,6 +62,7 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let asker = keys::asker(run.context, &args.who, &wired)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    wired.can_promote(view.name.as_str())?;
     let signed = asker.sign(&Wish::Abort { promotion: &id, reason: &args.reason })?;
     let by = asker.person().clone();
     wired.engine.abort(&view.name, &id, by, args.reason, signed).await.map_err(find::engine_failure)?;
@@ -74,6 +75,7 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
 pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
+    wired.can_promote(view.name.as_str())?;
     let handle = wired.engine.handle(view.name.clone(), id);
     run.finish(&wired, &handle, Exit::Done).await
 }

@@ -21,6 +21,7 @@ pub(crate) async fn exec(run: &Run<'_>, args: Deploy) -> Result<Exit, Failure> {
         .with_why("production gets releases that were tested in the environment before it")
         .with_hint(format!("promote start --to {}", args.env)));
     }
+    wired.can_reach(&args.env)?;
     let asker = keys::asker(run.context, &args.who, &wired)?;
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Deploy };
     let ask = match &args.release {

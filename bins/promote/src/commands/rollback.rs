@@ -28,6 +28,7 @@ fn unknown(current: &Policy) -> Policy {
 pub(crate) async fn exec(run: &Run<'_>, args: Rollback) -> Result<Exit, Failure> {
     let wired = run.wire_to_sign(args.dry_run, Absent::Refuse).await?;
     let environment = find::environment(&args.env)?;
+    wired.can_reach(&args.env)?;
     let asker = keys::asker(run.context, &args.who, &wired)?;
     alone::nobody_holds(&wired, &environment).await?;
     let view = wired.engine.view(&environment).await.map_err(find::engine_failure)?;

@@ -80,6 +80,7 @@ pub(crate) fn targets_for(
 }
 
 async fn ask(wired: &Wired, args: &Start, asker: &Asker) -> Result<Ask, Failure> {
+    wired.can_promote(&args.to)?;
     if args.repair {
         return repair::ask(wired, &args.to, asker).await;
     }

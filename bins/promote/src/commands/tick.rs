@@ -12,6 +12,7 @@ use crate::{find, preflight, show, watch};
 
 pub(crate) async fn exec(run: &Run<'_>, args: Tick) -> Result<Exit, Failure> {
     let wired = run.wire_to_sign(false, Absent::Refuse).await?;
+    wired.can_reach_all()?;
     let interrupt = watch::listen(run, "everything")?;
     let engine = &wired.engine;
     let away = watch::attend(run.context, &interrupt, engine, preflight::away(&wired)).await;

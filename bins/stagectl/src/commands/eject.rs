@@ -49,6 +49,7 @@ pub(crate) async fn exec(
 ) -> Result<Exit, Failure> {
     let wired = wire(context, common, Absent::of_change(args.dry_run)).await?;
     let name = args.env.to_string();
+    wired.can_reach(&name)?;
     let places = places(&wired, &name).await?;
     let who = if args.dry_run { keys::looker } else { keys::asker };
     let asker = who(context, &args.who, &wired)?;

@@ -70,7 +70,7 @@ pub enum KeyFile {
 impl KeyFile {
     /// Reads a private key, locked or not, or a public one.
     pub fn read(path: &std::path::Path) -> std::io::Result<Self> {
-        let text = std::fs::read_to_string(path)?;
+        let text = text_of(path)?;
         match ssh_key::PrivateKey::from_openssh(&text) {
             Ok(key) if key.is_encrypted() => Ok(Self::Locked(person(key.public_key()))),
             Ok(key) => Ok(Self::Private(person(key.public_key()))),
@@ -89,6 +89,11 @@ impl KeyFile {
     }
 }
 
+/// What stands in a key file. A key that went through a variable of CI has lost the end of its last line, or has one too many.
+fn text_of(path: &std::path::Path) -> std::io::Result<String> {
+    Ok(format!("{}\n", std::fs::read_to_string(path)?.trim_end()))
+}
+
 /// The person whom a key file names.
 pub fn person_of_file(path: &std::path::Path) -> std::io::Result<Person> {
     Ok(KeyFile::read(path)?.person().clone())
@@ -97,7 +102,7 @@ pub fn person_of_file(path: &std::path::Path) -> std::io::Result<Person> {
 /// Signs `text` with the key in a file. An encrypted key is not asked for its passphrase here.
 pub fn sign_with_file(path: &std::path::Path, namespace: &str, text: &str) -> std::io::Result<String> {
     let invalid = |error: ssh_key::Error| std::io::Error::other(error.to_string());
-    let key = ssh_key::PrivateKey::from_openssh(std::fs::read(path)?).map_err(invalid)?;
+    let key = ssh_key::PrivateKey::from_openssh(text_of(path)?).map_err(invalid)?;
     if key.is_encrypted() {
         return Err(std::io::Error::other(
             "the key has a passphrase; sign with `ssh-keygen -Y sign` and give the signature",

@@ -171,8 +171,12 @@ async fn look(
     };
     let asked = || environments.values().filter(|it| only.is_none_or(|only| it.name == *only));
     findings.extend(clock::look(context, &services, asked()).await);
-    // Whoever talks to one environment opens all of them.
-    findings.extend(environments.values().flat_map(|it| places::tokens(context, &files, it, &here)));
+    // What is promoted comes from the environments before.
+    let is_before = |name: &EnvironmentName| {
+        only.is_none_or(|only| files.project.paths_into(only.as_str()).any(|(from, _)| from == name))
+    };
+    let needed = environments.values().filter(|it| only == Some(&it.name) || is_before(&it.name));
+    findings.extend(needed.flat_map(|it| places::tokens(context, &files, it, &here)));
     let places = asked().map(|environment| places::look(context, &files, environment, &services));
     findings.extend(join_all(places).await.into_iter().flatten());
     Ok(findings)

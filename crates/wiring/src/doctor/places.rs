@@ -74,8 +74,10 @@ pub(super) fn tokens(
         seen.push(&reference.value);
         let Err(failure) = secret(context, &files.root, &reference.value) else { continue };
         let finding = Finding::failed(format!("{}: {what}", environment.name), &failure);
-        // Environments are opened together.
-        let finding = finding.needed_for(["every verb that asks Fly, of any environment"]);
+        let others = files.project.paths().keys().filter(|(from, _)| *from == environment.name);
+        let others = others.map(|(_, to)| format!("promote start --to {to}"));
+        let own = verbs(environment).into_iter().chain(["promote tick".to_owned()]);
+        let finding = finding.needed_for(own.chain(others));
         findings.push(finding.mended_by(renewed(environment, &reference.value, here)));
     }
     findings
