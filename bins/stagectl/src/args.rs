@@ -28,7 +28,7 @@ pub(crate) enum Verb {
     Init(Init),
     /// Checks the project file, every fly.toml that it names, and the workflows beside it
     ///
-    /// Workflows are those of `.github/workflows` in the project file's directory. Only regular files of at most 1 MiB are read. Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or
+    /// Workflows are those of `.github/workflows` at the top of the repository, or beside the project file where there is none. Only regular files of at most 1 MiB are read. Exit codes: 0 nothing found, 15 findings, 2 a file cannot be read or
     /// parsed, 8 an image cannot be fetched or tried.
     Check(Check),
     /// Looks at everything that verbs need, one by one, and says what mends the rest
@@ -115,6 +115,23 @@ pub(crate) enum Render {
     /// It stands beside production's and has the environment in its name: `fly.staging.toml`. Comments and order stay.
     /// Exit codes: 0 done, 15 a file differs under `--check`, 2 a file cannot be used.
     Fly(Fly),
+    /// Writes the workflows of GitHub Actions that deploy, test, promote and rescue
+    ///
+    /// They stand in `.github/workflows` at the top of the repository, as `understudy-….yml`. [ci] of the project file says
+    /// where the binaries come from and what builds. Of our own files those that nothing is written to any more are removed;
+    /// nobody else's is touched. Exit codes: 0 done, 15 a file differs under `--check`, 2 the project file lacks something
+    /// or a file is somebody else's.
+    Workflows(Workflows),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Workflows {
+    /// Writes nothing, and shows what differs from the files on disk
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Writes nothing, and prints what would be written
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

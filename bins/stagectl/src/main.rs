@@ -19,6 +19,7 @@ fn exec(context: &Context, out: &Output, args: Args) -> Result<Exit, Failure> {
         Verb::Doctor(args) => clikit::block_on(commands::doctor::exec(context, out, &common, &args)),
         Verb::Render(Render::Machines(args)) => commands::machines::exec(context, out, &args),
         Verb::Render(Render::Fly(args)) => commands::fly::exec(context, out, &common, &args),
+        Verb::Render(Render::Workflows(args)) => commands::pipeline::exec(context, out, &common, &args),
         Verb::Eject(args) => clikit::block_on(commands::eject::exec(context, out, &common, args))
             .map_err(|failure| given::in_hint(&common, failure)),
     }

@@ -3,6 +3,7 @@
 //! * [`project::Project`]: the one file a team writes, `understudy.toml`;
 //! * [`fly_toml::FlyToml`]: Fly's own file, and what it means for each process group;
 //! * [`check_workflows`]: what goes wrong in a team's workflows when a release is on its way;
+//! * [`pipeline`]: workflows that are written from the project file;
 //! * [`scaffold`]: a first project file, out of what a repository has;
 //! * [`cross`]: the one against the other, and [`check`]: everything together;
 //! * [`Problems`]: everything that is wrong with a file, at once, with line and column.
@@ -18,6 +19,7 @@ mod malformed;
 mod names;
 mod period;
 mod person;
+pub mod pipeline;
 mod problem;
 pub mod project;
 mod reading;
@@ -32,8 +34,9 @@ pub use code::Code;
 pub use flytypes::{AppName, Region};
 pub use malformed::Malformed;
 pub use names::{
-    BranchName, ComponentName, EnvironmentName, FieldPath, GroupName, OrgSlug, ProcessGroup, ProjectName,
-    ProjectPath, ProjectRef, RegistryHost, SiteName, SuiteName, TagName, VariableName,
+    ActionRef, BranchName, ComponentName, CronSchedule, EnvironmentName, FieldPath, GroupName, OrgSlug,
+    ProcessGroup, ProjectName, ProjectPath, ProjectRef, RegistryHost, RunnerLabel, ShellScript, SiteName,
+    SuiteName, TagName, VariableName,
 };
 pub use period::Period;
 pub use person::{Fingerprint, Person};

@@ -106,6 +106,65 @@ fn host(text: &str) -> Result<(), &'static str> {
     }
 }
 
+/// `OWNER/REPO@COMMIT`, or `OWNER/REPO/DIR@COMMIT`: GitHub's "Workflow syntax", `jobs.<job_id>.steps[*].uses`.
+fn action(text: &str) -> Result<(), &'static str> {
+    let Some((path, commit)) = text.split_once('@') else {
+        return Err("it is `OWNER/REPO@COMMIT`");
+    };
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_hash = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+    if parts.len() < 2 || !parts.iter().all(|part| word(part).is_ok()) {
+        Err("it is `OWNER/REPO@COMMIT`")
+    } else if !is_hash {
+        Err("a commit has 40 hexadecimal digits; a tag or a branch can become another program one day")
+    } else {
+        Ok(())
+    }
+}
+
+/// The five fields of POSIX crontab, as GitHub reads them: "Events that trigger workflows", `schedule`.
+fn cron(text: &str) -> Result<(), &'static str> {
+    let field = |field: &str| {
+        !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-".contains(c))
+    };
+    let fields: Vec<&str> = text.split(' ').collect();
+    if fields.len() == 5 && fields.iter().all(|it| field(it)) {
+        Ok(())
+    } else {
+        Err("it has five fields with one space between them: minute, hour, day, month, weekday")
+    }
+}
+
+fn script(text: &str) -> Result<(), &'static str> {
+    if text.trim().is_empty() {
+        Err("it is empty")
+    } else if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+        Err("it has control characters")
+    } else if text.contains("${{") {
+        Err(
+            "`${{` would be filled in before a shell reads the script, so that data becomes code; what a job gets is in its environment",
+        )
+    } else {
+        Ok(())
+    }
+}
+
+text_value! {
+    /// An action of GitHub by its commit: `OWNER/REPO@` and 40 hexadecimal digits.
+    ActionRef, "an action", action
+}
+text_value! {
+    /// The label of the machines that a job runs on, for example `ubuntu-latest`.
+    RunnerLabel, "a label of runners", word
+}
+text_value! {
+    /// When something is done again and again, in the five fields of cron.
+    CronSchedule, "a schedule", cron
+}
+text_value! {
+    /// Lines for bash.
+    ShellScript, "a script", script
+}
 text_value! {
     /// The project's name.
     ProjectName, "a project name", word

@@ -2,15 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use clikit::{Common, Context, Exit, Failure, Output};
-use envconfig::project::{Component, Project};
+use envconfig::project::Component;
 use serde::Serialize;
 
-use super::{diff::diff, read};
+use super::rendered::{Mode, Rendered};
+use super::{project, read};
 use crate::args::Fly;
 
 /// What `--json` prints.
@@ -18,48 +18,30 @@ use crate::args::Fly;
 struct Report {
     /// Whether the exit code is 0.
     ok: bool,
-    files: Vec<Rendered>,
+    files: Vec<OfComponent>,
 }
 
 #[derive(Serialize)]
-struct Rendered {
+struct OfComponent {
     component: String,
-    /// As seen from the current directory.
-    file: String,
-    /// Whether the file on disk was another one, or absent.
-    differs: bool,
-    text: String,
-    #[serde(skip)]
-    before: Option<String>,
+    #[serde(flatten)]
+    rendered: Rendered,
 }
 
 pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Fly) -> Result<Exit, Failure> {
     let files = render(context, common, args)?;
-    let differs = files.iter().any(|file| file.differs);
+    let differs = files.iter().any(|file| file.rendered.differs);
     if !args.check && !args.dry_run {
-        for file in files.iter().filter(|file| file.differs) {
-            fs::write(context.current_dir.join(&file.file), &file.text).map_err(|error| {
-                Failure::unavailable(format!("`{}` cannot be written", file.file)).with_source(error)
-            })?;
-        }
+        files.iter().try_for_each(|file| file.rendered.write(context))?;
     }
     let exit = if args.check && differs { Exit::Findings } else { Exit::Done };
     out.emit(&Report { ok: exit == Exit::Done, files }, |report| human(&report.files, args))?;
     Ok(exit)
 }
 
-fn render(context: &Context, common: &Common, args: &Fly) -> Result<Vec<Rendered>, Failure> {
+fn render(context: &Context, common: &Common, args: &Fly) -> Result<Vec<OfComponent>, Failure> {
     let project_file = common.project.display().to_string();
-    let text = read(&context.current_dir.join(&common.project)).map_err(|why| {
-        let failure =
-            Failure::usage(format!("the project file `{project_file}` cannot be read")).with_why(why);
-        failure.with_hint("run in the project's directory, or name the file with `--project FILE`")
-    })?;
-    let project = Project::parse(&project_file, &text).map_err(|problems| {
-        let failure = Failure::usage(format!("`{project_file}` cannot be used")).with_source(problems);
-        failure.with_hint("stagectl check")
-    })?;
-    let project = project.value;
+    let project = project(context, common)?;
     let Some(environment) = project.environment(args.env.as_str()) else {
         let known: Vec<String> = project.environments().keys().map(|name| format!("`{name}`")).collect();
         let failure = Failure::usage(format!("`{project_file}` has no environment `{}`", args.env));
@@ -94,13 +76,9 @@ fn render(context: &Context, common: &Common, args: &Fly) -> Result<Vec<Rendered
             "# Written by `{command}` from {} and the project file; changes here are lost.\n{text}",
             config.value
         );
-        let before = read(&context.current_dir.join(&target)).ok();
-        files.push(Rendered {
+        files.push(OfComponent {
             component: name.to_string(),
-            file: target.display().to_string(),
-            differs: before.as_deref() != Some(text.as_str()),
-            text,
-            before,
+            rendered: Rendered::new(context, &target, text),
         });
     }
     if files.is_empty() {
@@ -117,24 +95,10 @@ fn target(source: &Path, environment: &str, component: Option<&str>) -> PathBuf 
     source.with_file_name(format!("{stem}{component}.{environment}.toml"))
 }
 
-fn human(files: &[Rendered], args: &Fly) -> String {
-    let mut shown = String::new();
-    for file in files {
-        if args.dry_run {
-            shown.push_str(&file.text);
-            continue;
-        }
-        let line = match (file.differs, args.check) {
-            (false, _) => format!("{} is up to date\n", file.file),
-            (true, false) => format!("{} written\n", file.file),
-            (true, true) => {
-                let before = file.before.as_deref().unwrap_or_default();
-                diff(&file.file, before, &file.text, "as it should be")
-            }
-        };
-        shown.push_str(&line);
-    }
-    if args.check && files.iter().any(|file| file.differs) {
+fn human(files: &[OfComponent], args: &Fly) -> String {
+    let mode = Mode { is_check: args.check, is_dry: args.dry_run };
+    let mut shown: String = files.iter().map(|file| file.rendered.told(mode)).collect();
+    if args.check && files.iter().any(|file| file.rendered.differs) {
         shown.push_str(&format!("\nto write it: stagectl render fly --env {}\n", args.env));
     }
     shown

@@ -5,12 +5,11 @@ use std::path::Path;
 use clikit::Context;
 use envconfig::{Code, Places, Problem, Severity, check_workflows, project::Project};
 
-/// Where GitHub looks, from the top of the repository.
-const FOLDER: &str = ".github/workflows";
+use super::top::Top;
 
-/// Findings of the workflows beside the project file, if there are any. What is wrong with that file is told elsewhere.
+/// Findings of the workflows of the project file's repository, if there are any. What is wrong with that file is told elsewhere.
 pub(super) fn beside(context: &Context, project: &Path) -> Vec<Problem> {
-    let dir = project.with_file_name("").join(FOLDER);
+    let dir = Top::of(context, project).workflows;
     if !context.current_dir.join(&dir).is_dir() {
         return Vec::new();
     }

@@ -8,3 +8,4 @@ mod eject;
 mod init;
 mod probe;
 mod render;
+mod workflows;

@@ -32,6 +32,13 @@ pub(super) fn explain(project: &Project, configs: &BTreeMap<String, FlyToml>) ->
             rows.push(Explained { key: "store.anchor".to_owned(), value, source });
         }
     }
+    if let Some(ci) = &project.ci {
+        rows.push(row("ci.action", &ci.action));
+        rows.push(row("ci.runs-on", &ci.runs_on));
+        rows.extend(ci.test.iter().map(|test| row("ci.test", test)));
+        rows.extend(ci.build.iter().map(|build| row("ci.build", build)));
+        rows.push(row("ci.rescue", &ci.rescue));
+    }
     for (name, component) in &project.components {
         if let Component::Fly { required_secrets, .. } = component {
             rows.push(row(&format!("components.{name}.secrets.required"), &list(required_secrets)));

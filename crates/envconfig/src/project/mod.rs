@@ -6,6 +6,7 @@
 mod binding;
 mod checklist;
 mod checks;
+mod ci;
 mod component;
 mod drift;
 mod environment;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use binding::{Binding, FlyBinding, StaticBinding, SupabaseBinding};
 pub use checklist::ChecklistItem;
+pub use ci::Ci;
 pub use component::{Component, ComponentKind, HealthProof};
 pub use drift::DriftField;
 pub(crate) use environment::RESERVED;
@@ -69,6 +71,7 @@ use crate::{
 pub struct Project {
     name: Option<Resolved<ProjectName>>,
     store: Option<StoreRef>,
+    ci: Option<Ci>,
     components: BTreeMap<ComponentName, Component>,
     environments: BTreeMap<EnvironmentName, Environment>,
     paths: BTreeMap<(EnvironmentName, EnvironmentName), PromotionPolicy>,
@@ -97,6 +100,11 @@ impl Project {
     /// Where the journal is, if the file says so.
     pub fn store(&self) -> Option<&StoreRef> {
         self.store.as_ref()
+    }
+
+    /// What rendered workflows have to know, if the file says so.
+    pub fn ci(&self) -> Option<&Ci> {
+        self.ci.as_ref()
     }
 
     /// The key of a binding to the database that `url` is an address in: a journal there could be migrated, restored,
@@ -183,6 +191,7 @@ fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<Project> {
         name
     });
     let store = root.get("store").and_then(|value| store::read(&value));
+    let ci = ci::read(root);
     let shared = store::shared_secrets(root);
     let people = people::read(root);
     let suites = suite::read(root);
@@ -203,6 +212,7 @@ fn read(sink: &Sink<'_>, root: &Section<'_>) -> Option<Project> {
     Some(Project {
         name,
         store,
+        ci,
         components: components.into_iter().filter_map(|(name, c)| Some((name, c?))).collect(),
         environments: environments.into_iter().map(|e| (e.value.name.clone(), e.value)).collect(),
         paths: paths.into_iter().map(|path| ((path.from, path.to), path.policy)).collect(),

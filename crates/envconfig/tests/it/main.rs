@@ -7,6 +7,7 @@ mod fly_files;
 mod fly_forms;
 mod full;
 mod pages;
+mod pipeline;
 mod problems;
 mod properties;
 mod workflows;

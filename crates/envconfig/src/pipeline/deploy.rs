@@ -1,0 +1,130 @@
+//! A push to an environment's branch: tested, built once, deployed by digest, and tested where it runs.
+
+use super::needs::{Kept, runner_key, store, tokens};
+use super::steps::{DOWNLOAD, UPLOAD, action, asker, binaries, checkout, script};
+use super::yaml::{Job, Step, Workflow, expression, scalar};
+use super::{Hindrance, Source, build};
+use crate::project::{Environment, Tests};
+
+/// The report's name as an artefact, and as a file.
+const REPORT: &str = "report.json";
+
+pub(super) fn workflow(
+    source: &Source<'_>,
+    environment: &Environment,
+    kept: &mut Kept,
+) -> Result<Workflow, Hindrance> {
+    let name = &environment.name;
+    let branch = source.branch(environment).unwrap_or(name.as_str());
+    let mut jobs: Vec<Job> = build::test(source).into_iter().collect();
+    jobs.push(build::build(source, environment)?);
+    kept.add(name, &tokens(environment)?);
+    jobs.push(deploy(source, environment, kept)?);
+    if has_apart(source, environment) {
+        jobs.push(verify(source, environment, kept)?);
+        jobs.push(attest(source, environment, kept)?);
+    }
+    Ok(Workflow {
+        name: format!("Deploy to {name}"),
+        on: format!("push:\n  branches: [{}]\nworkflow_dispatch:\n", scalar(branch)),
+        group: format!("understudy-{name}"),
+        directory: source.place.directory.clone(),
+        jobs,
+    })
+}
+
+/// Whether tests and signing are two steps there.
+fn has_apart(source: &Source<'_>, environment: &Environment) -> bool {
+    let paths = source.project.paths().iter();
+    paths
+        .filter(|((from, _), _)| *from == environment.name)
+        .any(|(_, rules)| rules.tests.value == Tests::Apart && !rules.suites.value.is_empty())
+}
+
+fn job(
+    source: &Source<'_>,
+    environment: &Environment,
+    id: &'static str,
+    name: String,
+    needs: &'static str,
+) -> Job {
+    Job {
+        id,
+        name,
+        needs: vec![needs],
+        runs_on: source.ci.runs_on.value.to_string(),
+        minutes: 60,
+        environment: Some(environment.name.to_string()),
+        ..Job::default()
+    }
+}
+
+fn deploy(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Result<Job, Hindrance> {
+    let name = &environment.name;
+    let needs = store(source.project)?.and(&runner_key(source.project)?).and(&tokens(environment)?);
+    kept.add(name, &needs);
+    kept.add_asker(name);
+    let command = source.command("promote", &format!("deploy --env {name}"));
+    let run = format!(
+        "images=()\n\
+         for image in $IMAGES; do images+=(--image \"$image\"); done\n\
+         {command} --version \"$VERSION\" --commit \"$GITHUB_SHA\" \"${{images[@]}}\"\n"
+    );
+    let mut step = script("Deploy", &needs, run);
+    let told = |output: &str| expression(&format!("needs.build.outputs.{output}"));
+    step.env.push(("IMAGES".to_owned(), told("images")));
+    step.env.push(("VERSION".to_owned(), told("version")));
+    let mut job = job(source, environment, "deploy", format!("Deploy to {name}"), "build");
+    job.steps = vec![checkout(false), binaries(source), asker(), step];
+    Ok(job)
+}
+
+/// Runs what the branch says without a key, and without a token of Fly.
+fn verify(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Result<Job, Hindrance> {
+    let name = &environment.name;
+    let needs = store(source.project)?;
+    kept.add(name, &needs);
+    let command = source.command("promote", &format!("test --env {name}"));
+    let run = format!(
+        "report=\"$RUNNER_TEMP/{REPORT}\"\n\
+         code=0\n\
+         {command} --report \"$report\" || code=$?\n\
+         if [ -f \"$report\" ]; then\n  \
+           echo \"sha256=$(sha256sum \"$report\" | cut -d ' ' -f 1)\" >> \"$GITHUB_OUTPUT\"\n\
+         fi\n\
+         exit \"$code\"\n"
+    );
+    let run = Step { id: Some("suites"), ..script("Run the suites", &needs, run) };
+    let keep = Step {
+        name: "Keep the report",
+        condition: Some("always() && steps.suites.outputs.sha256 != ''"),
+        uses: action(UPLOAD),
+        with: vec![("name", REPORT.to_owned()), ("path", format!("{}/{REPORT}", expression("runner.temp")))],
+        ..Step::default()
+    };
+    let mut job = job(source, environment, "verify", format!("Test {name}"), "deploy");
+    job.outputs = vec![("sha256", expression("steps.suites.outputs.sha256"))];
+    job.steps = vec![checkout(false), binaries(source), run, keep];
+    Ok(job)
+}
+
+/// Signs what the suites said, also that they failed: earlier evidence ends with it.
+fn attest(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Result<Job, Hindrance> {
+    let name = &environment.name;
+    let needs = store(source.project)?.and(&runner_key(source.project)?).and(&tokens(environment)?);
+    kept.add(name, &needs);
+    let fetch = Step {
+        name: "Fetch the report",
+        uses: action(DOWNLOAD),
+        with: vec![("name", REPORT.to_owned()), ("path", expression("runner.temp"))],
+        ..Step::default()
+    };
+    let command = source.command("promote", &format!("attest --env {name}"));
+    let run = format!("{command} --report \"$RUNNER_TEMP/{REPORT}\" --sha256 \"$SHA256\"\n");
+    let mut step = script("Sign what the suites said", &needs, run);
+    step.env.push(("SHA256".to_owned(), expression("needs.verify.outputs.sha256")));
+    let mut job = job(source, environment, "attest", format!("Attest {name}"), "verify");
+    job.condition = Some("!cancelled() && needs.verify.outputs.sha256 != ''".to_owned());
+    job.steps = vec![checkout(false), binaries(source), fetch, step];
+    Ok(job)
+}

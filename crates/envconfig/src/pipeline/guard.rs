@@ -1,0 +1,41 @@
+//! Who looks at each change whether it deploys around all this. It has no secret.
+
+use super::Source;
+use super::steps::{binaries, checkout};
+use super::yaml::{Job, Step, Workflow, expression, scalar};
+use crate::project::Class;
+
+pub(super) fn workflow(source: &Source<'_>) -> Workflow {
+    let environments = source.project.environments().values();
+    let production = environments.filter(|it| it.class.value == Class::Production);
+    let mut branches: Vec<&str> =
+        production.filter_map(|it| Some(it.branch.as_ref()?.value.as_str())).collect();
+    if branches.is_empty() {
+        branches.push("main");
+    }
+    let branches: Vec<String> = branches.into_iter().map(scalar).collect();
+    let step = |name, verb: &str| {
+        let run = Some(format!("{}\n", source.command("stagectl", verb)));
+        Step { name, run, ..Step::default() }
+    };
+    let job = Job {
+        id: "guard",
+        name: "Nothing goes around staging".to_owned(),
+        runs_on: source.ci.runs_on.value.to_string(),
+        minutes: 10,
+        steps: vec![
+            checkout(false),
+            binaries(source),
+            step("Check project and workflows", "check"),
+            step("Check that these workflows are as they were written", "render workflows --check"),
+        ],
+        ..Job::default()
+    };
+    Workflow {
+        name: "Guard".to_owned(),
+        on: format!("pull_request:\npush:\n  branches: [{}]\n", branches.join(", ")),
+        group: format!("understudy-guard-{}", expression("github.ref")),
+        directory: source.place.directory.clone(),
+        jobs: vec![job],
+    }
+}

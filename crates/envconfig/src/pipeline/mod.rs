@@ -1,0 +1,149 @@
+//! The workflows of GitHub Actions that a project needs, written from its project file.
+//!
+//! * a push to an environment's branch is tested, built *once*, deployed there by digest, and tested there;
+//! * a promotion is asked for by hand, and no machine waits while people think;
+//! * a rescuer looks after what was left half done, on a schedule and whenever a run of the others ended badly;
+//! * a guard keeps workflows that deploy around all this out of the repository.
+//!
+//! Each job gets the secrets of what it does, and no others: staging's have no token of production's, what runs code of the
+//! branch has no key that signs. Values come to scripts through variables only.
+
+mod build;
+mod deploy;
+mod guard;
+mod needs;
+mod promote;
+mod rescue;
+mod steps;
+mod yaml;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use needs::Kept;
+use yaml::Workflow;
+
+use crate::EnvironmentName;
+use crate::project::{Ci, Class, Environment, Project};
+
+/// What the first line of each file begins with.
+pub const MARK: &str = "# Written by `stagectl render workflows`";
+
+/// Where the project file is in its repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InRepository {
+    /// Its directory from the top on, if it is not there.
+    pub directory: Option<String>,
+    /// Its name.
+    pub file: String,
+}
+
+/// One file for `.github/workflows`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowFile {
+    /// The file's name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Everything that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The files, by name.
+    pub files: Vec<WorkflowFile>,
+    /// The secrets that each environment of GitHub has to keep.
+    pub secrets: BTreeMap<EnvironmentName, BTreeSet<String>>,
+}
+
+/// Why no workflow can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hindrance {
+    /// What is in the way.
+    pub what: String,
+    /// Why it is.
+    pub why: String,
+    /// What to write instead.
+    pub hint: String,
+}
+
+/// What all files are written from.
+struct Source<'p> {
+    project: &'p Project,
+    ci: &'p Ci,
+    place: &'p InRepository,
+}
+
+/// Writes the workflows of a project.
+///
+/// # Errors
+/// What the project file lacks, one after the other.
+pub fn render(project: &Project, place: &InRepository) -> Result<Rendered, Hindrance> {
+    let ci = project.ci().ok_or_else(|| Hindrance {
+        what: "the project file has no [ci]".to_owned(),
+        why: "a machine of CI has to know where the binaries come from".to_owned(),
+        hint: "[ci] with `action = \"OWNER/REPO@COMMIT\"`".to_owned(),
+    })?;
+    let source = Source { project, ci, place };
+    let mut kept = Kept::default();
+    let mut workflows = Vec::new();
+    for environment in project.environments().values().filter(|it| source.is_followed(it)) {
+        let name = format!("understudy-deploy-{}.yml", environment.name);
+        workflows.push((name, deploy::workflow(&source, environment, &mut kept)?));
+    }
+    for environment in project.environments().values().filter(|it| source.is_promoted_into(it)) {
+        let name = format!("understudy-promote-{}.yml", environment.name);
+        workflows.push((name, promote::workflow(&source, environment, &mut kept)?));
+    }
+    if workflows.is_empty() {
+        return Err(Hindrance {
+            what: "no environment follows a branch, and none is promoted into".to_owned(),
+            why: "there is nothing that a push or a person could start".to_owned(),
+            hint: "`branch = \"staging\"` in [environments.staging]".to_owned(),
+        });
+    }
+    let others = workflows.iter().map(|(_, workflow)| workflow.name.clone()).collect::<Vec<_>>();
+    workflows.push(("understudy-rescue.yml".to_owned(), rescue::workflow(&source, &others, &mut kept)?));
+    workflows.push(("understudy-guard.yml".to_owned(), guard::workflow(&source)));
+    let files = workflows.into_iter().map(|(name, workflow)| source.file(name, &workflow)).collect();
+    Ok(Rendered { files, secrets: kept.into_secrets() })
+}
+
+impl Source<'_> {
+    /// The branch whose pushes go into an environment, if any do.
+    fn branch<'e>(&self, environment: &'e Environment) -> Option<&'e str> {
+        let said = environment.branch.as_ref().map(|branch| branch.value.as_str());
+        said.or_else(|| (environment.class.value == Class::Staging).then(|| environment.name.as_str()))
+    }
+
+    fn is_followed(&self, environment: &Environment) -> bool {
+        let is_deployed = matches!(environment.class.value, Class::Staging | Class::Preview);
+        is_deployed && self.branch(environment).is_some()
+    }
+
+    fn is_promoted_into(&self, environment: &Environment) -> bool {
+        self.project.paths_into(environment.name.as_str()).next().is_some()
+    }
+
+    fn file(&self, name: String, workflow: &Workflow) -> WorkflowFile {
+        let file = &self.place.file;
+        let head = format!("{MARK} from {file}; changes here are lost.\n");
+        WorkflowFile { name, text: format!("{head}{workflow}") }
+    }
+
+    /// A command of ours, with the project file where that has a name of its own.
+    fn command(&self, program: &str, verb: &str) -> String {
+        match self.place.file.as_str() {
+            Project::FILE_NAME => format!("{program} {verb}"),
+            other => format!("{program} --project {} {verb}", quoted(other)),
+        }
+    }
+}
+
+/// For bash.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./=:-".contains(c);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}

@@ -1,0 +1,68 @@
+//! Whoever looks after what was left half done: on a schedule, when a run ended badly, and when somebody decided.
+
+use super::needs::{Kept, Needs, runner_key, store, tokens};
+use super::steps::{asker, binaries, checkout, script};
+use super::yaml::{Job, Workflow, scalar};
+use super::{Hindrance, Source};
+use crate::project::{Class, Trigger};
+
+/// What others send to have it looked at now: the type of a `repository_dispatch`.
+const EVENT: &str = "understudy";
+
+pub(super) fn workflow(
+    source: &Source<'_>,
+    others: &[String],
+    kept: &mut Kept,
+) -> Result<Workflow, Hindrance> {
+    let environments = || source.project.environments().values();
+    let own = store(source.project)?.and(&runner_key(source.project)?);
+    let needs: Needs = environments()
+        .filter(|it| it.class.value != Class::Local)
+        .map(tokens)
+        .try_fold(own, |all, needs| Ok(all.and(&needs?)))?;
+    // It reaches everything, so it stands where the most precious secrets are.
+    let place =
+        environments().find(|it| it.class.value == Class::Production).or_else(|| environments().next());
+    let mut steps = vec![checkout(false), binaries(source)];
+    let is_automatic = source.project.paths().values().any(|rules| rules.trigger.value == Trigger::Automatic);
+    if is_automatic {
+        steps.push(asker());
+    }
+    if let Some(place) = place {
+        kept.add(&place.name, &needs);
+        if is_automatic {
+            kept.add_asker(&place.name);
+        }
+    }
+    let command = source.command("promote", "tick");
+    steps.push(script("Look after everything", &needs, format!("{command}\n")));
+    let job = Job {
+        id: "tick",
+        name: "Look after everything".to_owned(),
+        condition: Some(
+            "github.event_name != 'workflow_run' || github.event.workflow_run.conclusion != 'success'"
+                .to_owned(),
+        ),
+        runs_on: source.ci.runs_on.value.to_string(),
+        minutes: 120,
+        environment: place.map(|place| place.name.to_string()),
+        steps,
+        ..Job::default()
+    };
+    let names: Vec<String> = others.iter().map(|name| scalar(name)).collect();
+    let on = format!(
+        "schedule:\n  - cron: {}\n\
+         workflow_run:\n  workflows: [{}]\n  types: [completed]\n\
+         repository_dispatch:\n  types: [{EVENT}]\n\
+         workflow_dispatch:\n",
+        scalar(source.ci.rescue.value.as_str()),
+        names.join(", ")
+    );
+    Ok(Workflow {
+        name: "Rescue".to_owned(),
+        on,
+        group: "understudy-rescue".to_owned(),
+        directory: source.place.directory.clone(),
+        jobs: vec![job],
+    })
+}
