@@ -398,9 +398,13 @@ impl Stage {
 
     /// Pushes a release of the service; answers its reference by tag.
     pub(crate) async fn push(&self, version: &str) -> String {
-        let commit = version.replace('.', "").repeat(14)[..40].to_owned();
-        let env = [("VERSION", version), ("COMMIT", &commit)];
-        let labels = [("version", version), ("revision", &commit)];
+        self.push_of(version, &version.replace('.', "").repeat(14)[..40]).await
+    }
+
+    /// The same, built from a commit.
+    pub(crate) async fn push_of(&self, version: &str, commit: &str) -> String {
+        let env = [("VERSION", version), ("COMMIT", commit)];
+        let labels = [("version", version), ("revision", commit)];
         let spec = ImageSpec {
             argv: vec![exe().display().to_string(), "__runner".to_owned()],
             env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
@@ -495,6 +499,12 @@ impl Stage {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         command
+    }
+
+    /// A key of the store's bucket.
+    pub(crate) fn variable(&self, name: &str) -> String {
+        let found = self.storage.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
     /// Runs the binary to its end.

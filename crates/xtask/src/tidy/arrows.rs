@@ -15,6 +15,7 @@ const LIBRARIES: [&str; 7] =
 /// another, but promotion may use the values of envconfig. The stand-in decodes requests by itself and so knows
 /// none of them. A package without a row is a finding: whoever adds one decides where it belongs.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("actions", &[]),
     ("flytypes", &[]),
     ("envconfig", &["flytypes"]),
     ("flyclient", &["flytypes"]),

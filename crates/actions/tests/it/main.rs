@@ -1,0 +1,4 @@
+//! Workflows, run.
+
+mod jobs;
+mod steps;
