@@ -7,6 +7,7 @@ pub mod steps;
 pub mod supply;
 pub mod tally;
 pub mod traceability;
+pub mod workflows;
 
 use crate::process::Shell;
 use crate::repo::Repo;

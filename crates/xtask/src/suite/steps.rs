@@ -1,7 +1,7 @@
 //! The table of steps.
 
 use super::tally::Report;
-use super::{cargo_steps, demo, parts, supply, traceability};
+use super::{cargo_steps, demo, parts, supply, traceability, workflows};
 use crate::libtest::Results;
 use crate::process::Shell;
 use crate::repo::Repo;
@@ -39,7 +39,7 @@ pub struct Step {
 }
 
 /// All steps in their order: cheap ones first, and `traceability` after `tests`.
-pub const ALL: [Step; 13] = [
+pub const ALL: [Step; 14] = [
     Step { name: "parts", about: "programs that the tests use", run: parts::step },
     Step { name: "format", about: "cargo fmt --check", run: cargo_steps::format },
     Step { name: "tidy", about: "the house rules", run: tidy_step },
@@ -54,6 +54,7 @@ pub const ALL: [Step; 13] = [
     },
     Step { name: "generated", about: "generated files are up to date", run: generated_step },
     Step { name: "supply", about: "crates from elsewhere against deny.toml", run: supply::step },
+    Step { name: "workflows", about: "rendered workflows before actionlint", run: workflows::step },
     Step { name: "demo", about: "promote demo on the default runtime", run: demo::default_runtime },
     Step { name: "demo-plain", about: "promote demo --runtime plain", run: demo::plain_runtime },
     Step { name: "demo-no-pause", about: "promote demo --settle 0s, which must fail", run: demo::no_pause },
