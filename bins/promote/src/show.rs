@@ -79,6 +79,7 @@ pub(crate) fn promotion(view: &PromotionView) -> Value {
         "since": facts.phase_since.to_string(),
         "version": facts.request.release.version,
         "commit": facts.request.release.commit,
+        "tree": facts.request.release.tree,
         "release": facts.request.release.id(),
         "digests": facts.request.release.components,
         "requested_by": facts.request.requested_by,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clikit::Common;
-use envconfig::{ComponentName, EnvironmentName, ProcessGroup};
+use envconfig::{ActionRef, ComponentName, EnvironmentName, ProcessGroup};
 use wiring::keys::Who;
 
 /// Makes, keeps and checks the environments of a project
@@ -69,6 +69,11 @@ pub(crate) struct Init {
     /// Left out, it is your own key: $UNDERSTUDY_KEY, or id_ed25519 or id_ecdsa in ~/.ssh.
     #[arg(long = "lead", value_name = "WHO")]
     pub(crate) leads: Vec<String>,
+    /// Writes workflows of GitHub Actions as well; names the action that brings our binaries, by its commit
+    ///
+    /// The journal and the runner's key are then those of CI: $UNDERSTUDY_STORE and $UNDERSTUDY_RUNNER_KEY.
+    #[arg(long, value_name = "OWNER/REPO@COMMIT")]
+    pub(crate) action: Option<ActionRef>,
     /// Writes nothing, and prints what would be written
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -50,8 +50,7 @@ impl Event {
 }
 
 impl Workflow {
-    /// Whether `event` starts it. Of filters, those by branch, type and workflow count; others are refused by
-    /// [`Workflow::parse`] or start it.
+    /// Whether `event` starts it. Of filters, those by branch, type and workflow count; [`Workflow::parse`] refuses others.
     pub fn is_started_by(&self, event: &Event) -> bool {
         let asked = match &self.on {
             Value::String(name) => return *name == event.name,

@@ -103,7 +103,9 @@ impl<'r> Work<'r> {
     pub(crate) fn end(self, job: &Job, steps: Vec<StepRun>) -> Result<JobRun, ExpressionError> {
         let all = self.contexts(&BTreeMap::new());
         let output = |(name, value): (&String, &String)| Ok((name.clone(), fill(value, &all, self.status)?));
-        let outputs = job.outputs.iter().map(output).collect::<Result<_, _>>()?;
+        let mut outputs = job.outputs.iter().map(output).collect::<Result<BTreeMap<_, _>, _>>()?;
+        // GitHub drops what a secret stands in, and so does this one.
+        outputs.retain(|_, value| !self.masks.iter().any(|mask| value.contains(mask)));
         let outcome = match self.status {
             Status { is_cancelled: true, .. } => Outcome::Cancelled,
             Status { has_failed: true, .. } => Outcome::Failure,

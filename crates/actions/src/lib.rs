@@ -1,6 +1,7 @@
 //! Runs workflows of GitHub Actions as processes of this machine: as much of them as the workflows that we write use.
 //!
-//! * [`Workflow`]: a file, read; what this crate cannot run is an error and is never passed over;
+//! * [`Workflow`]: a file, read; what this crate cannot run is an error and is never passed over, but for `permissions`, since
+//!   there is no token, and `concurrency`, since one run goes after the other;
 //! * [`Event`]: what starts one, and whether it does: [`Workflow::is_started_by`];
 //! * [`Runner`]: runs the jobs in their order, each in a directory of its own, with the secrets of its environment of GitHub and
 //!   nothing else of this process but what it was given;

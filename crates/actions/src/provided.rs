@@ -65,11 +65,14 @@ fn asked(with: &Map<String, Value>, key: &str) -> Result<String, String> {
 /// The script of a checkout of the event's commit into the current directory.
 pub(crate) fn checkout(with: &Map<String, Value>) -> String {
     let is_whole = with.get("fetch-depth").map(text).as_deref() == Some("0");
-    let what = if is_whole { "--tags" } else { "--no-tags --depth 1" };
+    let (how, more) = match is_whole {
+        true => ("--tags", " '+refs/heads/*:refs/remotes/origin/*'"),
+        false => ("--no-tags --depth 1", ""),
+    };
     format!(
         "git init -q .\n\
          git remote add origin \"file://$CHECKOUT_FROM\"\n\
-         git fetch -q {what} origin \"$GITHUB_SHA\"\n\
+         git fetch -q {how} origin \"$GITHUB_SHA\"{more}\n\
          git checkout -q -B \"$GITHUB_REF_NAME\" \"$GITHUB_SHA\"\n"
     )
 }

@@ -149,11 +149,9 @@ fn status(job: &Job, workflow: &Workflow, before: &BTreeMap<String, JobRun>) -> 
         n += 1;
     }
     let has = |wanted| names.iter().any(|name| before.get(*name).is_some_and(|job| job.outcome == wanted));
-    let direct =
-        |wanted| job.needs.names().iter().any(|it| before.get(it).is_some_and(|job| job.outcome == wanted));
     Status {
         has_failed: has(Outcome::Failure),
         is_cancelled: has(Outcome::Cancelled),
-        is_short: direct(Outcome::Skipped),
+        is_short: has(Outcome::Skipped),
     }
 }

@@ -168,7 +168,22 @@ impl Workflow {
         let workflow: Self =
             serde_saphyr::from_str(text).map_err(|error| WorkflowError::Unreadable(error.to_string()))?;
         workflow.order()?;
+        workflow.filters()?;
         Ok(workflow)
+    }
+
+    /// What starts it asks for nothing that [`Workflow::is_started_by`] does not look at.
+    fn filters(&self) -> Result<(), WorkflowError> {
+        let filters = self.on.as_object().into_iter().flatten();
+        let keys =
+            filters.flat_map(|(_, filter)| filter.as_object().into_iter().flatten()).map(|(key, _)| key);
+        match keys
+            .into_iter()
+            .find(|key| !["branches", "types", "workflows", "inputs"].contains(&key.as_str()))
+        {
+            Some(key) => Err(WorkflowError::Unreadable(format!("nobody looks at `{key}` of `on` here"))),
+            None => Ok(()),
+        }
     }
 
     /// Its jobs by id, none before one that it needs.

@@ -55,6 +55,6 @@ pub use files::{FILE_BYTES_MAX, read_bytes, read_text};
 pub use interrupt::Interrupt;
 pub use memory::{give_memory_back, open_more_files};
 pub use output::{Output, plain_text, unwritable};
-pub use progress::{Progress, elapsed_text};
+pub use progress::{Progress, elapsed_text, stderr};
 pub use run::{block_on, main, parse, report, run};
 pub use table::Table;

@@ -134,12 +134,17 @@ impl Output {
         self.write(bytes)
     }
 
+    /// Whether this is a step of GitHub Actions.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.step.is_some()
+    }
+
     /// How a failure is told on stderr.
     pub(crate) fn told(&self, failure: &Failure) -> String {
         let text = failure.render();
         match &self.step {
             Some(step) => {
-                step.sum_up(&text);
+                step.tell(&failure.to_json(), &text);
                 format!("{}{}", tame(&text), step.annotation(failure))
             }
             None => text,

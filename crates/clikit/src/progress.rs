@@ -65,6 +65,38 @@ impl Progress {
     }
 }
 
+/// Standard error for whoever writes whole lines there: inside a step of GitHub Actions none of them is a command.
+#[must_use]
+pub fn stderr(context: &Context) -> Box<dyn Write + Send> {
+    let errors = anstream::AutoStream::auto(std::io::stderr());
+    match Step::of(context) {
+        Some(_) => Box::new(Tamed { errors, line: Vec::new() }),
+        None => Box::new(errors),
+    }
+}
+
+/// Passes lines on, each as a whole.
+struct Tamed<W> {
+    errors: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Write for Tamed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.line.split_off(end + 1);
+            let lines = std::mem::replace(&mut self.line, rest);
+            self.errors.write_all(tame(&String::from_utf8_lossy(&lines)).as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.errors.flush()
+    }
+}
+
 /// A duration for people: `0.4s`, `12.3s`, `3m07s`, `2h05m`.
 #[must_use]
 pub fn elapsed_text(duration: Duration) -> String {
@@ -78,8 +110,18 @@ pub fn elapsed_text(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::elapsed_text;
+    use super::{Tamed, elapsed_text};
+    use std::io::Write as _;
     use std::time::Duration;
+
+    #[test]
+    fn lines_that_come_in_parts_are_tamed_as_wholes() {
+        let mut tamed = Tamed { errors: Vec::new(), line: Vec::new() };
+        for part in ["a\n:", ":stop-comm", "ands::x\n##", "[group]\nrest"] {
+            tamed.write_all(part.as_bytes()).unwrap();
+        }
+        assert_eq!(String::from_utf8(tamed.errors).unwrap(), "a\n: :stop-commands::x\n## [group]\n");
+    }
 
     #[test]
     fn durations_read_well_at_every_size() {

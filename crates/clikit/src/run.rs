@@ -64,11 +64,13 @@ pub fn parse<A: Parser>(context: &Context, out: &Output) -> Result<A, Exit> {
         });
     }
     let text = error.render();
+    let failure = Failure::usage(said(&text.to_string())).with_hint(format!("{} --help", context.program()));
     let mut stderr = anstream::AutoStream::auto(std::io::stderr());
-    let _ = write!(stderr, "{}", text.ansi());
+    let _ = match out.is_in_step() {
+        true => stderr.write_all(out.told(&failure).as_bytes()),
+        false => write!(stderr, "{}", text.ansi()),
+    };
     if out.is_json() {
-        let failure =
-            Failure::usage(said(&text.to_string())).with_hint(format!("{} --help", context.program()));
         let _ = out.emit(&failure.to_json(), |_| String::new());
     }
     Err(Exit::Usage)

@@ -76,7 +76,7 @@ impl Step {
     }
 }
 
-/// A single line as it is, one of many between marks that nobody could have guessed.
+/// A value of one line; what has many is in the JSON object.
 fn output(name: &str, value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clikit::{Common, Context, Exit, Failure, Progress};
 use envconfig::SecretRef;
 use envconfig::fly_toml::FlyToml;
-use envconfig::project::{Binding, Component, Environment, Project};
+use envconfig::project::{Binding, Class, Component, Environment, Project};
 use flyclient::fly::Client;
 use flyclient::registry::{Auth, Registry};
 use flyclient::retry::RetryPolicy;
@@ -114,12 +114,14 @@ impl Wired {
         self.project.paths_into(environment).try_for_each(|(from, _)| self.can_reach(from.as_str()))
     }
 
-    /// The same for whoever looks after everything.
+    /// The same for whoever looks after everything but what somebody has on their own machine.
     ///
     /// # Errors
     /// 2 when a token is not here.
     pub fn can_reach_all(&self) -> Result<(), Failure> {
-        self.project.environments().keys().try_for_each(|name| self.can_reach(name.as_str()))
+        let environments = self.project.environments().values();
+        let elsewhere = environments.filter(|it| it.class.value != Class::Local);
+        elsewhere.map(|it| it.name.as_str()).try_for_each(|name| self.can_reach(name))
     }
 
     /// With what reads `environment`'s images.
@@ -273,7 +275,7 @@ pub async fn wire(context: &Context, common: &Common, absent: Absent) -> Result<
         attestor: attestor.clone(),
         // Of a journal that is only imagined there is nothing to remember.
         anchors: anchors.filter(|_| key.is_some()),
-        notifier: Arc::new(TerminalNotices::new(Box::new(std::io::stderr()))),
+        notifier: Arc::new(TerminalNotices::new(clikit::stderr(context))),
         clock,
         ids,
         randomness: Arc::new(OsRandomness),

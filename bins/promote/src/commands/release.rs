@@ -1,6 +1,6 @@
 //! From images to a release.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clikit::Failure;
 use flyclient::registry::{Error, ErrorKind, Registry};
@@ -12,6 +12,8 @@ use promotion::model::{ComponentName, Release, image_label};
 const VERSION: &str = image_label::VERSION;
 /// The OCI label of a source commit.
 const COMMIT: &str = image_label::REVISION;
+/// Ours, of the source tree's hash as `git rev-parse 'HEAD^{tree}'` says it: a squash changes the commit, and not the tree.
+const TREE: &str = "dev.understudy.source.tree";
 
 /// A release, and where each component's image was found.
 pub(crate) struct Found {
@@ -46,15 +48,15 @@ pub(crate) async fn of_images(
             .with_why("a release is the digests of all components")
             .with_hint(format!("--image {missing}=REGISTRY/REPOSITORY:TAG")));
     }
-    let (mut version, mut commit) = (version, commit);
+    let (mut version, mut commit, mut trees) = (version, commit, BTreeSet::new());
     for image in images.values() {
-        if version.is_some() && commit.is_some() {
-            break;
-        }
         let labels = reader(image)?.labels(image).await.unwrap_or_default();
         version = version.or_else(|| labels.get(VERSION).cloned());
         commit = commit.or_else(|| labels.get(COMMIT).cloned());
+        trees.insert(labels.get(TREE).cloned());
     }
+    // Of one release there is one tree.
+    let tree = if trees.len() == 1 { trees.pop_first().flatten() } else { None };
     let missing = |what: &str, flag: &str, label: &str| {
         Failure::usage(format!("the release's {what} is not known"))
             .with_why(format!("no image has the label {label}"))
@@ -68,7 +70,7 @@ pub(crate) async fn of_images(
             ComponentName::new(component.clone()).map_err(|error| Failure::usage(error.to_string()))?;
         digests.extend(image.digest().cloned().map(|digest| (name, digest)));
     }
-    Ok(Found { release: Release { version, commit, tree: None, components: digests }, images })
+    Ok(Found { release: Release { version, commit, tree, components: digests }, images })
 }
 
 fn split<'t>(components: &[String], text: &'t str) -> Result<(String, &'t str), Failure> {

@@ -80,10 +80,11 @@ pub(crate) fn targets_for(
 }
 
 async fn ask(wired: &Wired, args: &Start, asker: &Asker) -> Result<Ask, Failure> {
-    wired.can_promote(&args.to)?;
     if args.repair {
+        wired.can_reach(&args.to)?;
         return repair::ask(wired, &args.to, asker).await;
     }
+    wired.can_promote(&args.to)?;
     let source = args.release.clone().map_or(Source::Current, Source::Promotion);
     let kind = if args.bootstrap { Kind::Bootstrap } else { Kind::Promote };
     ask::of_environment(wired, &args.to, &source, kind, asker).await

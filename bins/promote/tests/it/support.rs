@@ -405,12 +405,14 @@ impl Stage {
     pub(crate) async fn push_of(&self, version: &str, commit: &str) -> String {
         let env = [("VERSION", version), ("COMMIT", commit)];
         let labels = [("version", version), ("revision", commit)];
+        let tree = ("dev.understudy.source.tree".to_owned(), format!("{version}-tree"));
         let spec = ImageSpec {
             argv: vec![exe().display().to_string(), "__runner".to_owned()],
             env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             labels: labels
                 .iter()
                 .map(|(k, v)| (format!("org.opencontainers.image.{k}"), (*v).to_owned()))
+                .chain([tree])
                 .collect::<BTreeMap<_, _>>(),
             ..ImageSpec::default()
         };

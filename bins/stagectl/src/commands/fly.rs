@@ -78,7 +78,7 @@ fn render(context: &Context, common: &Common, args: &Fly) -> Result<Vec<OfCompon
         );
         files.push(OfComponent {
             component: name.to_string(),
-            rendered: Rendered::new(context, &target, text),
+            rendered: Rendered::new(context, &target, text)?,
         });
     }
     if files.is_empty() {

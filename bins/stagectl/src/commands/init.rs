@@ -11,12 +11,14 @@ use std::path::Path;
 use clikit::{Common, Context, Exit, Failure, Output};
 use envconfig::{
     AppName, ComponentName, Problem,
+    pipeline::{self, WorkflowFile},
     project::Project,
     scaffold::{Answers, Draft, DraftKind, Survey},
 };
 use providers::SuiteFile;
 use wiring::given;
 
+use super::top::Top;
 use super::{read, read_beside};
 use crate::args::Init;
 use report::Report;
@@ -47,6 +49,7 @@ pub(crate) fn exec(context: &Context, out: &Output, common: &Common, args: &Init
         // What an own project file does not name nobody would read.
         drafts.retain(|draft| draft.kind != DraftKind::Suite || names(project, draft));
     }
+    drafts.extend(workflows(context, common, project.as_ref(), &drafts)?);
     drafts.iter().try_for_each(|draft| is_usable_there(context, &top, draft))?;
     let files = write::all(context, &top, &drafts, args.dry_run)?;
     let key = own.and_then(|own| own.key);
@@ -107,7 +110,7 @@ fn are_usable(drafts: &[Draft]) -> Result<(), Failure> {
                 Project::parse(&draft.path, &draft.text).err().map(|problems| problems.to_string())
             }
             DraftKind::Suite => SuiteFile { file: draft.path.clone(), text: draft.text.clone() }.problems(),
-            DraftKind::Signers => None,
+            DraftKind::Signers | DraftKind::Workflow => None,
         };
         if let Some(problems) = problems {
             let what = format!("what is found here gives no `{}` that can be used", draft.path);
@@ -115,6 +118,26 @@ fn are_usable(drafts: &[Draft]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What is rendered from the project file that there is, else from the one that is written.
+fn workflows(
+    context: &Context,
+    common: &Common,
+    project: Option<&Project>,
+    drafts: &[Draft],
+) -> Result<Vec<Draft>, Failure> {
+    let draft = drafts.iter().find(|draft| draft.kind == DraftKind::Project);
+    let parsed = draft.and_then(|draft| Project::parse(&draft.path, &draft.text).ok()).map(|it| it.value);
+    let Some(project) = project.or(parsed.as_ref()).filter(|project| project.ci().is_some()) else {
+        return Ok(Vec::new());
+    };
+    let top = Top::of(context, &common.project);
+    let rendered = pipeline::render(project, &top.place).map_err(super::pipeline::hindered)?;
+    let draft = |file: WorkflowFile| {
+        Draft::workflow(top.from_project.join(&file.name).display().to_string(), file.text)
+    };
+    Ok(rendered.files.into_iter().map(draft).collect())
 }
 
 /// A suite that is there already and stays is one.
@@ -131,7 +154,7 @@ fn is_usable_there(context: &Context, top: &Path, draft: &Draft) -> Result<(), F
 }
 
 fn given(context: &Context, survey: &Survey, args: &Init) -> Result<Answers, Failure> {
-    let mut answers = Answers::default();
+    let mut answers = Answers { action: args.action.clone(), ..Answers::default() };
     for text in &args.apps {
         let (component, app) = bound(survey, "--app", text)?;
         answers.production.insert(component, app);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clikit::{Common, Context, Exit, Failure, Output};
 use envconfig::EnvironmentName;
-use envconfig::pipeline::{self, MARK};
+use envconfig::pipeline::{self, Hindrance};
 use serde::Serialize;
 
 use super::rendered::{Mode, Rendered};
@@ -35,15 +35,14 @@ pub(crate) fn exec(
     let mode = Mode { is_check: args.check, is_dry: args.dry_run };
     let project = project(context, common)?;
     let top = Top::of(context, &common.project);
-    let rendered = pipeline::render(&project, &top.place).map_err(|it| {
-        Failure::usage(format!("no workflow can be written: {}", it.what)).with_why(it.why).with_hint(it.hint)
-    })?;
+    let rendered = pipeline::render(&project, &top.place).map_err(hindered)?;
+    let head = top.place.head();
     let mut files = Vec::new();
     for file in rendered.files {
-        let file = Rendered::new(context, &top.workflows.join(&file.name), file.text);
-        if file.before().is_some_and(|before| !is_ours(before)) {
+        let file = Rendered::new(context, &top.workflows.join(&file.name), file.text)?;
+        if file.before().is_some_and(|before| !is_ours(before, &head)) {
             return Err(Failure::usage(format!("`{}` is somebody else's", file.file))
-                .with_why("its first line does not say that it was written by us, and it would be lost")
+                .with_why("its first line does not say that it was written from this project file, and it would be lost")
                 .with_hint("move it away, and run it again"));
         }
         files.push(file);
@@ -63,13 +62,18 @@ pub(crate) fn exec(
     out.conclude(exit, &report, |report| human(report, mode))
 }
 
-fn is_ours(text: &str) -> bool {
-    text.lines().next().is_some_and(|first| first.starts_with(MARK))
+/// Why no workflow can be written, for people.
+pub(super) fn hindered(it: Hindrance) -> Failure {
+    Failure::usage(format!("no workflow can be written: {}", it.what)).with_why(it.why).with_hint(it.hint)
+}
+
+fn is_ours(text: &str, head: &str) -> bool {
+    text.lines().next() == Some(head)
 }
 
 /// Our files that are not written any more: their environment is gone.
 fn left(context: &Context, top: &Top, files: &[Rendered]) -> Result<Vec<String>, Failure> {
-    let dir = context.current_dir.join(&top.workflows);
+    let (dir, head) = (context.current_dir.join(&top.workflows), top.place.head());
     let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -84,7 +88,7 @@ fn left(context: &Context, top: &Top, files: &[Rendered]) -> Result<Vec<String>,
     let is_left = |path: &PathBuf| {
         let shown = path.display().to_string();
         let is_written = files.iter().any(|file| file.file == shown);
-        !is_written && read(&context.current_dir.join(path)).is_ok_and(|text| is_ours(&text))
+        !is_written && read(&context.current_dir.join(path)).is_ok_and(|text| is_ours(&text, &head))
     };
     let mut left: Vec<String> = paths.filter(is_left).map(|path| path.display().to_string()).collect();
     left.sort();

@@ -30,10 +30,19 @@ pub(super) struct Rendered {
 }
 
 impl Rendered {
-    pub(super) fn new(context: &Context, target: &Path, text: String) -> Self {
-        let before = read(&context.current_dir.join(target)).ok();
+    /// `text` for the file `target`. What stands there and cannot be read is not written over.
+    pub(super) fn new(context: &Context, target: &Path, text: String) -> Result<Self, Failure> {
+        let (path, file) = (context.current_dir.join(target), target.display().to_string());
+        let before = match read(&path) {
+            Ok(before) => Some(before),
+            Err(_) if path.symlink_metadata().is_err() => None,
+            Err(why) => {
+                let failure = Failure::usage(format!("`{file}` is there and cannot be read")).with_why(why);
+                return Err(failure.with_hint("move it away, and run it again"));
+            }
+        };
         let differs = before.as_deref() != Some(text.as_str());
-        Self { file: target.display().to_string(), differs, text, before }
+        Ok(Self { file, differs, text, before })
     }
 
     /// What stands there, if anything does.

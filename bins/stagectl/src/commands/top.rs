@@ -12,6 +12,8 @@ const FOLDER: &str = ".github/workflows";
 #[derive(Debug)]
 pub(super) struct Top {
     pub(super) workflows: PathBuf,
+    /// The same, as seen from the project file's directory.
+    pub(super) from_project: PathBuf,
     pub(super) place: InRepository,
 }
 
@@ -27,6 +29,8 @@ impl Top {
         let up: PathBuf = below.components().map(|_| "..").collect();
         let directory = below.to_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let file = project.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { workflows: own.join(up).join(FOLDER), place: InRepository { directory, file } }
+        let from_project = up.join(FOLDER);
+        let workflows = own.join(&from_project);
+        Self { workflows, from_project, place: InRepository { directory, file } }
     }
 }

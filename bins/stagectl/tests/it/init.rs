@@ -325,3 +325,34 @@ fn a_run_that_could_not_write_is_finished_by_the_next() {
     let run = init(dir.path(), &[]);
     assert_eq!(states(&run).iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), ["unchanged", "written"]);
 }
+
+/// What is rendered is rendered the same by its own verb, and a second run writes nothing; a project file that is there is not
+/// changed, and workflows follow it.
+#[test]
+fn workflows_come_with_the_first_files_where_they_are_wanted() {
+    let action = "acme/understudy@11bd71901bbe5b1630ceea73d27597364c9af683";
+    let dir = folder(&[("app/fly.toml", FLY), (".git/HEAD", "ref: refs/heads/main\n")]);
+    let app = dir.path().join("app");
+    let run = init(&app, &["--lead", LEAD, "--action", action]);
+    let names: Vec<String> = states(&run).into_iter().map(|(file, _)| file).collect();
+    assert_eq!((run.code, names.len()), (0, 6), "{}", run.stderr);
+    assert_eq!(names[2], "../.github/workflows/understudy-app-deploy-staging.yml");
+    let check = stagectl(&app, &["render", "workflows", "--check"]);
+    assert_eq!(check.code, 0, "{}", check.stdout);
+    assert_eq!(stagectl(&app, &["check"]).stdout, "nothing found\n");
+    let again = init(&app, &[]);
+    assert!(states(&again).iter().all(|(_, state)| state == "unchanged"), "{}", again.stdout);
+
+    // Without a word about them nothing is said of workflows; a bad one is refused by its option.
+    let plain = folder(&[("fly.toml", FLY)]);
+    assert_eq!(states(&init(plain.path(), &["--lead", LEAD])), all("written"));
+    let late = init(plain.path(), &["--action", action]);
+    let late: Vec<String> = states(&late).into_iter().map(|(_, state)| state).collect();
+    assert_eq!(
+        late,
+        ["differs", "unchanged"],
+        "the difference is shown, and nothing is written from half of it"
+    );
+    let bad = stagectl(plain.path(), &["init", "--action", "acme/understudy@v1"]);
+    assert!(bad.code == 2 && bad.stderr.contains("40 hexadecimal digits"), "{}", bad.stderr);
+}

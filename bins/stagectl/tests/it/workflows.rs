@@ -118,6 +118,12 @@ fn a_file_of_somebody_else_is_not_written_over() {
         run.stderr
     );
     assert_eq!(names(dir.path()), ["understudy-guard.yml"], "and nothing else is written either");
+    let latin = b"# caf\xe9\nname: My own guard\n";
+    fs::write(&guard, latin).unwrap();
+    let run = render(dir.path(), &[]);
+    assert!(run.code == 2 && run.stderr.contains("is there and cannot be read"), "{}", run.stderr);
+    assert_eq!(fs::read(&guard).unwrap(), latin);
+    fs::write(&guard, "name: My own guard\n").unwrap();
     assert_eq!(fs::read_to_string(&guard).unwrap(), "name: My own guard\n");
 }
 
@@ -131,8 +137,15 @@ fn a_project_below_the_top_has_its_workflows_at_the_top() {
     let app = dir.path().join("app");
     let run = render(&app, &[]);
     assert_eq!((run.code, names(dir.path()).len(), names(&app).len()), (0, 5, 0), "{}", run.stderr);
-    let deploy =
-        fs::read_to_string(dir.path().join(".github/workflows/understudy-deploy-staging.yml")).unwrap();
+    let deploy = dir.path().join(".github/workflows/understudy-app-deploy-staging.yml");
+    let deploy = fs::read_to_string(deploy).unwrap();
+    // A second project in the repository has its own files.
+    for (name, text) in [("understudy.toml", PROJECT), ("fly.toml", FLY)] {
+        fs::create_dir_all(dir.path().join("other")).unwrap();
+        fs::write(dir.path().join("other").join(name), text.replace("runner", "other")).unwrap();
+    }
+    assert_eq!((render(&dir.path().join("other"), &[]).code, names(dir.path()).len()), (0, 10));
+    assert_eq!(render(&app, &["--check"]).code, 0);
     assert!(deploy.contains("working-directory: app\n"), "{deploy}");
     assert_eq!(
         stagectl(dir.path(), &["--project", "app/understudy.toml", "render", "workflows", "--check"]).code,

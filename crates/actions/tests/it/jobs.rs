@@ -58,6 +58,7 @@ fn what_cannot_be_run_is_refused_and_not_passed_over() {
         ),
         ("on: push\njobs: {a: {runs-on: x, steps: [{run: a, shell: pwsh}]}}", "pwsh"),
         ("jobs: {}", "on"),
+        ("on: {push: {paths: [a]}}\njobs: {}", "paths"),
     ] {
         let error = Workflow::parse(text).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");

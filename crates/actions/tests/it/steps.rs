@@ -100,7 +100,7 @@ async fn only_the_jobs_own_environment_gives_secrets_and_they_are_masked() {
         .with_secret("production", "TOKEN", "s3cret-of-production");
     let job = |id: &str, environment: &str| {
         format!(
-            "  {id}:\n    runs-on: x\n{environment}    steps:\n      - env: {{T: \"${{{{ secrets.TOKEN }}}}\"}}\n        \
+            "  {id}:\n    runs-on: x\n    outputs: {{own: \"a ${{{{ secrets.TOKEN }}}}\", other: b}}\n{environment}    steps:\n      - env: {{T: \"${{{{ secrets.TOKEN }}}}\"}}\n        \
              run: 'echo \"[$T]\"; echo \"${{#T}}\"; env'\n"
         )
     };
@@ -113,6 +113,11 @@ async fn only_the_jobs_own_environment_gives_secrets_and_they_are_masked() {
     assert!(log("b").starts_with("[]\n0\n"), "{}", log("b"));
     assert!(log("c").starts_with("[***]\n20\n"), "{}", log("c"));
     assert!(!run.log().contains("s3cret"));
+    assert_eq!(
+        run.jobs["c"].outputs.keys().collect::<Vec<_>>(),
+        ["other"],
+        "an output with a secret in it is dropped"
+    );
     assert!(!log("b").contains("CARGO"), "nothing of this process is there: {}", log("b"));
 }
 

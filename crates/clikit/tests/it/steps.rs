@@ -62,7 +62,10 @@ fn a_result_is_told_to_the_steps_behind_it_and_on_the_page() {
     assert_eq!((code, out.as_str()), (0, "all ``` is\nwell"));
     assert_eq!(step.said("summary"), "````text\nall ``` is\nwell\n````\n", "no fence in it ends it");
     assert_eq!(step.said("output"), "n=3\nok=true\nstate=done\n");
+    let bad = step.run(&["refuse", "--no\n::stop-commands::x"]);
+    assert_eq!((bad.0, commands(&bad.2).len()), (2, 1), "bad usage is told as everything else: {}", bad.2);
     step.run(&["refuse"]);
+    assert!(step.said("output").ends_with("ok=false\n"), "{}", step.said("output"));
     assert!(
         step.said("summary").contains("```text\nerror: production is frozen\n"),
         "{}",

@@ -10,6 +10,9 @@ use crate::project::{Component, Environment};
 const VERSION: &str = "version";
 const IMAGES: &str = "images";
 
+/// Where flyctl looks: <https://fly.io/docs/security/tokens/>.
+const FLYCTL_TOKEN: &str = "FLY_API_TOKEN";
+
 /// Where an own script writes its images to, one `COMPONENT=REF@DIGEST` a line.
 const FILE: &str = "UNDERSTUDY_IMAGES";
 
@@ -41,7 +44,9 @@ pub(super) fn build(source: &Source<'_>, environment: &Environment) -> Result<Jo
     }
     let all = tokens(environment)?.env();
     let mut env = if own.is_some() { all } else { Vec::new() };
-    env.extend(secret_of(&environment.fly.token.value).map(|token| ("FLY_API_TOKEN".to_owned(), token)));
+    if env.iter().all(|(name, _)| name != FLYCTL_TOKEN) {
+        env.extend(secret_of(&environment.fly.token.value).map(|token| (FLYCTL_TOKEN.to_owned(), token)));
+    }
     steps.push(Step { name: "Build and push", id: Some("build"), env, run: Some(run), ..Step::default() });
     let said = |name: &'static str| (name, expression(&format!("steps.build.outputs.{name}")));
     Ok(Job {

@@ -3,7 +3,7 @@
 use super::needs::{Kept, runner_key, store, tokens};
 use super::steps::{DOWNLOAD, UPLOAD, action, asker, binaries, checkout, script};
 use super::yaml::{Job, Step, Workflow, expression, scalar};
-use super::{Hindrance, Source, build};
+use super::{Hindrance, Source, build, pattern};
 use crate::project::{Environment, Tests};
 
 /// The report's name as an artefact, and as a file.
@@ -25,9 +25,9 @@ pub(super) fn workflow(
         jobs.push(attest(source, environment, kept)?);
     }
     Ok(Workflow {
-        name: format!("Deploy to {name}"),
-        on: format!("push:\n  branches: [{}]\nworkflow_dispatch:\n", scalar(branch)),
-        group: format!("understudy-{name}"),
+        name: source.title(&format!("Deploy to {name}")),
+        on: format!("push:\n  branches: [{}]\n", scalar(&pattern(branch))),
+        group: Some(format!("{}-{name}", source.scope())),
         directory: source.place.directory.clone(),
         jobs,
     })
@@ -99,7 +99,12 @@ fn verify(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Re
         name: "Keep the report",
         condition: Some("always() && steps.suites.outputs.sha256 != ''"),
         uses: action(UPLOAD),
-        with: vec![("name", REPORT.to_owned()), ("path", format!("{}/{REPORT}", expression("runner.temp")))],
+        with: vec![
+            ("name", REPORT.to_owned()),
+            ("path", format!("{}/{REPORT}", expression("runner.temp"))),
+            // Of a job that is run again the last one counts.
+            ("overwrite", "true".to_owned()),
+        ],
         ..Step::default()
     };
     let mut job = job(source, environment, "verify", format!("Test {name}"), "deploy");

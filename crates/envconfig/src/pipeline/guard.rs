@@ -1,8 +1,8 @@
 //! Who looks at each change whether it deploys around all this. It has no secret.
 
-use super::Source;
 use super::steps::{binaries, checkout};
 use super::yaml::{Job, Step, Workflow, expression, scalar};
+use super::{Source, pattern};
 use crate::project::Class;
 
 pub(super) fn workflow(source: &Source<'_>) -> Workflow {
@@ -13,7 +13,7 @@ pub(super) fn workflow(source: &Source<'_>) -> Workflow {
     if branches.is_empty() {
         branches.push("main");
     }
-    let branches: Vec<String> = branches.into_iter().map(scalar).collect();
+    let branches: Vec<String> = branches.into_iter().map(|branch| scalar(&pattern(branch))).collect();
     let step = |name, verb: &str| {
         let run = Some(format!("{}\n", source.command("stagectl", verb)));
         Step { name, run, ..Step::default() }
@@ -32,9 +32,9 @@ pub(super) fn workflow(source: &Source<'_>) -> Workflow {
         ..Job::default()
     };
     Workflow {
-        name: "Guard".to_owned(),
+        name: source.title("Guard"),
         on: format!("pull_request:\npush:\n  branches: [{}]\n", branches.join(", ")),
-        group: format!("understudy-guard-{}", expression("github.ref")),
+        group: Some(format!("{}-guard-{}", source.scope(), expression("github.ref"))),
         directory: source.place.directory.clone(),
         jobs: vec![job],
     }

@@ -5,8 +5,8 @@
 //! * a rescuer looks after what was left half done, on a schedule and whenever a run of the others ended badly;
 //! * a guard keeps workflows that deploy around all this out of the repository.
 //!
-//! Each job gets the secrets of what it does, and no others: staging's have no token of production's, what runs code of the
-//! branch has no key that signs. Values come to scripts through variables only.
+//! Each job gets the secrets of what it does, and no others: staging's have no token of production's, and where tests are apart
+//! what runs them has no key that signs. Values come to scripts through variables only.
 
 mod build;
 mod deploy;
@@ -25,9 +25,6 @@ use yaml::Workflow;
 use crate::EnvironmentName;
 use crate::project::{Ci, Class, Environment, Project};
 
-/// What the first line of each file begins with.
-pub const MARK: &str = "# Written by `stagectl render workflows`";
-
 /// Where the project file is in its repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InRepository {
@@ -35,6 +32,17 @@ pub struct InRepository {
     pub directory: Option<String>,
     /// Its name.
     pub file: String,
+}
+
+impl InRepository {
+    /// The first line of each file that is written from there: no other project's file has it.
+    pub fn head(&self) -> String {
+        let directory = self.directory.iter().map(|directory| format!("{directory}/")).collect::<String>();
+        format!(
+            "# Written by `stagectl render workflows` from {directory}{}; changes here are lost.",
+            self.file
+        )
+    }
 }
 
 /// One file for `.github/workflows`.
@@ -87,11 +95,11 @@ pub fn render(project: &Project, place: &InRepository) -> Result<Rendered, Hindr
     let mut kept = Kept::default();
     let mut workflows = Vec::new();
     for environment in project.environments().values().filter(|it| source.is_followed(it)) {
-        let name = format!("understudy-deploy-{}.yml", environment.name);
+        let name = source.file_name(&format!("deploy-{}", environment.name));
         workflows.push((name, deploy::workflow(&source, environment, &mut kept)?));
     }
     for environment in project.environments().values().filter(|it| source.is_promoted_into(it)) {
-        let name = format!("understudy-promote-{}.yml", environment.name);
+        let name = source.file_name(&format!("promote-{}", environment.name));
         workflows.push((name, promote::workflow(&source, environment, &mut kept)?));
     }
     if workflows.is_empty() {
@@ -102,8 +110,8 @@ pub fn render(project: &Project, place: &InRepository) -> Result<Rendered, Hindr
         });
     }
     let others = workflows.iter().map(|(_, workflow)| workflow.name.clone()).collect::<Vec<_>>();
-    workflows.push(("understudy-rescue.yml".to_owned(), rescue::workflow(&source, &others, &mut kept)?));
-    workflows.push(("understudy-guard.yml".to_owned(), guard::workflow(&source)));
+    workflows.push((source.file_name("rescue"), rescue::workflow(&source, &others, &mut kept)?));
+    workflows.push((source.file_name("guard"), guard::workflow(&source)));
     let files = workflows.into_iter().map(|(name, workflow)| source.file(name, &workflow)).collect();
     Ok(Rendered { files, secrets: kept.into_secrets() })
 }
@@ -125,9 +133,29 @@ impl Source<'_> {
     }
 
     fn file(&self, name: String, workflow: &Workflow) -> WorkflowFile {
-        let file = &self.place.file;
-        let head = format!("{MARK} from {file}; changes here are lost.\n");
-        WorkflowFile { name, text: format!("{head}{workflow}") }
+        WorkflowFile { name, text: format!("{}\n{workflow}", self.place.head()) }
+    }
+
+    /// A file for `what`; projects below the top have their directory in it.
+    fn file_name(&self, what: &str) -> String {
+        format!("{}-{what}.yml", self.scope())
+    }
+
+    /// What tells this project's files and groups from those of others in the repository.
+    fn scope(&self) -> String {
+        let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        match &self.place.directory {
+            Some(directory) => format!("understudy-{}", directory.chars().map(word).collect::<String>()),
+            None => "understudy".to_owned(),
+        }
+    }
+
+    /// What people and other workflows call it.
+    fn title(&self, what: &str) -> String {
+        match &self.place.directory {
+            Some(directory) => format!("{what} ({directory})"),
+            None => what.to_owned(),
+        }
     }
 
     /// A command of ours, with the project file where that has a name of its own.
@@ -137,6 +165,18 @@ impl Source<'_> {
             other => format!("{program} --project {} {verb}", quoted(other)),
         }
     }
+}
+
+/// A branch as GitHub's filters read it: signs of patterns stand for themselves ("Filter pattern cheat sheet").
+fn pattern(branch: &str) -> String {
+    let mut pattern = String::new();
+    for (n, c) in branch.chars().enumerate() {
+        if c == '+' || (c == '!' && n == 0) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 /// For bash.

@@ -10,8 +10,9 @@ use crate::{EnvironmentName, SecretRef};
 /// The key of whoever asks on behalf of a push.
 pub(super) const ASKER: &str = "UNDERSTUDY_KEY";
 
-/// Where S3's clients look; what is not set is empty, and so not there.
-const BUCKET: [&str; 4] = ["AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SECRET_ACCESS_KEY"];
+/// A bucket's keys. Its region and endpoint stand in its address: GitHub masks what a secret holds wherever it occurs, and
+/// drops outputs that have it, and a region is a word of three letters.
+const BUCKET: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 /// Secrets of a step, by name.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,13 @@ impl Needs {
 
     fn with(mut self, reference: &SecretRef, of: &str) -> Result<Self, Hindrance> {
         match reference {
+            SecretRef::Variable(name) if name.as_str() == ASKER => {
+                return Err(Hindrance {
+                    what: format!("{of} is in {ASKER}"),
+                    why: "there is the key of whoever asks on behalf of CI".to_owned(),
+                    hint: "name another variable".to_owned(),
+                });
+            }
             SecretRef::Variable(name) => self.0.insert(name.to_string()),
             SecretRef::File(path) => {
                 return Err(Hindrance {
@@ -62,8 +70,8 @@ pub(super) fn store(project: &Project) -> Result<Needs, Hindrance> {
                 needs = std::mem::take(&mut needs).with(reference, of)?;
                 true
             }
-            StoreUrl::Literal(url) if url.scheme() == "sqlite" => {
-                return Err(lost("the journal is in a file"));
+            StoreUrl::Literal(url) if ["sqlite", "file"].contains(&url.scheme()) => {
+                return Err(lost(&format!("{of} is a file's")));
             }
             StoreUrl::Literal(url) => url.scheme() == "s3",
         };
@@ -72,9 +80,9 @@ pub(super) fn store(project: &Project) -> Result<Needs, Hindrance> {
         }
         Ok(())
     };
-    add(&store.url, "the store's address")?;
+    add(&store.url, "the journal's address")?;
     if let Some(anchor) = &store.anchor {
-        add(&anchor.url, "the place of anchors")?;
+        add(&anchor.url, "the anchors' address")?;
     }
     Ok(needs)
 }

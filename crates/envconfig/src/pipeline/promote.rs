@@ -14,6 +14,10 @@ pub(super) fn all(source: &Source<'_>, environment: &Environment) -> Result<Need
     before.map(tokens).try_fold(own, |all, needs| Ok(all.and(&needs?)))
 }
 
+/// Configuration and suites are those of the commit that was tested, and not of whatever branch this was asked from.
+pub(super) const GO: &str =
+    "case \"$commit\" in\n  '' | *[!0-9a-f]*) ;;\n  *) git checkout -q \"$commit\" ;;\nesac\n";
+
 pub(super) fn workflow(
     source: &Source<'_>,
     environment: &Environment,
@@ -24,10 +28,22 @@ pub(super) fn workflow(
     kept.add(name, &needs);
     kept.add_asker(name);
     let command = source.command("promote", &format!("start --to {name}"));
+    let show = source.command("promote", "show");
+    let mut before = source.project.paths_into(name.as_str()).map(|(from, _)| from);
+    let other = match (before.next(), before.next()) {
+        (Some(from), None) => {
+            let status = source.command("promote", &format!("status --env {from}"));
+            format!("else\n  commit=\"$({status} --json | jq -r '.environments[0].current.commit')\"\n")
+        }
+        _ => String::new(),
+    };
     let run = format!(
-        "args=()\n\
-         if [ -n \"$RELEASE\" ]; then args+=(--release \"$RELEASE\"); fi\n\
-         {command} \"${{args[@]}}\"\n"
+        "args=() commit=\n\
+         if [ -n \"$RELEASE\" ]; then\n  \
+           args+=(--release \"$RELEASE\")\n  \
+           commit=\"$({show} \"$RELEASE\" --json | jq -r .commit)\"\n\
+         {other}fi\n\
+         {GO}{command} \"${{args[@]}}\"\n"
     );
     let mut step = script("Start", &needs, run);
     step.env.push(("RELEASE".to_owned(), expression("inputs.release")));
@@ -37,16 +53,17 @@ pub(super) fn workflow(
         runs_on: source.ci.runs_on.value.to_string(),
         minutes: 120,
         environment: Some(name.to_string()),
-        steps: vec![checkout(false), binaries(source), asker(), step],
+        steps: vec![checkout(true), binaries(source), asker(), step],
         ..Job::default()
     };
     let on = "workflow_dispatch:\n  inputs:\n    release:\n      \
               description: The id of a deployment in the environment before; what runs there where nothing is said\n      \
               required: false\n      type: string\n";
     Ok(Workflow {
-        name: format!("Promote to {name}"),
+        name: source.title(&format!("Promote to {name}")),
         on: on.to_owned(),
-        group: format!("understudy-{name}"),
+        // GitHub would drop all but the last that waits; the engine has a queue of its own.
+        group: None,
         directory: source.place.directory.clone(),
         jobs: vec![job],
     })

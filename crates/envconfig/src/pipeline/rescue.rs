@@ -1,13 +1,17 @@
 //! Whoever looks after what was left half done: on a schedule, when a run ended badly, and when somebody decided.
 
 use super::needs::{Kept, Needs, runner_key, store, tokens};
+use super::promote::GO;
 use super::steps::{asker, binaries, checkout, script};
-use super::yaml::{Job, Workflow, scalar};
+use super::yaml::{Job, Workflow, expression, scalar};
 use super::{Hindrance, Source};
 use crate::project::{Class, Trigger};
 
 /// What others send to have it looked at now: the type of a `repository_dispatch`.
 const EVENT: &str = "understudy";
+
+/// A run of the others that ended well.
+const GOOD: &str = "github.event_name == 'workflow_run' && github.event.workflow_run.conclusion == 'success'";
 
 pub(super) fn workflow(
     source: &Source<'_>,
@@ -23,7 +27,7 @@ pub(super) fn workflow(
     // It reaches everything, so it stands where the most precious secrets are.
     let place =
         environments().find(|it| it.class.value == Class::Production).or_else(|| environments().next());
-    let mut steps = vec![checkout(false), binaries(source)];
+    let mut steps = vec![checkout(true), binaries(source)];
     let is_automatic = source.project.paths().values().any(|rules| rules.trigger.value == Trigger::Automatic);
     if is_automatic {
         steps.push(asker());
@@ -35,20 +39,25 @@ pub(super) fn workflow(
         }
     }
     let command = source.command("promote", "tick");
-    steps.push(script("Look after everything", &needs, format!("{command}\n")));
+    let status = source.command("promote", "status");
+    let under_way = "jq -r '[.environments[].under_way[].commit][0] // empty'";
+    let run = format!("commit=\"$({status} --json | {under_way})\"\n{GO}{command}\n");
+    steps.push(script("Look after everything", &needs, run));
     let job = Job {
         id: "tick",
         name: "Look after everything".to_owned(),
-        condition: Some(
-            "github.event_name != 'workflow_run' || github.event.workflow_run.conclusion != 'success'"
-                .to_owned(),
-        ),
+        // What passed may go on by itself.
+        condition: (!is_automatic).then(|| format!("!({GOOD})")),
         runs_on: source.ci.runs_on.value.to_string(),
         minutes: 120,
         environment: place.map(|place| place.name.to_string()),
         steps,
         ..Job::default()
     };
+    // A run that does nothing takes no other's place: of those that wait in a group GitHub keeps the last.
+    let own =
+        if is_automatic { String::new() } else { expression(&format!("({GOOD}) && github.run_id || ''")) };
+    let group = format!("{}-rescue{own}", source.scope());
     let names: Vec<String> = others.iter().map(|name| scalar(name)).collect();
     let on = format!(
         "schedule:\n  - cron: {}\n\
@@ -59,9 +68,9 @@ pub(super) fn workflow(
         names.join(", ")
     );
     Ok(Workflow {
-        name: "Rescue".to_owned(),
+        name: source.title("Rescue"),
         on,
-        group: "understudy-rescue".to_owned(),
+        group: Some(group),
         directory: source.place.directory.clone(),
         jobs: vec![job],
     })

@@ -38,7 +38,11 @@ pub(super) fn binaries(source: &Source<'_>) -> Step {
 /// Puts the key of whoever asks where it is looked for; it ends with the machine.
 pub(super) fn asker() -> Step {
     let run = format!(
-        "umask 077\n\
+        "if [ -z \"$KEY\" ]; then\n  \
+           echo \"::error title={ASKER}::GitHub keeps no secret {ASKER} for this job: the private key of whoever asks on behalf of CI\"\n  \
+           exit 1\n\
+         fi\n\
+         umask 077\n\
          printf '%s\\n' \"$KEY\" > \"$RUNNER_TEMP/understudy-key\"\n\
          echo \"{ASKER}=$RUNNER_TEMP/understudy-key\" >> \"$GITHUB_ENV\"\n"
     );

@@ -10,8 +10,8 @@ pub(super) struct Workflow {
     pub(super) name: String,
     /// What starts it, as lines below `on:`.
     pub(super) on: String,
-    /// Runs of one group go one after the other.
-    pub(super) group: String,
+    /// Runs of one group go one after the other, where there is one.
+    pub(super) group: Option<String>,
     /// Where scripts run, from the top of the repository on.
     pub(super) directory: Option<String>,
     pub(super) jobs: Vec<Job>,
@@ -80,8 +80,10 @@ impl Display for Workflow {
         writeln!(f, "name: {}\n", scalar(&self.name))?;
         write!(f, "on:\n{}\n", indented(&self.on, 2))?;
         f.write_str("permissions:\n  contents: read\n\n")?;
-        // What is under way goes to its end.
-        writeln!(f, "concurrency:\n  group: {}\n  cancel-in-progress: false\n", scalar(&self.group))?;
+        if let Some(group) = &self.group {
+            // What is under way goes to its end; of those that wait GitHub keeps the last.
+            writeln!(f, "concurrency:\n  group: {}\n  cancel-in-progress: false\n", scalar(group))?;
+        }
         f.write_str("defaults:\n  run:\n    shell: bash\n")?;
         if let Some(directory) = &self.directory {
             writeln!(f, "    working-directory: {}", scalar(directory))?;
@@ -147,7 +149,9 @@ impl Display for Step {
             pairs(&mut out, 10, &self.env);
         }
         if let Some(run) = &self.run {
-            let _ = write!(out, "        run: |\n{}", indented(run, 10));
+            // Where the first line is further in than others, how far all are in has to be said (YAML 1.2, 8.1.1.1).
+            let indicator = if run.starts_with([' ', '\t', '\n']) { "2" } else { "" };
+            let _ = write!(out, "        run: |{indicator}\n{}", indented(run, 10));
         }
         f.write_str(&out)
     }

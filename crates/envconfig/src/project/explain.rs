@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use serde::Serialize;
 
 use super::{Project, component::Component, environment::Environment, policy::PromotionPolicy};
-use crate::{Resolved, Source, fly_toml::FlyToml};
+use crate::{Resolved, ShellScript, Source, fly_toml::FlyToml};
 
 /// One value in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,8 +35,13 @@ pub(super) fn explain(project: &Project, configs: &BTreeMap<String, FlyToml>) ->
     if let Some(ci) = &project.ci {
         rows.push(row("ci.action", &ci.action));
         rows.push(row("ci.runs-on", &ci.runs_on));
-        rows.extend(ci.test.iter().map(|test| row("ci.test", test)));
-        rows.extend(ci.build.iter().map(|build| row("ci.build", build)));
+        // What stands in a script is nobody's business, and has many lines.
+        let script = |key: &str, script: &Resolved<ShellScript>| {
+            let value = format!("{} lines", script.value.as_str().lines().count());
+            Explained { key: key.to_owned(), value, source: script.source.clone() }
+        };
+        rows.extend(ci.test.iter().map(|test| script("ci.test", test)));
+        rows.extend(ci.build.iter().map(|build| script("ci.build", build)));
         rows.push(row("ci.rescue", &ci.rescue));
     }
     for (name, component) in &project.components {

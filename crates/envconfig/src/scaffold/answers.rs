@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FoundApp, Survey};
 use crate::{
-    AppName, ComponentName, Person,
+    ActionRef, AppName, ComponentName, Person,
     project::{Class, Project},
 };
 
@@ -22,6 +22,8 @@ pub struct Answers {
     pub leads: Vec<Person>,
     /// Lines of the allowed signers (`ssh-keygen(1)`, ALLOWED SIGNERS), for those leads whose keys are known.
     pub signers: Vec<String>,
+    /// The action with our binaries, where workflows are wanted.
+    pub action: Option<ActionRef>,
 }
 
 /// Something that has to be answered.
@@ -51,6 +53,7 @@ pub struct Assumed {
 pub(super) struct Settled<'a> {
     pub(super) apps: BTreeMap<&'a ComponentName, (AppName, AppName)>,
     pub(super) leads: &'a [Person],
+    pub(super) action: Option<&'a ActionRef>,
 }
 
 impl Answers {
@@ -76,6 +79,7 @@ impl Answers {
             .flat_map(|(_, all)| all)
             .cloned()
             .collect();
+        answers.action = project.ci().map(|ci| ci.action.value.clone());
         answers
     }
 
@@ -91,6 +95,7 @@ impl Answers {
         if self.leads.is_empty() {
             (self.leads, self.signers) = (others.leads, others.signers);
         }
+        self.action = self.action.or(others.action);
         self
     }
 
@@ -140,5 +145,6 @@ pub(super) fn settle<'a>(survey: &'a Survey, answers: &'a Answers) -> Result<Set
     if answers.leads.is_empty() {
         missing.push(Missing::Leads);
     }
-    if missing.is_empty() { Ok(Settled { apps: both, leads: &answers.leads }) } else { Err(missing) }
+    let settled = Settled { apps: both, leads: &answers.leads, action: answers.action.as_ref() };
+    if missing.is_empty() { Ok(settled) } else { Err(missing) }
 }

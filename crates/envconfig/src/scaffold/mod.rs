@@ -116,6 +116,8 @@ pub enum DraftKind {
     Suite,
     /// The allowed signers, of which each line counts by itself.
     Signers,
+    /// A workflow, which is made by somebody else from the project file.
+    Workflow,
 }
 
 /// A file to be written.
@@ -124,10 +126,17 @@ pub enum DraftKind {
 pub struct Draft {
     /// What it is.
     pub kind: DraftKind,
-    /// From the repository's top on.
+    /// From the project file's directory on.
     pub path: String,
     /// Its text.
     pub text: String,
+}
+
+impl Draft {
+    /// A workflow.
+    pub fn workflow(path: String, text: String) -> Self {
+        Self { kind: DraftKind::Workflow, path, text }
+    }
 }
 
 /// The suite that a first project file names, where the project file expects it.

@@ -10,6 +10,12 @@ const STARTED_FOR: &str = "30s";
 
 pub(super) fn of(survey: &Survey, settled: &Settled<'_>) -> String {
     let mut text = String::from("# The first draft is by `stagectl init`; from here on it is yours.\n");
+    if let Some(action) = settled.action {
+        line(&mut text, "[store]");
+        line(&mut text, "url = \"env:UNDERSTUDY_STORE\" # a bucket or PostgreSQL, for every machine of CI");
+        line(&mut text, "key = \"env:UNDERSTUDY_RUNNER_KEY\"");
+        line(&mut text, &format!("[ci]\naction = {}\n", quoted(action.as_str())));
+    }
     for (name, app) in &survey.apps {
         line(&mut text, &format!("[components.{name}]"));
         line(&mut text, &format!("config = {}", quoted(app.config.as_str())));

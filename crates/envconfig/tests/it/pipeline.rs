@@ -112,13 +112,7 @@ fn p11_no_job_of_stagings_gets_a_token_of_productions() {
 #[test]
 fn p9_each_job_has_the_secrets_of_what_it_does() {
     let jobs = jobs(&rendered(&project(|text| text)));
-    let bucket = [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_ENDPOINT_URL_S3",
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
-        "UNDERSTUDY_STORE",
-    ];
+    let bucket = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "UNDERSTUDY_STORE"];
     let signs = ["FLY_TOKEN_STAGING", "UNDERSTUDY_RUNNER_KEY"];
     let asks = ["UNDERSTUDY_KEY"];
     let promotes = ["FLY_TOKEN_PRODUCTION"];
@@ -187,12 +181,28 @@ fn names_are_read_back_as_what_they_are() {
     });
     let place = InRepository { directory: Some("deploy here".to_owned()), file: "it's.toml".to_owned() };
     let files = render(&project, &place).unwrap().files;
-    let deploy = files.iter().find(|file| file.name == "understudy-deploy-on.yml").unwrap();
+    let deploy = files.iter().find(|file| file.name == "understudy-deploy-here-deploy-on.yml").unwrap();
     let read = yaml(&deploy.text);
     assert_eq!(read["on"]["push"]["branches"], serde_json::json!(["feature/#1"]));
     assert_eq!(read["jobs"]["deploy"]["environment"], "on");
     assert_eq!(read["defaults"]["run"]["working-directory"], "deploy here");
     assert!(deploy.text.contains("promote --project 'it'\\''s.toml' deploy --env on"), "{}", deploy.text);
+}
+
+/// Scripts of people are what they are, however they are indented; a token of flyctl's own name is there once.
+#[test]
+fn scripts_of_people_are_read_back_as_they_were() {
+    let script = "  if true; then\n    echo a\n  fi\n\necho ': b'\n";
+    let project = project(|text| {
+        text.replace("test = \"npm test\"", &format!("test = '''{script}'''\nbuild = \"true\""))
+            .replace("env:FLY_TOKEN_STAGING", "env:FLY_API_TOKEN")
+    });
+    let files = rendered(&project);
+    let deploy = yaml(&files["understudy-deploy-staging.yml"]);
+    assert_eq!(scripts(&deploy["jobs"]["test"]), [script]);
+    let build = &files["understudy-deploy-staging.yml"].split("Build and push").nth(1).unwrap();
+    let build = build.split("run: |").next().unwrap();
+    assert_eq!(build.matches("FLY_API_TOKEN:").count(), 1, "{build}");
 }
 
 /// What follows no branch is deployed by nobody's push, and production by none at all.
@@ -209,6 +219,8 @@ fn a_branch_starts_what_follows_it_and_nothing_else() {
     assert_eq!(pushes(names[1]), serde_json::json!(["staging"]));
     assert_eq!(pushes("understudy-guard.yml"), serde_json::json!(["main"]), "it only looks");
     let promote = yaml(&files["understudy-promote-production.yml"]);
+    let odd = rendered(&project(|text| text.replace("branch = \"staging\"", "branch = \"a+b!\"")));
+    assert_eq!(yaml(&odd["understudy-deploy-staging.yml"])["on"]["push"]["branches"][0], "a\\+b!");
     assert_eq!(promote["on"].as_object().unwrap().keys().collect::<Vec<_>>(), ["workflow_dispatch"]);
     // Without a word about it, staging follows its own name.
     let files = rendered(&project(|text| text.replace("branch = \"staging\"\n", "")));
@@ -221,12 +233,21 @@ fn the_rescuer_hears_of_every_run_and_nobody_waits() {
     let files = rendered(&project(|text| text));
     let rescue = yaml(&files["understudy-rescue.yml"]);
     assert_eq!(rescue["on"]["schedule"][0]["cron"], "*/5 * * * *");
+    // What went well needs nobody, and takes nobody's place in the queue.
+    let condition = rescue["jobs"]["tick"]["if"].as_str().unwrap();
+    assert!(condition.contains("!(github.event_name == 'workflow_run' && "), "{condition}");
+    assert!(rescue["concurrency"]["group"].as_str().unwrap().contains("&& github.run_id || ''"), "{rescue}");
+    let automatic = project(|text| text.replace("tests = \"apart\"", "trigger = \"automatic\""));
+    let goes_on = yaml(&rendered(&automatic)["understudy-rescue.yml"]);
+    assert!(goes_on["jobs"]["tick"]["if"].is_null(), "what passed goes on by itself");
     let heard = rescue["on"]["workflow_run"]["workflows"].as_array().unwrap();
     let names = ["understudy-deploy-staging.yml", "understudy-promote-production.yml"];
     assert_eq!(*heard, names.map(|name| yaml(&files[name])["name"].clone()));
     for (name, text) in &files {
         let read = yaml(text);
-        assert_eq!(read["concurrency"]["cancel-in-progress"], false, "{name}");
+        let is_click = name.contains("promote-");
+        assert_eq!(read["concurrency"]["cancel-in-progress"].is_null(), is_click, "{name}");
+        assert_ne!(read["concurrency"]["cancel-in-progress"], true, "{name}");
         assert_eq!(read["permissions"], serde_json::json!({"contents": "read"}), "{name}");
         assert!(!text.contains("--wait"), "{name}");
         for job in read["jobs"].as_object().unwrap().values() {
@@ -245,8 +266,12 @@ fn what_is_missing_is_said_with_what_to_write() {
     assert!(file.what.contains("`staging`") && file.what.contains("staging.token"), "{file:?}");
     let key = hindered(without("key = \"env:UNDERSTUDY_RUNNER_KEY\"\n", ""));
     assert!(key.what.contains("`key`") && key.hint.contains("env:UNDERSTUDY_RUNNER_KEY"), "{key:?}");
+    let clash = hindered(without("env:UNDERSTUDY_RUNNER_KEY", "env:UNDERSTUDY_KEY"));
+    assert!(clash.what.contains("UNDERSTUDY_KEY") && clash.hint.contains("another variable"), "{clash:?}");
+    let anchor = hindered(without("[ci]", "anchor = \"file:///var/anchors\"\n[ci]"));
+    assert!(anchor.what.contains("anchors") && anchor.hint.contains("bucket"), "{anchor:?}");
     let sqlite = hindered(without("\"env:UNDERSTUDY_STORE\"", "\"sqlite:journal.db\""));
-    assert!(sqlite.what.contains("in a file") && sqlite.hint.contains("bucket"), "{sqlite:?}");
+    assert!(sqlite.what.contains("a file") && sqlite.hint.contains("bucket"), "{sqlite:?}");
     let site = hindered(|text| {
         text.replace(
             "[environments.production]",

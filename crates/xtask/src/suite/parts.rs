@@ -37,6 +37,7 @@ pub struct Part {
 pub const PARTS: &[Part] = &[
     required("git", "git", "sources and their trees"),
     required("skopeo", "skopeo", "a foreign client of the registry"),
+    required("jq", "jq", "rendered workflows ask with it which commit runs"),
     required("curl", "curl", "a foreign client of everything that speaks HTTP"),
     required("ssh-keygen", "openssh-client", "signed approvals"),
     required("python3", "python3", "the example service runs it, and tests write small servers in it"),

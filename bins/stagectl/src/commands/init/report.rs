@@ -55,6 +55,9 @@ impl Report {
             }
         });
         let mut notes = survey.notes.clone();
+        if answers.action.is_some() {
+            notes.push("what each environment of GitHub has to keep is listed by `stagectl render workflows --check`".to_owned());
+        }
         let of_github = |lead: &&Person| matches!(lead, Person::GitHub(_));
         if answers.leads.iter().all(|lead| of_github(&lead)) {
             notes.push(
