@@ -49,6 +49,7 @@ async fn shapes(stage: &Stage, id: &str) {
         "release_commands",
         "why",
         "stalled",
+        "tree",
     ]);
     assert_eq!(keys(&environment["current"]), promotion);
 

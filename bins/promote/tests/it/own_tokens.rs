@@ -28,7 +28,7 @@ fn needs(environment: &str) -> [String; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p11_staging_is_deployed_and_tested_without_a_token_of_productions() {
+async fn staging_is_deployed_and_tested_without_a_token_of_productions() {
     within(async {
         let (stage, _) = Stage::played(Project::default()).await;
         let third = stage.push("1.2.0").await;

@@ -1,7 +1,7 @@
 //! The workflows that `stagectl render workflows` writes, run against the stand-in: what a push does, a click, a schedule and a
 //! change that goes around them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actions::{Event, Outcome, Provided, Run, Runner, Workflow};
@@ -66,7 +66,7 @@ impl Team {
             .provide("actions/checkout", Provided::Checkout)
             .provide("actions/upload-artifact", Provided::Upload)
             .provide("actions/download-artifact", Provided::Download)
-            .provide("acme/understudy", Provided::Path(vec![dir_of(exe()), dir_of(beside("stagectl"))]));
+            .provide("acme/understudy", Provided::Path(vec![dir_of(&exe()), dir_of(&beside("stagectl"))]));
         for environment in ["staging", "production"] {
             runner = runner
                 .with_secret(environment, "FLY_TOKEN_STAGING", TOKEN_STAGING)
@@ -130,7 +130,7 @@ impl Team {
     }
 }
 
-fn dir_of(program: PathBuf) -> PathBuf {
+fn dir_of(program: &Path) -> PathBuf {
     program.parent().unwrap().to_path_buf()
 }
 
@@ -229,7 +229,7 @@ async fn what_fails_on_staging_stays_there() {
 
 /// A machine that is taken away in the middle of a deploy: whoever hears of it finishes what was begun.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p4_a_run_that_was_killed_is_finished_by_the_rescuer() {
+async fn a_run_that_was_killed_is_finished_by_the_rescuer() {
     within(async {
         let team = Team::new().await;
         let push = team.commit("1.2.0").await;

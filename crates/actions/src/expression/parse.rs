@@ -7,11 +7,11 @@ pub(super) enum Expression {
     Literal(Value),
     /// A context and the keys behind it.
     Path(Vec<String>),
-    Call(String, Vec<Expression>),
-    Not(Box<Expression>),
-    Compare(Box<Expression>, &'static str, Box<Expression>),
-    And(Box<Expression>, Box<Expression>),
-    Or(Box<Expression>, Box<Expression>),
+    Call(String, Vec<Self>),
+    Not(Box<Self>),
+    Compare(Box<Self>, &'static str, Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
 }
 
 impl Expression {
