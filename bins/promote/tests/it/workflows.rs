@@ -185,6 +185,14 @@ async fn a_push_a_click_and_an_approval_bring_a_release_to_production() {
         let decided = main.named("repository_dispatch", json!({"action": "understudy"}));
         ends(&team.run("rescue", &decided).await, Outcome::Success);
         assert_eq!(team.current("production").await, (json!("1.2.0"), digest));
+
+        // What was tested is pushed away: nobody knows its configuration any more.
+        let tidy = "git checkout -q 1.1.9; git branch -q -D staging; git tag -d 1.2.0; git reflog expire --expire=now --all; \
+                    git gc -q --prune=now; git checkout -q -b staging";
+        team.git(tidy).await;
+        let again = team.run("promote-production", &click).await;
+        let said = again.jobs["promote"].step("Start").unwrap();
+        assert!(said.exit == Some(1) && said.annotations()[0].contains("is not in this repository any more"), "{}", again.log());
         team.stage.end().await;
     })
     .await;

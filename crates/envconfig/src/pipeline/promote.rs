@@ -15,8 +15,15 @@ pub(super) fn all(source: &Source<'_>, environment: &Environment) -> Result<Need
 }
 
 /// Configuration and suites are those of the commit that was tested, and not of whatever branch this was asked from.
-pub(super) const GO: &str =
-    "case \"$commit\" in\n  '' | *[!0-9a-f]*) ;;\n  *) git checkout -q \"$commit\" ;;\nesac\n";
+/// `otherwise` is done where the repository has not got it any more.
+pub(super) fn go(otherwise: &str) -> String {
+    format!(
+        "case \"$commit\" in\n  '' | *[!0-9a-f]*) ;;\n  *) git checkout -q \"$commit\" || {{ {otherwise}; }} ;;\nesac\n"
+    )
+}
+
+/// Nothing is promoted with a configuration that nobody tested.
+const GONE: &str = "echo \"::error title=Promote::the commit $commit, which was tested, is not in this repository any more: deploy anew\"; exit 1";
 
 pub(super) fn workflow(
     source: &Source<'_>,
@@ -43,7 +50,8 @@ pub(super) fn workflow(
            args+=(--release \"$RELEASE\")\n  \
            commit=\"$({show} \"$RELEASE\" --json | jq -r .commit)\"\n\
          {other}fi\n\
-         {GO}{command} \"${{args[@]}}\"\n"
+         {}{command} \"${{args[@]}}\"\n",
+        go(GONE)
     );
     let mut step = script("Start", &needs, run);
     step.env.push(("RELEASE".to_owned(), expression("inputs.release")));

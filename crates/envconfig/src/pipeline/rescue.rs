@@ -1,7 +1,7 @@
 //! Whoever looks after what was left half done: on a schedule, when a run ended badly, and when somebody decided.
 
 use super::needs::{Kept, Needs, runner_key, store, tokens};
-use super::promote::GO;
+use super::promote::go;
 use super::steps::{asker, binaries, checkout, script};
 use super::yaml::{Job, Workflow, expression, scalar};
 use super::{Hindrance, Source};
@@ -9,6 +9,9 @@ use crate::project::{Class, Trigger};
 
 /// What others send to have it looked at now: the type of a `repository_dispatch`.
 const EVENT: &str = "understudy";
+
+/// What is under way is finished all the same.
+const GONE: &str = "echo \"::warning title=Rescue::the commit $commit of what is under way is not in this repository any more: suites are those of $GITHUB_SHA\"";
 
 /// A run of the others that ended well.
 const GOOD: &str = "github.event_name == 'workflow_run' && github.event.workflow_run.conclusion == 'success'";
@@ -41,7 +44,7 @@ pub(super) fn workflow(
     let command = source.command("promote", "tick");
     let status = source.command("promote", "status");
     let under_way = "jq -r '[.environments[].under_way[].commit][0] // empty'";
-    let run = format!("commit=\"$({status} --json | {under_way})\"\n{GO}{command}\n");
+    let run = format!("commit=\"$({status} --json | {under_way})\"\n{}{command}\n", go(GONE));
     steps.push(script("Look after everything", &needs, run));
     let job = Job {
         id: "tick",

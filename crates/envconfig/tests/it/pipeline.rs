@@ -222,6 +222,17 @@ fn a_branch_starts_what_follows_it_and_nothing_else() {
     let odd = rendered(&project(|text| text.replace("branch = \"staging\"", "branch = \"a+b!\"")));
     assert_eq!(yaml(&odd["understudy-deploy-staging.yml"])["on"]["push"]["branches"][0], "a\\+b!");
     assert_eq!(promote["on"].as_object().unwrap().keys().collect::<Vec<_>>(), ["workflow_dispatch"]);
+    // Clicks and schedules run from another branch than the one that was tested.
+    let run = |name: &str| scripts(&jobs(&files)[name]).pop().unwrap().to_owned();
+    let (promote, rescue) = (run("promote-production/promote"), run("rescue/tick"));
+    assert!(
+        promote.contains("promote status --env staging --json") && promote.contains("exit 1"),
+        "{promote}"
+    );
+    assert!(
+        rescue.contains("under_way") && !rescue.contains("exit 1"),
+        "nothing keeps it from its work: {rescue}"
+    );
     // Without a word about it, staging follows its own name.
     let files = rendered(&project(|text| text.replace("branch = \"staging\"\n", "")));
     assert_eq!(yaml(&files["understudy-deploy-staging.yml"])["on"]["push"]["branches"][0], "staging");
