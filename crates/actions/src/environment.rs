@@ -14,7 +14,6 @@ pub(crate) struct RunOf<'r> {
     pub(crate) workflow: &'r Workflow,
     pub(crate) event: &'r Event,
     pub(crate) id: u64,
-    pub(crate) attempt: u32,
 }
 
 impl RunOf<'_> {
@@ -31,7 +30,7 @@ impl RunOf<'_> {
         json!({
             "event_name": self.event.name, "event": self.event.payload, "ref": self.event.reference,
             "ref_name": self.reference_name(), "sha": self.event.sha, "repository": self.event.slug,
-            "run_id": self.id.to_string(), "run_attempt": self.attempt.to_string(),
+            "run_id": self.id.to_string(), "run_attempt": "1",
             "workflow": self.workflow.name, "actor": "nobody",
         })
     }
@@ -52,7 +51,7 @@ impl RunOf<'_> {
             ("GITHUB_REF", self.event.reference.clone()),
             ("GITHUB_REF_NAME", self.reference_name().to_owned()),
             ("GITHUB_REPOSITORY", self.event.slug.clone()),
-            ("GITHUB_RUN_ATTEMPT", self.attempt.to_string()),
+            ("GITHUB_RUN_ATTEMPT", "1".to_owned()),
             ("GITHUB_RUN_ID", self.id.to_string()),
             ("GITHUB_SHA", self.event.sha.clone()),
             ("GITHUB_WORKFLOW", self.workflow.name.clone().unwrap_or_default()),
@@ -66,7 +65,7 @@ impl RunOf<'_> {
     }
 }
 
-/// An empty context for each name.
+/// Contexts by name.
 pub(crate) fn contexts(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
 }

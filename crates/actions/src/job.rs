@@ -106,11 +106,7 @@ impl<'r> Work<'r> {
         let mut outputs = job.outputs.iter().map(output).collect::<Result<BTreeMap<_, _>, _>>()?;
         // GitHub drops what a secret stands in, and so does this one.
         outputs.retain(|_, value| !self.masks.iter().any(|mask| value.contains(mask)));
-        let outcome = match self.status {
-            Status { is_cancelled: true, .. } => Outcome::Cancelled,
-            Status { has_failed: true, .. } => Outcome::Failure,
-            _ => Outcome::Success,
-        };
+        let outcome = if self.status.has_failed { Outcome::Failure } else { Outcome::Success };
         Ok(JobRun { outcome, outputs, steps, summary: self.summary })
     }
 }

@@ -9,8 +9,6 @@ pub enum Outcome {
     Success,
     /// A process ended with another code than 0, or could not be started.
     Failure,
-    /// Somebody stopped it.
-    Cancelled,
     /// Its condition did not hold.
     Skipped,
 }
@@ -21,7 +19,6 @@ impl Outcome {
         match self {
             Self::Success => "success",
             Self::Failure => "failure",
-            Self::Cancelled => "cancelled",
             Self::Skipped => "skipped",
         }
     }
@@ -83,14 +80,8 @@ pub struct Run {
 impl Run {
     /// How the run ended: as the worst of its jobs.
     pub fn outcome(&self) -> Outcome {
-        let has = |outcome| self.jobs.values().any(|job| job.outcome == outcome);
-        if has(Outcome::Failure) {
-            Outcome::Failure
-        } else if has(Outcome::Cancelled) {
-            Outcome::Cancelled
-        } else {
-            Outcome::Success
-        }
+        let has_failed = self.jobs.values().any(|job| job.outcome == Outcome::Failure);
+        if has_failed { Outcome::Failure } else { Outcome::Success }
     }
 
     /// Everything that was printed, for a failed test.

@@ -88,7 +88,7 @@ impl Runner {
     /// # Errors
     /// What the run itself cannot do. A step that fails is no error: [`Run`] says so.
     pub async fn run(&self, workflow: &Workflow, event: &Event, id: u64) -> Result<Run, RunError> {
-        let run = RunOf { workflow, event, id, attempt: 1 };
+        let run = RunOf { workflow, event, id };
         let root = self.root.join(format!("run-{id}"));
         let mut jobs: BTreeMap<String, JobRun> = BTreeMap::new();
         for job in workflow.order()? {
@@ -151,7 +151,8 @@ fn status(job: &Job, workflow: &Workflow, before: &BTreeMap<String, JobRun>) -> 
     let has = |wanted| names.iter().any(|name| before.get(*name).is_some_and(|job| job.outcome == wanted));
     Status {
         has_failed: has(Outcome::Failure),
-        is_cancelled: has(Outcome::Cancelled),
+        // A run goes to its end or is dropped; nobody cancels one here.
+        is_cancelled: false,
         is_short: has(Outcome::Skipped),
     }
 }

@@ -26,6 +26,7 @@ mod reading;
 mod resolved;
 pub mod scaffold;
 mod secret;
+mod shell_word;
 mod text_value;
 mod workflow;
 
@@ -44,4 +45,5 @@ pub use problem::{Parsed, Problem, Problems, Severity};
 pub use reading::without_tokens;
 pub use resolved::{Resolved, Source};
 pub use secret::{SecretPath, SecretRef, SecretRefError};
+pub use shell_word::shell_word;
 pub use workflow::{Places, check_workflows};

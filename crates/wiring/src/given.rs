@@ -2,6 +2,8 @@
 
 use clikit::{Common, Failure};
 
+pub use envconfig::shell_word as quoted;
+
 use crate::store::has_password;
 
 /// The project file where none is named.
@@ -33,16 +35,6 @@ pub(crate) fn is_ours(hint: &str) -> bool {
 pub fn in_hint(common: &Common, mut failure: Failure) -> Failure {
     failure.hint = failure.hint.map(|hint| if is_ours(&hint) { along(common, hint) } else { hint });
     failure
-}
-
-/// As a shell takes it for one word (POSIX, Shell Command Language, 2.2.2).
-pub fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=+@%,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]

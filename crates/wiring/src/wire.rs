@@ -15,7 +15,8 @@ use flyclient::retry::RetryPolicy;
 use flyclient::transport::{HttpService, Options as HttpOptions, ReqwestService, Telling};
 use flyclient::{Base, Token};
 use promotion::engine::{Engine, Options, Ports};
-use promotion::model::{ComponentName, EnvironmentName, Hash, Millis, SuiteName};
+use promotion::journal::PromotionView;
+use promotion::model::{ComponentName, EnvironmentName, Hash, Kind, Millis, SuiteName};
 use promotion::ports::{Attestor, Clock as _, Ids as _, Journal, Randomness};
 use providers::fly::{FlyDeployer, FlyOneOffs, FlySecrets};
 use providers::site::{SiteClient, SiteDeployer};
@@ -112,6 +113,18 @@ impl Wired {
     pub fn can_promote(&self, environment: &str) -> Result<(), Failure> {
         self.can_reach(environment)?;
         self.project.paths_into(environment).try_for_each(|(from, _)| self.can_reach(from.as_str()))
+    }
+
+    /// The same for whoever goes on with a promotion, or ends it.
+    ///
+    /// # Errors
+    /// 2 when a token is not here.
+    pub fn can_drive(&self, promotion: &PromotionView) -> Result<(), Failure> {
+        let request = &promotion.state.facts.request;
+        match request.kind {
+            Kind::Promote => self.can_promote(request.environment.as_str()),
+            _ => self.can_reach(request.environment.as_str()),
+        }
     }
 
     /// The same for whoever looks after everything but what somebody has on their own machine.

@@ -1,14 +1,13 @@
 //! What people say to a promotion that is there: approve, reject, abort, resume; and to a breaker.
 
 use clikit::{Exit, Failure};
-use promotion::journal::{BreakerState, PromotionView};
-use promotion::model::{Decision, Kind, Wish};
+use promotion::journal::BreakerState;
+use promotion::model::{Decision, Wish};
 use serde_json::json;
 use wiring::Absent;
 
 use super::Run;
 use crate::args::{Abort, Breaker, Decide, One};
-use crate::wire::Wired;
 use crate::{find, keys};
 
 pub(crate) async fn approve(run: &Run<'_>, args: Decide) -> Result<Exit, Failure> {
@@ -63,7 +62,7 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
     let wired = run.wire(Absent::Refuse).await?;
     let asker = keys::asker(run.context, &args.who, &wired)?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
-    can_drive(&wired, &view.promotions[&id])?;
+    wired.can_drive(&view.promotions[&id])?;
     let signed = asker.sign(&Wish::Abort { promotion: &id, reason: &args.reason })?;
     let by = asker.person().clone();
     wired.engine.abort(&view.name, &id, by, args.reason, signed).await.map_err(find::engine_failure)?;
@@ -73,19 +72,10 @@ pub(crate) async fn abort(run: &Run<'_>, args: Abort) -> Result<Exit, Failure> {
     Ok(if matches!(exit, Exit::Refused | Exit::RolledBack) { Exit::Done } else { exit })
 }
 
-/// Whether the tokens are here of all that a promotion still touches.
-fn can_drive(wired: &Wired, view: &PromotionView) -> Result<(), Failure> {
-    let request = &view.state.facts.request;
-    match request.kind {
-        Kind::Promote => wired.can_promote(request.environment.as_str()),
-        _ => wired.can_reach(request.environment.as_str()),
-    }
-}
-
 pub(crate) async fn resume(run: &Run<'_>, args: One) -> Result<Exit, Failure> {
     let wired = run.wire_to_sign(false, Absent::Refuse).await?;
     let (view, id) = find::promotion(&wired.engine, wired.journal.as_ref(), &args.id).await?;
-    can_drive(&wired, &view.promotions[&id])?;
+    wired.can_drive(&view.promotions[&id])?;
     let handle = wired.engine.handle(view.name.clone(), id);
     run.finish(&wired, &handle, Exit::Done).await
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clikit::Failure;
+use envconfig::pipeline::TREE_LABEL;
 use flyclient::registry::{Error, ErrorKind, Registry};
 use flytypes::ImageRef;
 use promotion::journal::PromotionView;
@@ -12,8 +13,6 @@ use promotion::model::{ComponentName, Release, image_label};
 const VERSION: &str = image_label::VERSION;
 /// The OCI label of a source commit.
 const COMMIT: &str = image_label::REVISION;
-/// Ours, of the source tree's hash as `git rev-parse 'HEAD^{tree}'` says it: a squash changes the commit, and not the tree.
-const TREE: &str = "dev.understudy.source.tree";
 
 /// A release, and where each component's image was found.
 pub(crate) struct Found {
@@ -53,7 +52,7 @@ pub(crate) async fn of_images(
         let labels = reader(image)?.labels(image).await.unwrap_or_default();
         version = version.or_else(|| labels.get(VERSION).cloned());
         commit = commit.or_else(|| labels.get(COMMIT).cloned());
-        trees.insert(labels.get(TREE).cloned());
+        trees.insert(labels.get(TREE_LABEL).cloned());
     }
     // Of one release there is one tree.
     let tree = if trees.len() == 1 { trees.pop_first().flatten() } else { None };

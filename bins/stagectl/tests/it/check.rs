@@ -16,7 +16,7 @@ api.app = \"runner-staging\"
 leads = [\"github:583231\"]
 ";
 
-const FLY: &str = "\
+pub(crate) const FLY: &str = "\
 app = \"runner\"
 [http_service]
 internal_port = 8080

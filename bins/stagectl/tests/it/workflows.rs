@@ -6,10 +6,7 @@ use std::{fs, path::Path};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::check::{Run, folder, json_of, stagectl};
-
-const FLY: &str =
-    "app = \"runner\"\n[http_service]\ninternal_port = 8080\n[[http_service.checks]]\npath = \"/health\"\n";
+use crate::check::{FLY, Run, folder, json_of, stagectl};
 
 const PROJECT: &str = "\
 [store]

@@ -3,8 +3,9 @@
 use super::needs::{secret_of, tokens};
 use super::steps::{FLYCTL, action, checkout};
 use super::yaml::{Job, Step, expression};
-use super::{Hindrance, Source, quoted};
+use super::{Hindrance, Source, TREE_LABEL};
 use crate::project::{Component, Environment};
+use crate::shell_word;
 
 /// What the next job is told.
 const VERSION: &str = "version";
@@ -21,12 +22,8 @@ pub(super) fn test(source: &Source<'_>) -> Option<Job> {
     let test = source.ci.test.as_ref()?;
     let run = Some(test.value.to_string());
     Some(Job {
-        id: "test",
-        name: "Test the source".to_owned(),
-        runs_on: source.ci.runs_on.value.to_string(),
-        minutes: 30,
         steps: vec![checkout(false), Step { name: "Test", run, ..Step::default() }],
-        ..Job::default()
+        ..source.job("test", "Test the source".to_owned(), 30, None)
     })
 }
 
@@ -50,15 +47,10 @@ pub(super) fn build(source: &Source<'_>, environment: &Environment) -> Result<Jo
     steps.push(Step { name: "Build and push", id: Some("build"), env, run: Some(run), ..Step::default() });
     let said = |name: &'static str| (name, expression(&format!("steps.build.outputs.{name}")));
     Ok(Job {
-        id: "build",
-        name: "Build once".to_owned(),
         needs: if source.ci.test.is_some() { vec!["test"] } else { Vec::new() },
-        runs_on: source.ci.runs_on.value.to_string(),
-        minutes: 60,
-        environment: Some(environment.name.to_string()),
         outputs: vec![said(VERSION), said(IMAGES)],
         steps,
-        ..Job::default()
+        ..source.job("build", "Build once".to_owned(), 60, Some(environment))
     })
 }
 
@@ -134,12 +126,12 @@ fn by_flyctl(source: &Source<'_>, environment: &Environment) -> Result<String, H
                  --image-label \"$label\" \\\n    \
                  --label \"org.opencontainers.image.revision=$REVISION\" \\\n    \
                  --label \"org.opencontainers.image.version=$VERSION\" \\\n    \
-                 --label \"dev.understudy.source.tree=$TREE\"\n\
+                 --label \"{TREE_LABEL}=$TREE\"\n\
              )\n\
              digest=\"$(skopeo inspect --format '{{{{.Digest}}}}' \"docker://{host}/{app}:$label\")\"\n\
              echo \"{name}={host}/{app}@$digest\" >> \"${FILE}\"\n",
-            quoted(directory),
-            quoted(file),
+            shell_word(directory),
+            shell_word(file),
         ));
     }
     Ok(script)

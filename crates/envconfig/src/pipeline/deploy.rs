@@ -1,6 +1,6 @@
 //! A push to an environment's branch: tested, built once, deployed by digest, and tested where it runs.
 
-use super::needs::{Kept, runner_key, store, tokens};
+use super::needs::{Kept, driving, store};
 use super::steps::{DOWNLOAD, UPLOAD, action, asker, binaries, checkout, script};
 use super::yaml::{Job, Step, Workflow, expression, scalar};
 use super::{Hindrance, Source, build, pattern};
@@ -18,19 +18,14 @@ pub(super) fn workflow(
     let branch = source.branch(environment).unwrap_or(name.as_str());
     let mut jobs: Vec<Job> = build::test(source).into_iter().collect();
     jobs.push(build::build(source, environment)?);
-    kept.add(name, &tokens(environment)?);
     jobs.push(deploy(source, environment, kept)?);
     if has_apart(source, environment) {
         jobs.push(verify(source, environment, kept)?);
         jobs.push(attest(source, environment, kept)?);
     }
-    Ok(Workflow {
-        name: source.title(&format!("Deploy to {name}")),
-        on: format!("push:\n  branches: [{}]\n", scalar(&pattern(branch))),
-        group: Some(format!("{}-{name}", source.scope())),
-        directory: source.place.directory.clone(),
-        jobs,
-    })
+    let on = format!("push:\n  branches: [{}]\n", scalar(&pattern(branch)));
+    let group = format!("{}-{name}", source.scope());
+    Ok(source.workflow(&format!("Deploy to {name}"), on, Some(group), jobs))
 }
 
 /// Whether tests and signing are two steps there.
@@ -41,27 +36,9 @@ fn has_apart(source: &Source<'_>, environment: &Environment) -> bool {
         .any(|(_, rules)| rules.tests.value == Tests::Apart && !rules.suites.value.is_empty())
 }
 
-fn job(
-    source: &Source<'_>,
-    environment: &Environment,
-    id: &'static str,
-    name: String,
-    needs: &'static str,
-) -> Job {
-    Job {
-        id,
-        name,
-        needs: vec![needs],
-        runs_on: source.ci.runs_on.value.to_string(),
-        minutes: 60,
-        environment: Some(environment.name.to_string()),
-        ..Job::default()
-    }
-}
-
 fn deploy(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Result<Job, Hindrance> {
     let name = &environment.name;
-    let needs = store(source.project)?.and(&runner_key(source.project)?).and(&tokens(environment)?);
+    let needs = driving(source.project, environment)?;
     kept.add(name, &needs);
     kept.add_asker(name);
     let command = source.command("promote", &format!("deploy --env {name}"));
@@ -74,9 +51,11 @@ fn deploy(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Re
     let told = |output: &str| expression(&format!("needs.build.outputs.{output}"));
     step.env.push(("IMAGES".to_owned(), told("images")));
     step.env.push(("VERSION".to_owned(), told("version")));
-    let mut job = job(source, environment, "deploy", format!("Deploy to {name}"), "build");
-    job.steps = vec![checkout(false), binaries(source), asker(), step];
-    Ok(job)
+    Ok(Job {
+        needs: vec!["build"],
+        steps: vec![checkout(false), binaries(source), asker(), step],
+        ..source.job("deploy", format!("Deploy to {name}"), 60, Some(environment))
+    })
 }
 
 /// Runs what the branch says without a key, and without a token of Fly.
@@ -107,16 +86,18 @@ fn verify(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Re
         ],
         ..Step::default()
     };
-    let mut job = job(source, environment, "verify", format!("Test {name}"), "deploy");
-    job.outputs = vec![("sha256", expression("steps.suites.outputs.sha256"))];
-    job.steps = vec![checkout(false), binaries(source), run, keep];
-    Ok(job)
+    Ok(Job {
+        needs: vec!["deploy"],
+        outputs: vec![("sha256", expression("steps.suites.outputs.sha256"))],
+        steps: vec![checkout(false), binaries(source), run, keep],
+        ..source.job("verify", format!("Test {name}"), 60, Some(environment))
+    })
 }
 
 /// Signs what the suites said, also that they failed: earlier evidence ends with it.
 fn attest(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Result<Job, Hindrance> {
     let name = &environment.name;
-    let needs = store(source.project)?.and(&runner_key(source.project)?).and(&tokens(environment)?);
+    let needs = driving(source.project, environment)?;
     kept.add(name, &needs);
     let fetch = Step {
         name: "Fetch the report",
@@ -128,8 +109,10 @@ fn attest(source: &Source<'_>, environment: &Environment, kept: &mut Kept) -> Re
     let run = format!("{command} --report \"$RUNNER_TEMP/{REPORT}\" --sha256 \"$SHA256\"\n");
     let mut step = script("Sign what the suites said", &needs, run);
     step.env.push(("SHA256".to_owned(), expression("needs.verify.outputs.sha256")));
-    let mut job = job(source, environment, "attest", format!("Attest {name}"), "verify");
-    job.condition = Some("!cancelled() && needs.verify.outputs.sha256 != ''".to_owned());
-    job.steps = vec![checkout(false), binaries(source), fetch, step];
-    Ok(job)
+    Ok(Job {
+        needs: vec!["verify"],
+        condition: Some("!cancelled() && needs.verify.outputs.sha256 != ''".to_owned()),
+        steps: vec![checkout(false), binaries(source), fetch, step],
+        ..source.job("attest", format!("Attest {name}"), 60, Some(environment))
+    })
 }

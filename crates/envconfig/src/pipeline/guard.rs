@@ -19,23 +19,15 @@ pub(super) fn workflow(source: &Source<'_>) -> Workflow {
         Step { name, run, ..Step::default() }
     };
     let job = Job {
-        id: "guard",
-        name: "Nothing goes around staging".to_owned(),
-        runs_on: source.ci.runs_on.value.to_string(),
-        minutes: 10,
         steps: vec![
             checkout(false),
             binaries(source),
             step("Check project and workflows", "check"),
             step("Check that these workflows are as they were written", "render workflows --check"),
         ],
-        ..Job::default()
+        ..source.job("guard", "Nothing goes around staging".to_owned(), 10, None)
     };
-    Workflow {
-        name: source.title("Guard"),
-        on: format!("pull_request:\npush:\n  branches: [{}]\n", branches.join(", ")),
-        group: Some(format!("{}-guard-{}", source.scope(), expression("github.ref"))),
-        directory: source.place.directory.clone(),
-        jobs: vec![job],
-    }
+    let on = format!("pull_request:\npush:\n  branches: [{}]\n", branches.join(", "));
+    let group = format!("{}-guard-{}", source.scope(), expression("github.ref"));
+    source.workflow("Guard", on, Some(group), vec![job])
 }

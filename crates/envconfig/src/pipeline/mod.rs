@@ -20,10 +20,14 @@ mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 
 use needs::Kept;
-use yaml::Workflow;
+use yaml::{Job, Workflow};
 
-use crate::EnvironmentName;
 use crate::project::{Ci, Class, Environment, Project};
+use crate::{EnvironmentName, shell_word};
+
+/// The image label of the source tree's hash, as `git rev-parse 'HEAD^{tree}'` says it: a squash changes the commit, and not
+/// the tree.
+pub const TREE_LABEL: &str = "dev.understudy.source.tree";
 
 /// Where the project file is in its repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,19 +154,27 @@ impl Source<'_> {
         }
     }
 
-    /// What people and other workflows call it.
-    fn title(&self, what: &str) -> String {
-        match &self.place.directory {
+    /// A workflow, whose name says of which project it is where there may be several.
+    fn workflow(&self, what: &str, on: String, group: Option<String>, jobs: Vec<Job>) -> Workflow {
+        let directory = self.place.directory.clone();
+        let name = match &directory {
             Some(directory) => format!("{what} ({directory})"),
             None => what.to_owned(),
-        }
+        };
+        Workflow { name, on, group, directory, jobs }
+    }
+
+    /// A job without steps, in GitHub's environment of this name where it needs secrets.
+    fn job(&self, id: &'static str, name: String, minutes: u32, environment: Option<&Environment>) -> Job {
+        let environment = environment.map(|environment| environment.name.to_string());
+        Job { id, name, minutes, environment, runs_on: self.ci.runs_on.value.to_string(), ..Job::default() }
     }
 
     /// A command of ours, with the project file where that has a name of its own.
     fn command(&self, program: &str, verb: &str) -> String {
         match self.place.file.as_str() {
             Project::FILE_NAME => format!("{program} {verb}"),
-            other => format!("{program} --project {} {verb}", quoted(other)),
+            other => format!("{program} --project {} {verb}", shell_word(other)),
         }
     }
 }
@@ -177,13 +189,4 @@ fn pattern(branch: &str) -> String {
         pattern.push(c);
     }
     pattern
-}
-
-/// For bash.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./=:-".contains(c);
-    match text.chars().all(is_plain) && !text.is_empty() {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
 }

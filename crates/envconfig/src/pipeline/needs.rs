@@ -115,6 +115,11 @@ pub(super) fn secret_of(reference: &SecretRef) -> Option<String> {
     }
 }
 
+/// Everything that changes an environment or signs what it saw there.
+pub(super) fn driving(project: &Project, environment: &Environment) -> Result<Needs, Hindrance> {
+    Ok(store(project)?.and(&runner_key(project)?).and(&tokens(environment)?))
+}
+
 /// What has to be in which environment of GitHub.
 #[derive(Debug, Default)]
 pub(super) struct Kept(BTreeMap<EnvironmentName, Needs>);

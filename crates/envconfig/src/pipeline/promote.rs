@@ -1,25 +1,17 @@
 //! A promotion that somebody asks for. Where people have to agree the run ends, and the promotion goes on with the rescuer.
 
-use super::needs::{Kept, Needs, runner_key, store, tokens};
-use super::steps::{asker, binaries, checkout, script};
+use super::needs::{Kept, Needs, driving, tokens};
+use super::steps::{asker, at_commit, binaries, checkout, script};
 use super::yaml::{Job, Workflow, expression};
 use super::{Hindrance, Source};
 use crate::project::Environment;
 
 /// Everything that promotes into an environment: images come from the ones before.
-pub(super) fn all(source: &Source<'_>, environment: &Environment) -> Result<Needs, Hindrance> {
-    let own = store(source.project)?.and(&runner_key(source.project)?).and(&tokens(environment)?);
+fn all(source: &Source<'_>, environment: &Environment) -> Result<Needs, Hindrance> {
+    let own = driving(source.project, environment)?;
     let before = source.project.paths_into(environment.name.as_str());
     let before = before.filter_map(|(from, _)| source.project.environment(from.as_str()));
     before.map(tokens).try_fold(own, |all, needs| Ok(all.and(&needs?)))
-}
-
-/// Configuration and suites are those of the commit that was tested, and not of whatever branch this was asked from.
-/// `otherwise` is done where the repository has not got it any more.
-pub(super) fn go(otherwise: &str) -> String {
-    format!(
-        "case \"$commit\" in\n  '' | *[!0-9a-f]*) ;;\n  *) git checkout -q \"$commit\" || {{ {otherwise}; }} ;;\nesac\n"
-    )
 }
 
 /// Nothing is promoted with a configuration that nobody tested.
@@ -51,28 +43,17 @@ pub(super) fn workflow(
            commit=\"$({show} \"$RELEASE\" --json | jq -r .commit)\"\n\
          {other}fi\n\
          {}{command} \"${{args[@]}}\"\n",
-        go(GONE)
+        at_commit(GONE)
     );
     let mut step = script("Start", &needs, run);
     step.env.push(("RELEASE".to_owned(), expression("inputs.release")));
     let job = Job {
-        id: "promote",
-        name: format!("Promote to {name}"),
-        runs_on: source.ci.runs_on.value.to_string(),
-        minutes: 120,
-        environment: Some(name.to_string()),
         steps: vec![checkout(true), binaries(source), asker(), step],
-        ..Job::default()
+        ..source.job("promote", format!("Promote to {name}"), 120, Some(environment))
     };
     let on = "workflow_dispatch:\n  inputs:\n    release:\n      \
               description: The id of a deployment in the environment before; what runs there where nothing is said\n      \
               required: false\n      type: string\n";
-    Ok(Workflow {
-        name: source.title(&format!("Promote to {name}")),
-        on: on.to_owned(),
-        // GitHub would drop all but the last that waits; the engine has a queue of its own.
-        group: None,
-        directory: source.place.directory.clone(),
-        jobs: vec![job],
-    })
+    // In a group GitHub would drop all but the last that waits; the engine has a queue of its own.
+    Ok(source.workflow(&format!("Promote to {name}"), on.to_owned(), None, vec![job]))
 }

@@ -1,8 +1,7 @@
 //! Whoever looks after what was left half done: on a schedule, when a run ended badly, and when somebody decided.
 
 use super::needs::{Kept, Needs, runner_key, store, tokens};
-use super::promote::go;
-use super::steps::{asker, binaries, checkout, script};
+use super::steps::{asker, at_commit, binaries, checkout, script};
 use super::yaml::{Job, Workflow, expression, scalar};
 use super::{Hindrance, Source};
 use crate::project::{Class, Trigger};
@@ -44,18 +43,13 @@ pub(super) fn workflow(
     let command = source.command("promote", "tick");
     let status = source.command("promote", "status");
     let under_way = "jq -r '[.environments[].under_way[].commit][0] // empty'";
-    let run = format!("commit=\"$({status} --json | {under_way})\"\n{}{command}\n", go(GONE));
+    let run = format!("commit=\"$({status} --json | {under_way})\"\n{}{command}\n", at_commit(GONE));
     steps.push(script("Look after everything", &needs, run));
     let job = Job {
-        id: "tick",
-        name: "Look after everything".to_owned(),
         // What passed may go on by itself.
         condition: (!is_automatic).then(|| format!("!({GOOD})")),
-        runs_on: source.ci.runs_on.value.to_string(),
-        minutes: 120,
-        environment: place.map(|place| place.name.to_string()),
         steps,
-        ..Job::default()
+        ..source.job("tick", "Look after everything".to_owned(), 120, place)
     };
     // A run that does nothing takes no other's place: of those that wait in a group GitHub keeps the last.
     let own =
@@ -70,11 +64,5 @@ pub(super) fn workflow(
         scalar(source.ci.rescue.value.as_str()),
         names.join(", ")
     );
-    Ok(Workflow {
-        name: source.title("Rescue"),
-        on,
-        group: Some(group),
-        directory: source.place.directory.clone(),
-        jobs: vec![job],
-    })
+    Ok(source.workflow("Rescue", on, Some(group), vec![job]))
 }

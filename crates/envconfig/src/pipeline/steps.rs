@@ -4,7 +4,7 @@ use super::Source;
 use super::needs::{ASKER, Needs};
 use super::yaml::{Step, expression};
 
-/// Actions by the commits that these versions are; each was looked up in what its repository published.
+/// Actions by the commits that these versions are, as workflows that others published pin them.
 pub(super) const CHECKOUT: (&str, &str) =
     ("actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "v4.2.2");
 pub(super) const UPLOAD: (&str, &str) =
@@ -53,4 +53,12 @@ pub(super) fn asker() -> Step {
 /// A script that gets `needs`.
 pub(super) fn script(name: &'static str, needs: &Needs, run: String) -> Step {
     Step { name, env: needs.env(), run: Some(run), ..Step::default() }
+}
+
+/// Configuration and suites are those of the commit that was tested, and not of whatever branch this was asked from.
+/// `otherwise` is done where the repository has not got it any more.
+pub(super) fn at_commit(otherwise: &str) -> String {
+    format!(
+        "case \"$commit\" in\n  '' | *[!0-9a-f]*) ;;\n  *) git checkout -q \"$commit\" || {{ {otherwise}; }} ;;\nesac\n"
+    )
 }
